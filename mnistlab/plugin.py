@@ -1,0 +1,247 @@
+"""The pytest plugin: options, the fixtures that quality tests are written with, and the report."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import html
+import importlib
+import json
+import multiprocessing
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from mnistlab import report
+from mnistlab.data import Dataset, load_dataset
+from mnistlab.errors import MnistlabError
+from mnistlab.evaluate import Evaluation
+from mnistlab.pipeline import DigitsPipeline, Pipeline
+from mnistlab.record import Judge, Record, is_quality, write_atomically
+from mnistlab.report import row_cells
+
+RECORD = pytest.StashKey[Record]()
+SUMMARY = pytest.StashKey[Mapping[str, Any]]()
+ELSEWHERE = pytest.StashKey[ProcessPoolExecutor]()
+PAGE = "index.html"
+GROUPS = ("dataset", "preparation", "architecture", "training", "result", "serving")
+"""The modules of the suite in the order in which they run: what the later ones rely on comes first."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Prepared:
+    """A dataset as the pipeline prepared it; read-only arrays."""
+
+    train_images: NDArray[np.float32]
+    train_labels: NDArray[np.float32]
+    test_images: NDArray[np.float32]
+    test_labels: NDArray[np.float32]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Trained:
+    """A fully trained model with the weights that it started from and the history of its training."""
+
+    model: Any
+    initial_weights: list[NDArray[np.float32]]
+    history: dict[str, Any]
+    seconds: float
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add what a run can be told; ``--strict`` is pytest's own, and here also fails a run that is NOT RUN."""
+    group = parser.getgroup("mnistlab", "mnistlab: judge a model")
+    group.addoption("--mnist-data", metavar="PATH", help="MNIST: a folder of IDX files, or an .npz")
+    group.addoption("--dataset", choices=["auto", "mnist", "digits"], default="auto", help="default: auto")
+    group.addoption("--seed", type=_seed, default=0, help="of the initial weights and of the orders; default: 0")
+    group.addoption("--report", metavar="DIR", default="report", help="where the page goes; default: report")
+
+
+def _seed(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a seed; required: a whole number from 0")
+    return int(text)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Have pytest-html write the page, and gather what it shows."""
+    if hasattr(config, "workerinput") or config.option.collectonly:
+        return
+    config.stash[RECORD] = Record()
+    config.pluginmanager.register(config.stash[RECORD], "mnistlab-record")
+    if not config.option.htmlpath:
+        config.option.htmlpath = str(Path(config.option.report, PAGE))
+    config.option.self_contained_html = True
+    config.option.css.append(str(Path(__file__).with_name("report.css")))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of the suite, and run them in the order of `GROUPS` behind all others."""
+    for item in items:
+        if is_quality(item):
+            group = item.path.stem.removeprefix("test_")
+            item.user_properties.append(("mnistlab.group", json.dumps(group)))
+    items.sort(key=lambda item: GROUPS.index(_group(item)) if _group(item) in GROUPS else -1)
+
+
+def _group(item: pytest.Item) -> str:
+    return next((json.loads(str(value)) for key, value in item.user_properties if key == "mnistlab.group"), "")
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Leave the last page alone when the run judges nothing; start the other process if a test needs it."""
+    manager = session.config.pluginmanager
+    if not any(_group(item) for item in session.items) and not hasattr(session.config, "workerinput"):
+        for plugin in manager.get_plugins():
+            if type(plugin).__module__.startswith("pytest_html.") and hasattr(plugin, "css"):
+                manager.unregister(plugin)
+    if any("elsewhere" in getattr(item, "fixturenames", ()) for item in session.items):
+        executor = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
+        executor.submit(importlib.import_module, "tensorflow")  # takes seconds: while the first tests run
+        session.config.stash[ELSEWHERE] = executor
+
+
+@pytest.fixture(scope="session")
+def seed(pytestconfig: pytest.Config) -> int:
+    """Return the seed of the run."""
+    return int(pytestconfig.option.seed)
+
+
+@pytest.fixture(scope="session")
+def dataset(pytestconfig: pytest.Config) -> Dataset:
+    """Load the raw data; without it there is nothing to judge, so an error ends the run."""
+    try:
+        return load_dataset(pytestconfig.option.dataset, pytestconfig.option.mnist_data)
+    except MnistlabError as error:
+        pytest.exit(str(error), returncode=1)
+
+
+@pytest.fixture(scope="session")
+def pipeline(dataset: Dataset) -> Pipeline:
+    """Return the subject."""
+    return Pipeline() if dataset.name == Pipeline.spec.dataset else DigitsPipeline()
+
+
+@pytest.fixture(scope="session")
+def prepared(pipeline: Pipeline, dataset: Dataset) -> Prepared:
+    """Prepare the data as the pipeline does; read-only."""
+    arrays = (
+        pipeline.prepare_images(dataset.train_images),
+        pipeline.prepare_labels(dataset.train_labels),
+        pipeline.prepare_images(dataset.test_images),
+        pipeline.prepare_labels(dataset.test_labels),
+    )
+    for array in arrays:
+        array.setflags(write=False)
+    return Prepared(*arrays)
+
+
+@pytest.fixture(scope="session")
+def trained(pipeline: Pipeline, prepared: Prepared, seed: int) -> Trained:
+    """Train the model in full: once a run."""
+    model = pipeline.build(seed)
+    initial = [np.array(weight) for weight in model.get_weights()]
+    start = time.perf_counter()
+    history = pipeline.fit(model, prepared.train_images, prepared.train_labels, seed=seed)
+    return Trained(model, initial, history, time.perf_counter() - start)
+
+
+@pytest.fixture(scope="session")
+def evaluation(pipeline: Pipeline, prepared: Prepared, trained: Trained, dataset: Dataset) -> Evaluation:
+    """Evaluate the trained model on the test images."""
+    return Evaluation(pipeline.predict(trained.model, prepared.test_images), dataset.test_labels)
+
+
+@pytest.fixture(scope="session")
+def elsewhere(pytestconfig: pytest.Config) -> Callable[..., Any]:
+    """Return a function that calls another in a process of its own."""
+    executor = pytestconfig.stash[ELSEWHERE]
+    return lambda function, *args, **kwargs: executor.submit(function, *args, **kwargs).result()
+
+
+@pytest.fixture
+def judge(
+    record_property: Callable[[str, object], None],
+    dataset: Dataset,
+    pipeline: Pipeline,
+    seed: int,
+) -> Judge:
+    """Return what a test records its measurements with, and is failed by."""
+    facts = {"name": dataset.name, "source": dataset.source, "sha256": dataset.sha256, "note": dataset.note}
+    subject = {"name": pipeline.name, "seed": seed, "parameters": pipeline.spec.parameters}
+    bounds = [dataclasses.asdict(bound) for bound in pipeline.spec.bounds]
+    if dataset.note:  # The promise was about MNIST; that it was not judged must be seen.
+        mnist = (dataclasses.replace(bound, name=f"{bound.name} on MNIST") for bound in Pipeline.spec.bounds)
+        bounds += [dataclasses.asdict(bound) for bound in mnist]
+    context = {"dataset": facts, "subject": subject, "expected": bounds}
+    record_property("mnistlab.context", json.dumps(context))
+    return Judge(record_property, pipeline)
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Escape what pytest-html 4.2 would put on the page as it is (its issue 1024)."""
+    from pytest_metadata.plugin import metadata_key
+
+    metadata: dict[str, Any] = session.config.stash.get(metadata_key, {})
+    metadata.update(report.escaped(metadata))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Write the verdict; under ``--strict``, fail a run that did not judge everything."""
+    if ELSEWHERE in session.config.stash:
+        session.config.stash[ELSEWHERE].shutdown(wait=False, cancel_futures=True)
+    record = session.config.stash.get(RECORD, None)
+    if record is None or not record.judged_anything:
+        return
+    summary = record.summary()
+    session.config.stash[SUMMARY] = summary
+    path = Path(session.config.option.report, "verdict.json")
+    write_atomically(path, json.dumps(summary, indent=1, ensure_ascii=False) + "\n")
+    fails = summary["verdict"] == "FAILED" or (summary["verdict"] == "NOT RUN" and session.config.getini("strict"))
+    if fails and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """End with the numbers, the verdict and where the page is."""
+    summary = config.stash.get(SUMMARY, None)
+    if summary is None:
+        return
+    terminalreporter.section("mnistlab")
+    terminalreporter.write_line(report.terminal_table(summary, terminalreporter._tw.fullwidth))
+    note = summary["dataset"].get("note")
+    if note:
+        terminalreporter.write_line(f"This is not a verdict on MNIST: {note}", yellow=True)
+    colour = {"PASSED": {"green": True}, "FAILED": {"red": True}}.get(summary["verdict"], {"yellow": True})
+    terminalreporter.write_line(f"{summary['verdict']}: {report.WORDS[summary['verdict']]}.", bold=True, **colour)
+    terminalreporter.write_line(f"Page: {Path(config.option.report, PAGE)}")
+
+
+def pytest_html_report_title(report: Any) -> None:
+    """Name the page."""
+    report.title = "mnistlab: the verdict on a model"
+
+
+def pytest_html_results_summary(prefix: list[str], session: pytest.Session) -> None:
+    """Put the verdict and the pictures above the table of tests."""
+    if SUMMARY in session.config.stash:
+        prefix.append(report.page(session.config.stash[SUMMARY], session.config.stash[RECORD].pictures))
+
+
+def pytest_html_results_table_header(cells: list[str]) -> None:
+    """Add the columns of a measurement."""
+    cells[2:2] = report.header_cells()
+
+
+def pytest_html_results_table_row(report: pytest.TestReport, cells: list[str]) -> None:
+    """Fill them, and escape the test's name, which pytest-html leaves as it is."""
+    cells[1] = f'<td class="col-testId">{html.escape(report.nodeid)}</td>'
+    cells[2:2] = row_cells(getattr(report, "user_properties", ()))

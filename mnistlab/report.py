@@ -1,0 +1,133 @@
+"""Verdicts -> page summary, table rows and terminal table: text only, no decisions."""
+
+from __future__ import annotations
+
+import html
+import io
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from mnistlab.requirement import Verdict, show, show_difference
+
+WORDS = {
+    "PASSED": "everything that the specification asks for was judged and holds",
+    "FAILED": "something does not hold, or could not be decided; the reasons are below",
+    "NOT RUN": "nothing failed, but not everything that the specification asks for was judged",
+}
+KEY_RESULT = "test accuracy"
+
+
+def escaped(value: Any) -> Any:
+    """Escape every text in a value for HTML, however deep in lists and mappings."""
+    if isinstance(value, str):
+        return html.escape(value)
+    if isinstance(value, Mapping):
+        return {html.escape(str(key)): escaped(item) for key, item in value.items()}
+    return [escaped(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def page(summary: Mapping[str, Any], pictures: Iterable[Any]) -> str:
+    """Write the top of the page: verdict, circumstances, what went wrong, pictures.
+
+    Parameters
+    ----------
+    summary : mapping
+        The content of ``verdict.json``. All text in it is escaped.
+    pictures : iterable of Picture
+        In the order of the page.
+
+    Returns
+    -------
+    str
+        HTML.
+    """
+    safe = escaped(summary)
+    kind = safe["verdict"].lower().replace(" ", "-")
+    parts = [f'<div class="verdict {kind}"><strong>{safe["verdict"]}</strong> {WORDS[summary["verdict"]]}.</div>']
+    if safe["dataset"].get("note"):
+        parts.append(f'<div class="banner">This is not a verdict on MNIST: {safe["dataset"]["note"]}</div>')
+    rows = "".join(f"<tr><th>{name}</th><td>{value}</td></tr>" for name, value in _facts(safe))
+    parts.append(f'<table class="facts">{rows}</table>')
+    for status, title in (("failed", "What failed"), ("undecided", "Undecided"), ("not run", "What was not judged")):
+        found = [row for row in safe["requirements"] if row["status"] == status]
+        items = "".join(f"<li>{row['message']}</li>" for row in found)
+        parts.append(f"<h3>{title} ({len(found)})</h3><ul>{items}</ul>" if found else "")
+    for picture in pictures:
+        title, caption = html.escape(picture.title), html.escape(picture.caption)
+        image = f'<img alt="{title}" src="data:image/png;base64,{html.escape(picture.png)}"/>'
+        parts.append(f"<figure>{image}<figcaption>{caption}</figcaption></figure>")
+    parts.append("<h3>Every test</h3><noscript>This table needs JavaScript; verdict.json says the same.</noscript>")
+    return f'<section class="mnistlab">{"".join(parts)}</section>'
+
+
+def _facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return what a reader must know to trust the verdict, as pairs of name and text."""
+    subject, dataset, seconds = (summary[key] for key in ("subject", "dataset", "seconds"))
+    facts = []
+    for row in summary["requirements"]:
+        if row["name"] == KEY_RESULT:
+            facts.append(("Result", row["message"]))
+    if subject:
+        facts.append(("Subject", f"pipeline «{subject['name']}», {show(subject['parameters'])} parameters"))
+        facts.append(("Seed", str(subject["seed"])))
+    if dataset:
+        facts.append(("Data", f"{dataset['name']}, from {dataset['source']} (SHA-256 {dataset['sha256'][:12]}…)"))
+    counts = [row["status"] for row in summary["requirements"]]
+    tally = ", ".join(f"{counts.count(status)} {status}" for status in dict.fromkeys(counts))
+    facts.append(("Requirements", tally or "none"))
+    facts.append(("Seconds", ", ".join(f"{name} {value:.1f}" for name, value in seconds.items())))
+    return facts
+
+
+def header_cells() -> list[str]:
+    """Return the heads of the columns that quality tests add to pytest-html's table."""
+    return ["<th>Measured</th>", "<th>Required</th>", "<th>Margin</th>"]
+
+
+def row_cells(properties: Iterable[tuple[str, object]]) -> list[str]:
+    """Return the cells of one test in these columns; the last verdict that it recorded counts."""
+    found = [json.loads(str(value)) for key, value in properties if key == "mnistlab.verdict"]
+    texts = ["", "", ""]
+    if found and found[-1]["direction"] != "holds":
+        row = found[-1]
+        required = f"{row['direction']} {show(row['bound'], row['unit'])}"
+        margin = Verdict(**row).margin
+        texts = [show(row["measured"], row["unit"]), required]
+        texts.append("" if margin is None else show_difference(margin, row["unit"]))
+    return [f"<td>{html.escape(text)}</td>" for text in texts]
+
+
+def terminal_table(summary: Mapping[str, Any], width: int) -> str:
+    """Lay the numbers and whatever did not pass out for a terminal.
+
+    Parameters
+    ----------
+    summary : mapping
+        The content of ``verdict.json``.
+    width : int
+        Columns of the terminal.
+
+    Returns
+    -------
+    str
+        Lines of text, without colours.
+    """
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False)
+    for heading in ("requirement", "measured", "required", "status"):
+        table.add_column(heading, justify="right" if heading == "measured" else "left", overflow="fold")
+    silent = 0
+    for row in summary["requirements"]:
+        if row["status"] == "passed" and row["direction"] in ("holds", "equal to"):
+            silent += 1
+            continue
+        required = "" if row["direction"] == "holds" else f"{row['direction']} {show(row['bound'], row['unit'])}"
+        measured = "" if row["measured"] is None else show(row["measured"], row["unit"])
+        table.add_row(*(Text(text) for text in (row["name"], measured, required, row["status"])))
+    text = io.StringIO()
+    Console(file=text, width=width, color_system=None).print(table)
+    return f"{text.getvalue()}and {silent} claims that hold or do not: passed" if silent else text.getvalue()

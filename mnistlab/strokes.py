@@ -1,0 +1,117 @@
+"""Clean digits drawn by code, for a minimum functionality test: any healthy MNIST classifier reads them right.
+
+The layout is MNIST's (LeCun et al., 1998, section III.A): white on black, the digit scaled into 20x20 pixels without
+changing its proportions, and its centre of mass in the middle of 28x28.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+Stroke = list[tuple[float, float]]  # a polyline of (x, y), y downwards; drawn in any unit
+
+_SIDE = 28
+_BOX = 20
+_RADIUS = 1.2  # pixels from the middle of a stroke to its edge; MNIST's strokes are two to three pixels wide
+
+
+def _arc(x: float, y: float, width: float, height: float, start: float, stop: float) -> Stroke:
+    """Approximate an arc of an ellipse; (x, y) is its centre, degrees run clockwise from the right."""
+    angle = np.radians(np.linspace(start, stop, 24))
+    points = x + width / 2 * np.cos(angle), y + height / 2 * np.sin(angle)
+    return list(zip(*(each.tolist() for each in points), strict=True))
+
+
+_DIGITS: tuple[tuple[list[Stroke], ...], ...] = (
+    (  # 0
+        [_arc(5, 8, 10, 16, 0, 360)],
+        [_arc(6, 8, 12, 16, 0, 360)],
+        [_arc(7, 7, 14, 14, 0, 360)],
+    ),
+    (  # 1
+        [[(0, 0), (0, 16)]],
+        [[(5, 0), (0, 16)]],
+        [[(2, 0), (0, 16)]],
+    ),
+    (  # 2
+        [[*_arc(5, 5, 10, 10, 190, 390), (0, 16), (10, 16)]],
+        [[*_arc(5, 4, 10, 8, 200, 400), (0, 14), (12, 14)]],
+        [[*_arc(5, 4, 9, 8, 180, 405), (-1, 14), (9, 14)]],
+    ),
+    (  # 3
+        [[*_arc(4, 4, 8, 8, 200, 450), *_arc(4, 12.5, 10, 9, 270, 520)]],
+        [[(0, 0), (9, 0), (4, 6), *_arc(4, 11, 10, 10, 270, 510)]],
+        [[*_arc(4, 4, 10, 8, 210, 450), *_arc(4, 12, 10, 8, 270, 510)]],
+    ),
+    (  # 4
+        [[(1, 0), (0, 9), (10, 9)], [(9, 0), (8, 17)]],
+        [[(8, 17), (8, 0), (0, 11), (11, 11)]],
+        [[(0, 0), (0, 8), (9, 8)], [(9, 0), (9, 17)]],
+    ),
+    (  # 5
+        [[(9, 0), (1, 0), (0, 7), *_arc(4, 11, 10, 9, 240, 510)]],
+        [[(10, 0), (2, 0), (1, 6), *_arc(4, 10.5, 11, 9, 250, 500)]],
+        [[(10, 0), (3, 0), (2, 7), *_arc(4, 11, 10, 8, 270, 500)]],
+    ),
+    (  # 6
+        [[(7, 0), (2, 6), *_arc(5, 12, 9, 8, 180, 540)]],
+        [[*_arc(8, 11, 16, 22, 270, 180), *_arc(4.5, 12, 9, 9, 180, 540)]],
+        [[(5, 0), (1, 8), *_arc(5, 12, 9, 8, 180, 540)]],
+    ),
+    (  # 7
+        [[(0, 0), (10, 0), (4, 16)]],
+        [[(0, 0), (9, 0), (5, 7), (3, 16)]],
+        [[(0, 1), (0, 0), (8, 0), (3, 16)]],
+    ),
+    (  # 8
+        [_arc(4.5, 4, 7, 8, 0, 360), _arc(4.5, 12, 9, 8, 0, 360)],
+        [_arc(5, 4, 8, 8, 0, 360), _arc(4, 12, 8, 8, 0, 360)],
+        [[(9, 1), (1, 12), *_arc(4, 13, 6, 6, 180, 0), (1, 4), *_arc(5, 3, 8, 6, 180, 360)]],
+    ),
+    (  # 9
+        [_arc(5, 4.5, 9, 9, 0, 360), [(9.5, 4.5), (8, 17)]],
+        [_arc(5, 4.5, 9, 9, 0, 360), [(9.5, 4.5), (9.5, 17)]],
+        [_arc(5, 4, 10, 8, 0, 360), [(10, 4), (6, 16)]],
+    ),
+)
+
+
+def _draw(segments: npt.NDArray[np.float64], middle: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Draw segments (n, 2 ends, 2 coordinates), with `middle` in the middle; returns ink (28, 28), 0 to 1."""
+    start = segments[:, 0, None, None] - middle + (_SIDE - 1) / 2
+    along = (segments[:, 1] - segments[:, 0])[:, None, None]
+    pixels = np.moveaxis(np.indices((_SIDE, _SIDE))[::-1], 0, -1)
+    share = ((pixels - start) * along).sum(-1) / (along**2).sum(-1)
+    nearest = start + np.clip(share, 0, 1)[..., None] * along
+    distance = np.linalg.norm(pixels - nearest, axis=-1).min(axis=0)
+    ink: npt.NDArray[np.float64] = np.clip(_RADIUS + 0.5 - distance, 0, 1)  # half at the edge of the stroke
+    return ink
+
+
+def _render(strokes: list[Stroke]) -> npt.NDArray[np.uint8]:
+    segments = np.concatenate([np.stack([stroke[:-1], stroke[1:]], axis=1) for stroke in strokes])
+    extent = np.ptp(segments, axis=(0, 1)).max()
+    segments = segments * (_BOX - 2 * _RADIUS) / extent
+    middle = (segments.min(axis=(0, 1)) + segments.max(axis=(0, 1))) / 2
+    ink = _draw(segments, middle)
+    mass = [np.average(each, weights=ink) for each in np.indices(ink.shape)[::-1]]
+    ink = _draw(segments, middle + mass - (_SIDE - 1) / 2)
+    return np.rint(255 * ink).astype(np.uint8)
+
+
+def stroke_digits() -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
+    """Draw three forms of each digit.
+
+    Returns
+    -------
+    images : uint8 array, shape (30, 28, 28), 0 to 255, white on black
+    labels : uint8 array, shape (30,), 0 to 9
+        In ascending order.
+
+    Source
+    ------
+    Layout: LeCun, Bottou, Bengio and Haffner (1998), Gradient-based learning applied to document recognition,
+    section III.A. Minimum functionality test: Ribeiro et al. (2020), Beyond accuracy: CheckList, section 2.2.
+    """
+    images = np.stack([_render(form) for forms in _DIGITS for form in forms])
+    labels = np.repeat(np.arange(10, dtype=np.uint8), [len(forms) for forms in _DIGITS])
+    return images, labels

@@ -1,0 +1,52 @@
+"""Whether the model predicts the same wherever and however it is used."""
+
+import numpy as np
+import pytest
+
+from mnistlab import probe
+from mnistlab.requirement import Requirement
+
+# float32 sums of 784 products, added up in another order: 784 * 2**-24 = 5e-5 at the very worst of a logit.
+ROUNDING = Requirement(
+    "largest difference of a probability", "serving", 5e-5, "at most", "", "float32: 784 additions of 2**-24 each"
+)
+COUNT = 1000
+
+
+@pytest.fixture(scope="module")
+def images(prepared):
+    return prepared.test_images[:COUNT]
+
+
+@pytest.fixture(scope="module")
+def expected(pipeline, trained, images):
+    return pipeline.predict(trained.model, images)
+
+
+def named(what):
+    from dataclasses import replace
+
+    return replace(ROUNDING, name=f"{ROUNDING.name}, {what}")
+
+
+def test_saved_model_predicts_the_same_in_another_process(
+    judge, elsewhere, pipeline, trained, images, expected, tmp_path
+):
+    path = tmp_path / "model.keras"
+    trained.model.save(path)
+    there = elsewhere(probe.predictions_of_file, pipeline, path, images)
+    judge(named("saved and loaded"), float(np.abs(there - expected).max()))
+
+
+@pytest.mark.parametrize("size", [1, 7, 333])
+def test_predictions_do_not_depend_on_the_batch_size(judge, pipeline, trained, images, expected, size):
+    few = images[: 50 * size]
+    parts = [pipeline.predict(trained.model, few[i : i + size]) for i in range(0, len(few), size)]
+    far = np.abs(np.concatenate(parts) - expected[: len(few)]).max()
+    judge(named(f"batches of {size}"), float(far))
+
+
+def test_predictions_do_not_depend_on_the_order_of_the_images(judge, pipeline, trained, images, expected):
+    order = np.random.default_rng(0).permutation(len(images))
+    far = np.abs(pipeline.predict(trained.model, images[order]) - expected[order]).max()
+    judge(named("another order"), float(far))

@@ -1,0 +1,419 @@
+"""Every function against an outside oracle, quoted where it stands.
+
+Simulations are seeded and allow 4.5 of their own standard errors: a right function and another seed would fail
+one of them with probability 7e-6.
+"""
+
+import itertools
+import math
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import integrate, special, stats
+
+from mnistlab.errors import MnistlabError
+from mnistlab.stats import (
+    Difference,
+    holm,
+    information,
+    mcnemar,
+    non_inferiority,
+    seeds_needed,
+    spending,
+    spread_ratio,
+    tango,
+    welch_difference,
+    wilson,
+)
+
+NAN, INF = math.nan, math.inf
+
+# R's data set ToothGrowth (Crampton 1947): length by supplement, orange juice and ascorbic acid, 30 each.
+ORANGE_JUICE = [15.2, 21.5, 17.6, 9.7, 14.5, 10.0, 8.2, 9.4, 16.5, 9.7, 19.7, 23.3, 23.6, 26.4, 20.0, 25.2, 25.8]
+ORANGE_JUICE += [21.2, 14.5, 27.3, 25.5, 26.4, 22.4, 24.5, 24.8, 30.9, 26.4, 27.3, 29.4, 23.0]
+ASCORBIC_ACID = [4.2, 11.5, 7.3, 5.8, 6.4, 10.0, 11.2, 11.2, 5.2, 7.0, 16.5, 16.5, 15.2, 17.3, 22.5, 17.3, 13.6]
+ASCORBIC_ACID += [14.5, 18.8, 15.5, 23.6, 18.5, 33.9, 25.5, 26.4, 32.5, 26.7, 21.5, 23.3, 29.5]
+
+
+def assert_rate(hits, nominal):
+    error = math.sqrt(nominal * (1 - nominal) / len(hits))
+    assert abs(np.mean(hits) - nominal) < 4.5 * error, f"{np.mean(hits):.5f}, expected {nominal} +- {error:.5f}"
+
+
+def test_importing_stats_does_not_load_scipy_stats():
+    code = "import sys, mnistlab.stats; sys.exit('scipy.stats' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+# Newcombe 1998, Stat. Med. 17:857, table I, method 3.
+@pytest.mark.parametrize(
+    ("successes", "trials", "low", "high"),
+    [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611), (1, 29, 0.0061, 0.1718)],
+)
+def test_wilson_agrees_with_newcombes_table(successes, trials, low, high):
+    interval = wilson(successes, trials)
+    assert (interval.low, interval.high) == pytest.approx((low, high), abs=5e-5)
+    assert interval.estimate == successes / trials
+
+
+def test_wilson_of_all_right_mirrors_all_wrong():
+    right, wrong = wilson(20, 20), wilson(0, 20)
+    assert (right.low, right.high) == pytest.approx((1 - wrong.high, 1.0))
+    assert wrong.low == 0.0
+
+
+def test_wilson_covers_an_accuracy_of_97_percent_95_times_in_100():
+    draws = np.random.default_rng(1).binomial(10_000, 0.97, 20_000)
+    intervals = {k: wilson(k, 10_000) for k in np.unique(draws).tolist()}
+    assert_rate([intervals[k].low <= 0.97 <= intervals[k].high for k in draws.tolist()], 0.95)
+
+
+@pytest.mark.parametrize(
+    ("successes", "trials"), [(-1, 10), (11, 10), (0, 0), (1.0, 10), (1, 10.0), (NAN, 10), (1, -3), (None, 10)]
+)
+def test_wilson_refuses_what_are_no_counts(successes, trials):
+    with pytest.raises(MnistlabError, match="need whole numbers, none negative, and enough trials"):
+        wilson(successes, trials)
+
+
+@pytest.mark.parametrize("confidence", [0, 1, 95, -0.5, NAN])
+@pytest.mark.parametrize("interval", [lambda c: wilson(5, 10, c), lambda c: tango(1, 2, 10, c)])
+def test_a_confidence_outside_0_to_1_is_refused(interval, confidence):
+    with pytest.raises(MnistlabError, match=r"confidence is .*: need a number between 0 and 1"):
+        interval(confidence)
+
+
+def test_mcnemar_agrees_with_the_r_package_contingencytables():
+    # Its tests print for Cavo et al. 2012 (6 and 16 discordant): "exact conditional test: P = 0.052479", two-sided.
+    assert 2 * mcnemar(16, 6) == pytest.approx(0.052479, abs=5e-7)
+
+
+@pytest.mark.parametrize(("wrong", "right"), [(0, 0), (1, 0), (0, 1), (5, 0), (0, 5), (30, 12), (12, 30), (150, 86)])
+def test_mcnemar_is_scipys_binomial_test_of_the_changes(wrong, right):
+    exact = stats.binomtest(wrong, wrong + right, alternative="greater").pvalue if wrong + right else 1.0
+    assert mcnemar(wrong, right) == pytest.approx(exact, rel=1e-12)
+
+
+def test_mcnemar_of_the_same_predictions_is_1_and_of_five_losses_1_in_32():
+    assert mcnemar(0, 0) == 1.0
+    assert mcnemar(5, 0) == 1 / 32
+
+
+@pytest.mark.parametrize(("wrong", "right"), [(-1, 3), (3, -1), (2.0, 3), (3, NAN)])
+def test_mcnemar_refuses_what_are_no_counts(wrong, right):
+    with pytest.raises(MnistlabError, match="need whole numbers"):
+        mcnemar(wrong, right)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right", "trials", "confidence", "low", "high", "digits"),
+    [
+        # Fagerland et al. 2014, Stat. Med. 33:2850, table V, Bentur et al.: -0.517 to -0.026.
+        (7, 1, 21, 0.95, -0.517, -0.026, 3),
+        # R package contingencytables, its tests' output for Cavo et al. 2012: -0.1240 to -0.0054.
+        (16, 6, 161, 0.95, -0.1240, -0.0054, 4),
+        # R package PropCIs, scoreci.mp(25, 28, 618, 0.90): -0.0148 to 0.0247.
+        (25, 28, 618, 0.90, -0.0148, 0.0247, 4),
+    ],
+)
+def test_tango_agrees_with_published_intervals(wrong, right, trials, confidence, low, high, digits):
+    interval = tango(wrong, right, trials, confidence)
+    assert (round(interval.low, digits), round(interval.high, digits)) == (low, high)
+    assert interval.estimate == (right - wrong) / trials
+
+
+def test_tango_without_any_change_is_wilsons_bound_on_no_success():
+    # Without changes the score of d > 0 is -sqrt(n d / (1 - d)), so its root is z^2 / (n + z^2), as Wilson's.
+    interval, bound = tango(0, 0, 10_000), wilson(0, 10_000).high
+    assert (interval.low, interval.high) == pytest.approx((-bound, bound), abs=1e-9)
+
+
+def test_tango_of_all_changed_to_one_side_ends_at_1():
+    assert tango(0, 10, 10).high == 1.0
+    assert tango(10, 0, 10).low == -1.0
+
+
+@settings(deadline=None)
+@given(st.integers(0, 60), st.integers(0, 60), st.integers(0, 10_000))
+def test_tango_contains_its_estimate_and_mirrors_when_right_and_wrong_swap(wrong, right, same):
+    trials = wrong + right + same
+    if trials:
+        one, other = tango(wrong, right, trials), tango(right, wrong, trials)
+        assert -1 <= one.low <= one.estimate <= one.high <= 1
+        assert (one.low, one.high) == pytest.approx((-other.high, -other.low), abs=1e-9)
+
+
+def test_tango_covers_a_difference_of_half_a_point_95_times_in_100():
+    draws = np.random.default_rng(2).multinomial(10_000, [0.015, 0.010, 0.975], 20_000)[:, :2]
+    pairs, which = np.unique(draws, axis=0, return_inverse=True)
+    cells = [tango(wrong, right, 10_000) for wrong, right in pairs.tolist()]
+    covers = np.array([cell.low <= -0.005 <= cell.high for cell in cells])
+    assert_rate(covers[which.ravel()], 0.95)
+
+
+@pytest.mark.parametrize(("wrong", "right", "trials"), [(6, 5, 10), (-1, 0, 10), (1.5, 0, 10), (0, 0, 0)])
+def test_tango_refuses_what_are_no_counts(wrong, right, trials):
+    with pytest.raises(MnistlabError, match="enough trials"):
+        tango(wrong, right, trials)
+
+
+def test_welch_agrees_with_r_on_toothgrowth():
+    # R, t.test(len ~ supp): t = 1.9153, df = 55.309, 95 percent confidence interval: -0.1710156 7.5710156.
+    found = welch_difference(ORANGE_JUICE, ASCORBIC_ACID, 0.025, 0.025)
+    assert (found.low, found.high) == pytest.approx((-0.1710156, 7.5710156), abs=5e-8)
+    assert found.degrees_of_freedom == pytest.approx(55.309, abs=5e-4)
+    assert found.estimate / found.standard_error == pytest.approx(1.9153, abs=5e-5)
+
+
+def test_welch_agrees_with_rs_one_sided_interval():
+    # R, t.test(x1, x2, alternative = "greater"): df = 16.74, 95 percent confidence interval: -0.4937982 Inf.
+    x1 = [12.9, 10.2, 7.4, 7.0, 10.5, 11.9, 7.1, 9.9, 14.4, 11.3]
+    x2 = [10.2, 6.9, 10.9, 11.0, 10.1, 5.3, 7.5, 10.3, 9.2, 8.8]
+    assert welch_difference(x1, x2, 0.05, 0.01).low == pytest.approx(-0.4937982, abs=5e-8)
+
+
+@pytest.mark.parametrize(("new", "old"), [(2, 2), (2, 96), (8, 96), (96, 8)])
+def test_welch_agrees_with_scipy_for_different_numbers_of_seeds(new, old):
+    random = np.random.default_rng(new)
+    candidate, baseline = random.normal(0.975, 0.002, new), random.normal(0.976, 0.001, old)
+    found = welch_difference(candidate, baseline, 0.01, 0.001)
+    result = stats.ttest_ind(candidate, baseline, equal_var=False)
+    assert found.low == pytest.approx(result.confidence_interval(0.98).low, rel=1e-9)
+    assert found.high == pytest.approx(result.confidence_interval(0.998).high, rel=1e-9)
+    assert isinstance(found, Difference)
+
+
+def test_welchs_bound_covers_99_times_in_100_with_unlike_spreads():
+    random = np.random.default_rng(3)
+    arms = zip(random.normal(0, 2, (2000, 16)), random.normal(0, 1, (2000, 96)), strict=True)
+    assert_rate([welch_difference(new, old, 0.01, 0.01).low <= 0 for new, old in arms], 0.99)
+
+
+def test_spread_ratio_agrees_with_r_on_toothgrowth():
+    # R, var.test(len ~ supp): ratio of variances 0.6385951, 95 percent confidence interval: 0.3039488 1.3416857.
+    found = spread_ratio(ORANGE_JUICE, ASCORBIC_ACID, 0.025, 0.025)
+    squares = [found.low**2, found.estimate**2, found.high**2]
+    assert squares == pytest.approx([0.3039488, 0.6385951, 1.3416857], abs=5e-8)
+
+
+def test_the_bounds_on_the_spread_cover_95_and_90_times_in_100():
+    random = np.random.default_rng(4)
+    arms = zip(random.normal(0, 2, (2000, 8)), random.normal(0, 1, (2000, 96)), strict=True)
+    found = [spread_ratio(new, old, 0.1, 0.05) for new, old in arms]
+    assert_rate([interval.high >= 2 for interval in found], 0.95)
+    assert_rate([interval.low <= 2 for interval in found], 0.90)
+
+
+@pytest.mark.parametrize("compare", [welch_difference, spread_ratio])
+@pytest.mark.parametrize("bad", [[], [0.97], [0.97, NAN], [0.97, INF], [[0.97, 0.98]], 0.97])
+def test_arms_without_two_finite_seeds_are_refused(compare, bad):
+    good = [0.975, 0.976, 0.974]
+    for new, old, name in ((bad, good, "candidate"), (good, bad, "baseline")):
+        with pytest.raises(MnistlabError, match=f"{name} .*need one finite value a seed, of at least 2 seeds"):
+            compare(new, old, 0.01, 0.01)
+
+
+@pytest.mark.parametrize("compare", [welch_difference, spread_ratio])
+@pytest.mark.parametrize("other", [[0.9748] * 8, [0.975, 0.976, 0.974]])
+def test_seeds_that_all_give_the_same_are_no_draws(compare, other):
+    with pytest.raises(MnistlabError, match=r"baseline: 8 seeds all gave 0.1; need independent draws"):
+        compare([0.975, 0.976], [0.1] * 8, 0.01, 0.01)
+    with pytest.raises(MnistlabError, match=r"candidate: 3 seeds all gave 0.1; need independent draws"):
+        compare([0.1] * 3, other, 0.01, 0.01)
+
+
+@pytest.mark.parametrize("compare", [welch_difference, spread_ratio])
+@pytest.mark.parametrize("alphas", [(0, 0.1), (0.1, 0.5), (NAN, 0.1), (0.1, -0.1)])
+def test_levels_outside_0_to_a_half_are_refused(compare, alphas):
+    with pytest.raises(MnistlabError, match=r"alpha is .*: need a number between 0 and 0.5"):
+        compare([1, 2], [3, 4, 6], *alphas)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "decision"),
+    [
+        (-0.001, 0.0009, "PASSED"),
+        (-INF, 0.0009, "PASSED"),
+        (-0.001, 0.001, "UNDECIDED"),
+        (0.0005, 0.002, "UNDECIDED"),
+        (0.001, 0.002, "UNDECIDED"),
+        (-INF, INF, "UNDECIDED"),
+        (0.0011, 0.002, "FAILED"),
+        (0.0011, INF, "FAILED"),
+    ],
+)
+def test_only_a_bound_strictly_beside_the_margin_decides(low, high, decision):
+    assert non_inferiority(low, high, 0.001) == decision
+
+
+@pytest.mark.parametrize(("low", "high", "margin"), [(NAN, 1, 1), (0, NAN, 1), (0, 1, NAN), (0, 1, INF), (2, 1, 0)])
+def test_bounds_that_cannot_be_judged_do_not_pass(low, high, margin):
+    with pytest.raises(MnistlabError, match="need low <= high, a margin"):
+        non_inferiority(low, high, margin)
+
+
+def test_information_counts_the_baseline_that_all_looks_share():
+    # 1 / (1/8 + 1/96) = 96/13, 1 / (1/16 + 1/96) = 96/7, 1 / (1/32 + 1/96) = 24.
+    assert information([8, 16, 32], 96) == pytest.approx((4 / 13, 4 / 7, 1))
+    assert information([8, 16, 32], 10**9) == pytest.approx((1 / 4, 1 / 2, 1), rel=1e-6)
+
+
+@pytest.mark.parametrize("seeds", [[], [8, 8], [16, 8], [1, 8], [8, NAN], [0, 8], [NAN]])
+def test_looks_at_seeds_that_do_not_increase_are_refused(seeds):
+    with pytest.raises(MnistlabError, match="need increasing numbers of at least 2"):
+        information(seeds, 96)
+    with pytest.raises(MnistlabError, match="baseline_seeds is 1"):
+        information([8, 16], 1)
+
+
+FIFTHS = (0.2, 0.4, 0.6, 0.8, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("fractions", "alpha", "kind", "z", "tolerance"),
+    [
+        # R package rpact, its unit tests, typeOfDesign = "asP": unequal looks, criticalValues.
+        ((0.35, 0.7, 1.0), 0.13, "pocock", (1.5446617, 1.4828682, 1.4620058), 1e-7),
+        # Program ld98 (Reboussin, DeMets, Kim and Lan 2000, Control. Clin. Trials 21:190), two-sided 0.05.
+        (FIFTHS, 0.025, "pocock", (2.4380, 2.4268, 2.4101, 2.3966, 2.3859), 2e-4),
+        (FIFTHS, 0.025, "obrien-fleming", (4.8769, 3.3569, 2.6803, 2.2898, 2.0310), 2e-4),
+        # Julia package SeqBounds, README, one-sided, grid step 0.05.
+        ((0.25, 0.5, 0.75, 1.0), 0.05, "obrien-fleming", (3.74955, 2.53993, 2.01604, 1.72014), 1e-4),
+    ],
+)
+def test_spending_agrees_with_published_boundaries(fractions, alpha, kind, z, tolerance):
+    looks = spending(fractions, alpha, kind)
+    assert [look.z for look in looks] == pytest.approx(z, abs=tolerance)
+    assert [look.information for look in looks] == list(fractions)
+    assert looks[-1].spent == pytest.approx(alpha)
+
+
+@pytest.mark.parametrize("kind", ["pocock", "obrien-fleming"])
+def test_two_looks_spend_exactly_alpha_by_direct_integration(kind):
+    first, last = spending([0.4, 1.0], 0.01, kind)
+    rest = math.sqrt(1 - 0.4)
+
+    def stays_below(x):
+        return stats.norm.pdf(x) * stats.norm.cdf((last.z - math.sqrt(0.4) * x) / rest)
+
+    assert 1 - integrate.quad(stays_below, -10, first.z, epsabs=1e-13)[0] == pytest.approx(0.01, abs=1e-10)
+
+
+def test_one_look_is_the_ordinary_test():
+    (look,) = spending([1.0], 0.025)
+    assert (look.z, look.alpha) == pytest.approx((1.959963985, 0.025), abs=1e-9)
+
+
+def test_many_close_looks_still_spend_in_steps():
+    looks = spending(np.arange(1, 26) / 25, 0.01)
+    assert looks[-1].spent == pytest.approx(0.01)
+    assert all(0 < look.alpha < 0.01 for look in looks)
+
+
+def mean_gates(random, seeds, drop, gates):
+    """Return the candidates' means and standard deviations up to each look, and one baseline of 96 each."""
+    values = random.normal(-drop, 1, (gates, seeds[-1]))
+    means = np.stack([values[:, :n].mean(axis=1) for n in seeds])
+    sds = np.stack([values[:, :n].std(axis=1, ddof=1) for n in seeds])
+    return means, sds, random.normal(0, 1 / math.sqrt(96), gates), np.sqrt(random.chisquare(95, gates) / 95)
+
+
+def test_looks_that_share_one_baseline_miss_as_often_as_alpha_says():
+    seeds, margin = [8, 16, 32], 1.25
+    means, _, baseline, _ = mean_gates(np.random.default_rng(5), seeds, margin, 50_000)
+    for kind in ("pocock", "obrien-fleming"):
+        critical = np.array([look.z for look in spending(information(seeds, 96), 0.01, kind)])[:, None]
+        error = np.sqrt(1 / np.array(seeds) + 1 / 96)[:, None]
+        assert_rate((baseline - means + critical * error < margin).any(axis=0), 0.01)
+
+
+def test_welchs_t_at_8_16_and_32_seeds_misses_at_most_1_percent_where_0075_is_spent():
+    seeds, margin = np.array([8, 16, 32]), 1.25
+    means, sds, baseline, sd = mean_gates(np.random.default_rng(6), seeds, margin, 50_000)
+    a, b = sds**2 / seeds[:, None], sd**2 / 96
+    freedom = (a + b) ** 2 / (a**2 / (seeds[:, None] - 1) + b**2 / 95)
+    alphas = np.array([look.alpha for look in spending(information(seeds.tolist(), 96), 0.0075)])
+    high = baseline - means - special.stdtrit(freedom, alphas[:, None]) * np.sqrt(a + b)
+    assert_rate((high < margin).any(axis=0), 0.0091)  # the rate that the docstring of spending states
+
+
+@pytest.mark.parametrize("fractions", [[], [0.0, 1.0], [0.5, 0.5], [0.6, 0.5], [0.5, 1.1], [0.5, NAN], [0.5, 0.5001]])
+def test_fractions_that_do_not_increase_to_1_are_refused(fractions):
+    with pytest.raises(MnistlabError, match=r"need steps of at least 0.002, up to at most 1"):
+        spending(fractions, 0.01)
+
+
+def test_spending_refuses_another_kind_another_alpha_and_a_look_too_early_to_spend():
+    with pytest.raises(MnistlabError, match="kind of spending 'haybittle': need 'pocock' or 'obrien-fleming'"):
+        spending([1.0], 0.01, "haybittle")
+    with pytest.raises(MnistlabError, match=r"alpha is 0.5: need a number between 0 and 0.5"):
+        spending([1.0], 0.5)
+    with pytest.raises(MnistlabError, match="the first spends nothing; need a later one"):
+        spending([0.002, 1.0], 0.001, "obrien-fleming")
+
+
+def test_seeds_needed_agrees_with_rs_power_t_test():
+    # R, power.t.test(n = 20, delta = 1): power = 0.8689528 (two-sided 0.05, the other side is below 1e-6).
+    assert seeds_needed((1, 1), 20, 1, 0.025, 0.8689) == 20
+    assert seeds_needed((1, 1), 20, 1, 0.025, 0.8690) == 21
+    # R, power.t.test(power = .90, delta = 1, alternative = "one.sided"): n = 17.84713.
+    assert seeds_needed((2, 2), 18, 2, 0.05, 0.90) == 18
+
+
+def test_a_plan_needs_at_least_two_seeds():
+    assert seeds_needed((0.0008, 0.0008), 96, 1.0, 0.01, 0.99) == 2
+
+
+def test_seeds_needed_gives_the_power_that_it_promises():
+    random, n = np.random.default_rng(7), seeds_needed((0.002, 0.001), 96, 0.001, 0.01, 0.9)
+    arms = zip(random.normal(0, 0.002, (2000, n)), random.normal(0, 0.001, (2000, 96)), strict=True)
+    passed = [welch_difference(new, old, 0.01, 0.01).low > -0.001 for new, old in arms]
+    error = math.sqrt(0.9 * 0.1 / 2000)
+    assert 0.90 - 4.5 * error < np.mean(passed) < 0.91 + 4.5 * error  # one seed more adds less than 0.01
+
+
+def test_no_number_of_seeds_makes_up_for_a_baseline_too_small():
+    with pytest.raises(MnistlabError, match="5000 seeds against 8 do not suffice: need more of the baseline"):
+        seeds_needed((0.0008, 0.0008), 8, 0.0005, 0.01, 0.99)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ((0, 1), 96, 1, 0.01, 0.9),
+        ((1, NAN), 96, 1, 0.01, 0.9),
+        ((1, 1), 1, 1, 0.01, 0.9),
+        ((1, 1), 96, 0, 0.01, 0.9),
+        ((1, 1), 96, 1, 0.6, 0.9),
+        ((1, 1), 96, 1, 0.01, 1),
+    ],
+)
+def test_plans_that_make_no_sense_are_refused(arguments):
+    with pytest.raises(MnistlabError, match="need a number between"):
+        seeds_needed(*arguments)
+
+
+def test_holm_agrees_with_rs_p_adjust():
+    # R, p.adjust(c(0.01, 0.02, 0.03, 0.04, 0.05), method = "holm"): 0.05 0.08 0.09 0.09 0.09.
+    assert holm([0.01, 0.02, 0.03, 0.04, 0.05]) == pytest.approx([0.05, 0.08, 0.09, 0.09, 0.09])
+    # Julia package PValueAdjust, README: holm([0.05, 0.03, 0.01, 0.5]) is 0.1, 0.09, 0.04, 0.5.
+    assert holm([0.05, 0.03, 0.01, 0.5]) == pytest.approx([0.1, 0.09, 0.04, 0.5])
+
+
+@settings(deadline=None)
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=6))
+def test_holm_rejects_what_the_closed_test_of_bonferroni_rejects(p):
+    # Marcus, Peritz and Gabriel 1976, Biometrika 63:655: Holm's is the closure of Bonferroni's test.
+    families = [f for n in range(1, len(p) + 1) for f in itertools.combinations(range(len(p)), n)]
+    closed = [max(min(1, len(f) * min(p[j] for j in f)) for f in families if i in f) for i in range(len(p))]
+    assert holm(p) == pytest.approx(closed)
+
+
+@pytest.mark.parametrize("p", [[], [0.1, NAN], [-0.1], [1.1], [[0.1]], 0.1])
+def test_holm_refuses_what_are_no_p_values(p):
+    with pytest.raises(MnistlabError, match=r"need one or more in \[0, 1\]"):
+        holm(p)
