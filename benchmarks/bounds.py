@@ -3,9 +3,9 @@
     python benchmarks/bounds.py --dataset mnist --seeds 96
     python benchmarks/bounds.py --dataset digits --seeds 96
 
-A bound lies five standard deviations from the mean over the seeds. For normal data a healthy seed is beyond it
-with a probability of 1.3e-6 (with a mean and a deviation from 96 seeds, Student's t: 1.3e-6); real tails are heavier, so
-the most extreme seed is printed beside it, in standard deviations.
+A bound lies five standard deviations from the mean over the seeds; for normal data a healthy seed is beyond it with
+a probability of 1.3e-6 (Student's t, 95 degrees of freedom). Real tails are heavier, so the most extreme seeds are
+printed beside it, in standard deviations.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from rich.table import Table
 
 from mnistlab.data import Dataset, load_dataset
 from mnistlab.evaluate import Evaluation
-from mnistlab.pipeline import DigitsPipeline, Pipeline
+from mnistlab.pipeline import Pipeline, pipeline_for
 
 DEVIATIONS = 5
 
@@ -34,7 +34,7 @@ def main() -> None:
     parser.add_argument("--out", help="also write what every seed measured, as JSON")
     options = parser.parse_args()
     dataset = load_dataset(options.dataset, options.mnist_data)
-    pipeline = Pipeline() if dataset.name == "mnist" else DigitsPipeline()
+    pipeline = pipeline_for(dataset.name)
     seeds = range(options.first, options.first + options.seeds)
     rows = [measure(pipeline, dataset, seed) for seed in track(seeds, "Training")]
     if options.out:

@@ -147,5 +147,10 @@ class DigitsPipeline(Pipeline):
     spec = DIGITS
 
 
+def pipeline_for(dataset: str) -> Pipeline:
+    """Return the published recipe with its promise for a dataset, ``"mnist"`` or ``"digits"``."""
+    return DigitsPipeline() if dataset == DIGITS.dataset else Pipeline()
+
+
 def _describe(array: NDArray[Any]) -> str:
     return f"{array.dtype} {array.shape}"

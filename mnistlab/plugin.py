@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import html
 import importlib
 import json
 import multiprocessing
+import os
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
@@ -22,7 +22,8 @@ from mnistlab import report
 from mnistlab.data import Dataset, load_dataset
 from mnistlab.errors import MnistlabError
 from mnistlab.evaluate import Evaluation
-from mnistlab.pipeline import DigitsPipeline, Pipeline
+from mnistlab.options import add_options, add_report_option
+from mnistlab.pipeline import Pipeline, pipeline_for
 from mnistlab.record import Judge, Record, is_quality, write_atomically
 from mnistlab.report import row_cells
 
@@ -57,16 +58,8 @@ class Trained:
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add what a run can be told; ``--strict`` is pytest's own, and here also fails a run that is NOT RUN."""
     group = parser.getgroup("mnistlab", "mnistlab: judge a model")
-    group.addoption("--mnist-data", metavar="PATH", help="MNIST: a folder of IDX files, or an .npz")
-    group.addoption("--dataset", choices=["auto", "mnist", "digits"], default="auto", help="default: auto")
-    group.addoption("--seed", type=_seed, default=0, help="of the initial weights and of the orders; default: 0")
-    group.addoption("--report", metavar="DIR", default="report", help="where the page goes; default: report")
-
-
-def _seed(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a seed; required: a whole number from 0")
-    return int(text)
+    add_options(group.addoption)
+    add_report_option(group.addoption)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -103,9 +96,15 @@ def pytest_collection_finish(session: pytest.Session) -> None:
             if type(plugin).__module__.startswith("pytest_html.") and hasattr(plugin, "css"):
                 manager.unregister(plugin)
     if any("elsewhere" in getattr(item, "fixturenames", ()) for item in session.items):
-        executor = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
+        context = multiprocessing.get_context("spawn")
+        executor = ProcessPoolExecutor(1, mp_context=context, initializer=_silence)
         executor.submit(importlib.import_module, "tensorflow")  # takes seconds: while the first tests run
         session.config.stash[ELSEWHERE] = executor
+
+
+def _silence() -> None:
+    """Keep what TensorFlow's C++ side writes out of the terminal; Python's errors travel by another way."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
 
 @pytest.fixture(scope="session")
@@ -126,7 +125,7 @@ def dataset(pytestconfig: pytest.Config) -> Dataset:
 @pytest.fixture(scope="session")
 def pipeline(dataset: Dataset) -> Pipeline:
     """Return the subject."""
-    return Pipeline() if dataset.name == Pipeline.spec.dataset else DigitsPipeline()
+    return pipeline_for(dataset.name)
 
 
 @pytest.fixture(scope="session")
