@@ -4,9 +4,7 @@ import contextlib
 import hashlib
 import io
 import os
-import subprocess
 import sys
-import tempfile
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +15,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from mnistlab.download import KERAS_DOWNLOAD, downloaded
 from mnistlab.errors import MnistlabError
 from mnistlab.idx import SIZE_LIMIT, content_sha256, damaged, parse_idx
 
@@ -34,16 +33,6 @@ MNIST_SHA256 = (  # of the four uncompressed IDX files as published, in the orde
     "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
     "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
 )
-# Keras runs in a process of its own: there its cache can be pointed elsewhere and its time bounded. It asks
-# the server first, since without network that spares the seconds that importing Keras takes.
-KERAS_DOWNLOAD = """
-import contextlib, socket, urllib.error, urllib.request
-socket.setdefaulttimeout(10)
-with contextlib.suppress(urllib.error.HTTPError):
-    urllib.request.urlopen("https://storage.googleapis.com/")
-from keras.datasets import mnist
-mnist.load_data()
-"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,28 +141,11 @@ def _find_mnist(search: Search) -> Dataset:
 
 
 def _download(cache: Path, search: Search) -> Dataset:
-    if os.path.lexists(cache):  # Keras would delete a file that it does not like; that is for its owner to do.
-        raise MnistlabError("not tried, as it would replace the cached file; delete that and run again")
-    seconds = search.download_seconds
-    print(f"mnistlab: downloading MNIST (11 MB) with keras.datasets, at most {seconds:g} s", file=sys.stderr)
-    try:
-        cache.parent.mkdir(parents=True, exist_ok=True)
-        # Beside the cache, so that one link puts the whole, verified file there; nobody ever sees half of it.
-        with tempfile.TemporaryDirectory(dir=cache.parent, prefix="mnistlab-") as home:
-            environ = {**search.environ, "KERAS_HOME": home}
-            subprocess.run(search.download, cwd=home, env=environ, timeout=seconds, check=True, capture_output=True)
-            downloaded = Path(home, "datasets", "mnist.npz")
-            dataset = _read_mnist(downloaded, "downloaded by keras.datasets", search)
-            with contextlib.suppress(OSError):  # Another run was first, or there are no hard links: not cached.
-                os.link(downloaded, cache)
-            return dataset
-    except subprocess.TimeoutExpired as error:
-        raise MnistlabError(f"not done after {seconds:g} s") from error
-    except subprocess.CalledProcessError as error:
-        reason = error.stderr.decode(errors="replace").strip() or str(error)
-        raise MnistlabError(reason.splitlines()[-1]) from error
-    except OSError as error:
-        raise MnistlabError(f"{error}; set KERAS_HOME to a folder that can be written to") from error
+    with downloaded(cache, search.download, search.environ, search.download_seconds) as path:
+        dataset = _read_mnist(path, "downloaded by keras.datasets", search)
+        with contextlib.suppress(OSError):  # Another run was first, or there are no hard links: not cached.
+            os.link(path, cache)
+        return dataset
 
 
 def _read_mnist(path: Path, source: str, search: Search) -> Dataset:

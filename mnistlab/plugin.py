@@ -9,7 +9,7 @@ import json
 import multiprocessing
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -24,13 +24,14 @@ from mnistlab.errors import MnistlabError
 from mnistlab.evaluate import Evaluation
 from mnistlab.options import add_options, add_report_option
 from mnistlab.pipeline import Pipeline, pipeline_for
-from mnistlab.record import Judge, Record, is_quality, write_atomically
+from mnistlab.record import Judge, Record, check_writable, group_of, is_quality, write_atomically
 from mnistlab.report import row_cells
 
 RECORD = pytest.StashKey[Record]()
 SUMMARY = pytest.StashKey[Mapping[str, Any]]()
 ELSEWHERE = pytest.StashKey[ProcessPoolExecutor]()
 PAGE = "index.html"
+VERDICT = "verdict.json"
 GROUPS = ("dataset", "preparation", "architecture", "training", "result", "serving")
 """The modules of the suite in the order in which they run: what the later ones rely on comes first."""
 
@@ -65,8 +66,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Have pytest-html write the page, and gather what it shows."""
+    # TensorFlow's variables do not know the copy keyword of NumPy 2; Keras meets that where it saves a model.
+    config.addinivalue_line("filterwarnings", "ignore:__array__ implementation doesn't accept a copy keyword")
     if hasattr(config, "workerinput") or config.option.collectonly:
         return
+    try:
+        check_writable(Path(config.option.report), PAGE, VERDICT)
+    except OSError as error:
+        raise pytest.UsageError(_unwritable(error)) from error
     config.stash[RECORD] = Record()
     config.pluginmanager.register(config.stash[RECORD], "mnistlab-record")
     if not config.option.htmlpath:
@@ -75,12 +82,17 @@ def pytest_configure(config: pytest.Config) -> None:
     config.option.css.append(str(Path(__file__).with_name("report.css")))
 
 
+def _unwritable(error: OSError) -> str:
+    return f"{error.filename}: {error.strerror}; name a folder for the report that can be written to, with --report"
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests of the suite, and run them in the order of `GROUPS` behind all others."""
     for item in items:
         if is_quality(item):
-            group = item.path.stem.removeprefix("test_")
-            item.user_properties.append(("mnistlab.group", json.dumps(group)))
+            item.user_properties.append(("mnistlab.group", json.dumps(group_of(item))))
+            if isinstance(item, pytest.Function) and "judge" not in item.fixturenames:
+                item.fixturenames.append("judge")  # it says what is judged, and by which spec: every test must
     items.sort(key=lambda item: GROUPS.index(_group(item)) if _group(item) in GROUPS else -1)
 
 
@@ -90,11 +102,9 @@ def _group(item: pytest.Item) -> str:
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Leave the last page alone when the run judges nothing; start the other process if a test needs it."""
-    manager = session.config.pluginmanager
-    if not any(_group(item) for item in session.items) and not hasattr(session.config, "workerinput"):
-        for plugin in manager.get_plugins():
-            if type(plugin).__module__.startswith("pytest_html.") and hasattr(plugin, "css"):
-                manager.unregister(plugin)
+    if RECORD in session.config.stash:
+        session.config.stash[RECORD].collected = any(_group(item) for item in session.items)
+        _keep_last_page(session.config)
     if any("elsewhere" in getattr(item, "fixturenames", ()) for item in session.items):
         context = multiprocessing.get_context("spawn")
         executor = ProcessPoolExecutor(1, mp_context=context, initializer=_silence)
@@ -105,6 +115,23 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 def _silence() -> None:
     """Keep what TensorFlow's C++ side writes out of the terminal; Python's errors travel by another way."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, object]:
+    """Leave the last page alone under pytest-xdist too, whose workers collect the tests."""
+    try:
+        return (yield)
+    finally:
+        _keep_last_page(session.config)
+
+
+def _keep_last_page(config: pytest.Config) -> None:
+    """Have pytest-html write no page if the run judges nothing, as is known where and when tests are collected."""
+    if RECORD in config.stash and not config.stash[RECORD].judged_anything:
+        for plugin in config.pluginmanager.get_plugins():
+            if type(plugin).__module__.startswith("pytest_html.") and hasattr(plugin, "css"):
+                config.pluginmanager.unregister(plugin)
 
 
 @pytest.fixture(scope="session")
@@ -184,14 +211,6 @@ def judge(
     return Judge(record_property, pipeline)
 
 
-def pytest_sessionstart(session: pytest.Session) -> None:
-    """Escape what pytest-html 4.2 would put on the page as it is (its issue 1024)."""
-    from pytest_metadata.plugin import metadata_key
-
-    metadata: dict[str, Any] = session.config.stash.get(metadata_key, {})
-    metadata.update(report.escaped(metadata))
-
-
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Write the verdict; under ``--strict``, fail a run that did not judge everything."""
@@ -200,13 +219,25 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     record = session.config.stash.get(RECORD, None)
     if record is None or not record.judged_anything:
         return
+    _escape_metadata(session.config)
     summary = record.summary()
     session.config.stash[SUMMARY] = summary
-    path = Path(session.config.option.report, "verdict.json")
-    write_atomically(path, json.dumps(summary, indent=1, ensure_ascii=False) + "\n")
+    path = Path(session.config.option.report, VERDICT)
+    try:
+        write_atomically(path, json.dumps(summary, indent=1, ensure_ascii=False) + "\n")
+    except OSError as error:
+        pytest.exit(_unwritable(error), returncode=1)
     fails = summary["verdict"] == "FAILED" or (summary["verdict"] == "NOT RUN" and session.config.getini("strict"))
     if fails and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def _escape_metadata(config: pytest.Config) -> None:
+    """Escape what pytest-html 4.2 puts on the page as it is (its issue 1024), but for the keys, which it escapes."""
+    from pytest_metadata.plugin import metadata_key
+
+    metadata: dict[str, Any] = config.stash.get(metadata_key, {})
+    metadata.update({key: report.escaped(value) for key, value in metadata.items()})
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
@@ -221,7 +252,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         terminalreporter.write_line(f"This is not a verdict on MNIST: {note}", yellow=True)
     colour = {"PASSED": {"green": True}, "FAILED": {"red": True}}.get(summary["verdict"], {"yellow": True})
     terminalreporter.write_line(f"{summary['verdict']}: {report.WORDS[summary['verdict']]}.", bold=True, **colour)
-    terminalreporter.write_line(f"Page: {Path(config.option.report, PAGE)}")
+    terminalreporter.write_line(f"Page: {config.option.htmlpath}")
 
 
 def pytest_html_report_title(report: Any) -> None:
@@ -242,5 +273,6 @@ def pytest_html_results_table_header(cells: list[str]) -> None:
 
 def pytest_html_results_table_row(report: pytest.TestReport, cells: list[str]) -> None:
     """Fill them, and escape the test's name, which pytest-html leaves as it is."""
-    cells[1] = f'<td class="col-testId">{html.escape(report.nodeid)}</td>'
+    phase = "" if report.when == "call" else f"::{report.when}"
+    cells[1] = f'<td class="col-testId">{html.escape(report.nodeid + phase)}</td>'
     cells[2:2] = row_cells(getattr(report, "user_properties", ()))
