@@ -30,7 +30,7 @@ class Evaluation:
     Raises
     ------
     MnistlabError
-        If the shapes do not fit each other, there is no row, or a probability is not finite.
+        If the shapes do not fit each other, there is no row, a label is no digit, or a probability is not finite.
     """
 
     probabilities: NDArray[np.float32]
@@ -38,12 +38,17 @@ class Evaluation:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be evaluated."""
-        shape, count = np.shape(self.probabilities), len(self.labels)
+        labels = np.asarray(self.labels)
+        if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
+            raise MnistlabError(f"labels: got {labels.dtype} {labels.shape}; required integers (N,), not one-hot")
+        shape, count = np.shape(self.probabilities), len(labels)
         if shape != (count, CLASSES) or not count:
             raise MnistlabError(f"predict returned shape {shape} for {count} images; required ({count}, {CLASSES})")
         if not np.isfinite(self.probabilities).all():
             bad = int((~np.isfinite(self.probabilities)).any(axis=1).sum())
             raise MnistlabError(f"predict returned NaN or infinity for {bad} of {count} images; look at the weights")
+        if labels.min() < 0 or labels.max() >= CLASSES:
+            raise MnistlabError(f"labels: got {labels.min()} to {labels.max()}; required digits, 0 to 9")
 
     @cached_property
     def predictions(self) -> NDArray[Any]:

@@ -9,7 +9,7 @@ import json
 import multiprocessing
 import os
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -22,17 +22,28 @@ from mnistlab import report
 from mnistlab.data import Dataset, load_dataset
 from mnistlab.errors import MnistlabError
 from mnistlab.evaluate import Evaluation
+from mnistlab.loaded import Unknown, load_model
 from mnistlab.options import add_options, add_report_option
 from mnistlab.pipeline import Pipeline, pipeline_for
 from mnistlab.record import Judge, Record, check_writable, group_of, is_quality, write_atomically
 from mnistlab.report import row_cells
 
+pytest_plugins = ("mnistlab.gating",)
 RECORD = pytest.StashKey[Record]()
 SUMMARY = pytest.StashKey[Mapping[str, Any]]()
 ELSEWHERE = pytest.StashKey[ProcessPoolExecutor]()
 PAGE = "index.html"
 VERDICT = "verdict.json"
-GROUPS = ("dataset", "preparation", "architecture", "training", "result", "serving")
+KNOWN_WARNINGS = (
+    # TensorFlow's variables do not know the copy keyword of NumPy 2; Keras meets that where it saves a model.
+    "__array__ implementation doesn't accept a copy keyword",
+    # TensorFlow's autograph hangs attributes on syntax trees, which Python 3.13 calls deprecated.
+    r".* got an unexpected keyword argument '___pyct_anno'",
+)
+GROUPS = (
+    *("dataset", "preparation", "architecture", "training", "result", "serving"),
+    *("behaviour", "calibration", "data_quality", "robustness", "regression"),
+)
 """The modules of the suite in the order in which they run: what the later ones rely on comes first."""
 
 
@@ -51,7 +62,7 @@ class Trained:
     """A fully trained model with the weights that it started from and the history of its training."""
 
     model: Any
-    initial_weights: list[NDArray[np.float32]]
+    initial_weights: Sequence[NDArray[np.float32]] | Unknown
     history: dict[str, Any]
     seconds: float
 
@@ -66,14 +77,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Have pytest-html write the page, and gather what it shows."""
-    # TensorFlow's variables do not know the copy keyword of NumPy 2; Keras meets that where it saves a model.
-    config.addinivalue_line("filterwarnings", "ignore:__array__ implementation doesn't accept a copy keyword")
-    if hasattr(config, "workerinput") or config.option.collectonly:
+    for known in KNOWN_WARNINGS:
+        config.addinivalue_line("filterwarnings", f"ignore:{known}:DeprecationWarning")
+    if hasattr(config, "workerinput"):
+        config.pluginmanager.register(Record(), "mnistlab-record")
+        return
+    if config.option.collectonly:
         return
     try:
         check_writable(Path(config.option.report), PAGE, VERDICT)
     except OSError as error:
-        raise pytest.UsageError(_unwritable(error)) from error
+        raise pytest.UsageError(_unwritable(error.filename, error)) from error
     config.stash[RECORD] = Record()
     config.pluginmanager.register(config.stash[RECORD], "mnistlab-record")
     if not config.option.htmlpath:
@@ -82,8 +96,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.option.css.append(str(Path(__file__).with_name("report.css")))
 
 
-def _unwritable(error: OSError) -> str:
-    return f"{error.filename}: {error.strerror}; name a folder for the report that can be written to, with --report"
+def _unwritable(path: object, error: OSError) -> str:
+    return f"{path}: {error.strerror}; name a folder for the report that can be written to, with --report"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -146,6 +160,8 @@ def dataset(pytestconfig: pytest.Config) -> Dataset:
     try:
         return load_dataset(pytestconfig.option.dataset, pytestconfig.option.mnist_data)
     except MnistlabError as error:
+        if hasattr(pytestconfig, "workerinput"):  # of pytest-xdist, which takes a worker's exit for a crash
+            pytest.fail(str(error), pytrace=False)
         pytest.exit(str(error), returncode=1)
 
 
@@ -170,8 +186,10 @@ def prepared(pipeline: Pipeline, dataset: Dataset) -> Prepared:
 
 
 @pytest.fixture(scope="session")
-def trained(pipeline: Pipeline, prepared: Prepared, seed: int) -> Trained:
-    """Train the model in full: once a run."""
+def trained(pytestconfig: pytest.Config, pipeline: Pipeline, prepared: Prepared, seed: int) -> Trained:
+    """Train the model in full: once a run. Or load the file that ``--model`` names."""
+    if pytestconfig.option.model:
+        return Trained(load_model(pytestconfig.option.model), Unknown(), Unknown(), 0.0)
     model = pipeline.build(seed)
     initial = [np.array(weight) for weight in model.get_weights()]
     start = time.perf_counter()
@@ -226,7 +244,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     try:
         write_atomically(path, json.dumps(summary, indent=1, ensure_ascii=False) + "\n")
     except OSError as error:
-        pytest.exit(_unwritable(error), returncode=1)
+        pytest.exit(_unwritable(path, error), returncode=1)
     fails = summary["verdict"] == "FAILED" or (summary["verdict"] == "NOT RUN" and session.config.getini("strict"))
     if fails and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED

@@ -8,8 +8,9 @@ import importlib.metadata
 import json
 import os
 import platform
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ import pytest
 from mnistlab import __version__
 from mnistlab.pipeline import Pipeline
 from mnistlab.requirement import Requirement, Value, Verdict, overall
+
+Collecting = Generator[None, pytest.CollectReport, pytest.CollectReport]
 
 SCHEMA = 1
 PACKAGES = ("tensorflow", "keras", "numpy", "scipy", "scikit-learn", "matplotlib", "pytest", "pytest-html")
@@ -43,27 +46,32 @@ class Record:
     pictures: list[Picture] = dataclasses.field(default_factory=list)
     context: dict[str, Any] = dataclasses.field(default_factory=dict)
     expected: dict[str, Requirement] = dataclasses.field(default_factory=dict)
+    others: list[Verdict] = dataclasses.field(default_factory=list)
+    collected: bool = False
     started: float = dataclasses.field(default_factory=time.perf_counter)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take in what a test recorded; a test without a verdict of its own is a claim that holds or does not."""
         found = [(key, json.loads(str(value))) for key, value in report.user_properties if key.startswith("mnistlab.")]
-        group = next((value for key, value in found if key == "mnistlab.group"), None)
+        known = next((verdict.group for verdict in self.verdicts.get(report.nodeid, ())), None)
+        group = next((value for key, value in found if key == "mnistlab.group"), known)  # a crash's report has none
         if group is None:
             return
+        claim = _claim(report.nodeid, group)
         verdicts = [Verdict(**value) for key, value in found if key == "mnistlab.verdict"]
         if report.when == "teardown":
             self._take(found)
-        elif report.when == "setup" and report.passed:
-            return
-        elif report.skipped:
-            verdicts.append(_claim(report.nodeid, group).not_run(_reason(report)))
-        elif report.failed and not any(verdict.status == "failed" for verdict in verdicts):
-            verdicts.append(_claim(report.nodeid, group).judge(False, _reason(report)))
+            verdicts = self.verdicts[report.nodeid]
+        if report.skipped:
+            verdicts.append(claim.not_run(_reason(report)))
+        elif report.failed and not any(verdict.status in ("failed", "undecided") for verdict in verdicts):
+            verdicts = [verdict for verdict in verdicts if verdict.name != claim.name]
+            verdicts.append(claim.judge(False, _reason(report)))
+        elif report.when == "setup":
+            verdicts.append(claim.not_run("it did not come to its end"))  # holds until the test's next report
         elif not verdicts:
-            verdicts.append(_claim(report.nodeid, group).judge(True))
-        if report.when != "teardown" or report.failed:
-            self.verdicts[report.nodeid] = [dataclasses.replace(verdict, test=report.nodeid) for verdict in verdicts]
+            verdicts.append(claim.judge(True))
+        self.verdicts[report.nodeid] = [dataclasses.replace(verdict, test=report.nodeid) for verdict in verdicts]
 
     def _take(self, found: list[tuple[str, Any]]) -> None:
         for key, value in found:
@@ -77,21 +85,38 @@ class Record:
 
     def pytest_deselected(self, items: list[pytest.Item]) -> None:
         """Note the requirements that the user chose not to judge."""
-        for item in items:
-            verdict = _claim(item.nodeid, item.path.stem.removeprefix("test_")).not_run(
-                "deselected on the command line"
-            )
-            if is_quality(item):
-                self.verdicts[item.nodeid] = [dataclasses.replace(verdict, test=item.nodeid)]
+        for item in filter(is_quality, items):
+            verdict = _claim(item.nodeid, group_of(item)).not_run("deselected on the command line")
+            self.others.append(dataclasses.replace(verdict, test=item.nodeid))
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Send what collection found out from a worker of pytest-xdist, as only workers collect."""
+        if hasattr(session.config, "workeroutput"):
+            rows = [dataclasses.asdict(verdict) for verdict in self.others]
+            session.config.workeroutput["mnistlab.others"] = rows
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """Take in what a worker sent; every worker sends the same."""
+        found = [Verdict(**row) for row in getattr(node, "workeroutput", {}).get("mnistlab.others", ())]
+        self.others += [verdict for verdict in found if verdict not in self.others]
 
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
         """Note that the run was stopped before its end, and why."""
-        verdict = Requirement("the whole run", "run").not_run(str(excinfo.value) or "interrupted")
-        self.verdicts["run"] = [verdict]
+        self.others.append(Requirement("the whole run", "run").not_run(str(excinfo.value) or "interrupted"))
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_make_collect_report(self, collector: pytest.Collector) -> Collecting:
+        """Note a module of the suite that cannot be read as failed."""
+        report = yield
+        if report.failed and is_quality(collector):
+            claim = Requirement(f"{collector.path.name} can be collected", group_of(collector))
+            self.others.append(dataclasses.replace(claim.judge(False, _reason(report)), test=collector.nodeid))
+        return report
 
     def all_verdicts(self) -> list[Verdict]:
-        """Return every verdict in the order of the tests, and at the end the bounds that no test judged."""
-        verdicts = [verdict for found in self.verdicts.values() for verdict in found]
+        """Return every verdict in the order of the tests, and at the end what no test judged."""
+        verdicts = [verdict for found in self.verdicts.values() for verdict in found] + self.others
         judged = {verdict.name for verdict in verdicts}
         note = self.context.get("dataset", {}).get("note", "")
         missing = [bound for name, bound in self.expected.items() if name not in judged]
@@ -100,7 +125,7 @@ class Record:
     @property
     def judged_anything(self) -> bool:
         """Whether the run was about a model at all, and not only about mnistlab's own code."""
-        return bool(self.verdicts)
+        return self.collected or bool(self.verdicts) or any(verdict.status == "failed" for verdict in self.others)
 
     def summary(self) -> dict[str, Any]:
         """Return the content of ``verdict.json``: schema 1, see the README."""
@@ -112,7 +137,7 @@ class Record:
             "subject": self.context.get("subject", {}),
             "dataset": self.context.get("dataset", {}),
             "requirements": rows,
-            "gate": {},
+            "gate": self.context.get("gate", {}),
             "environment": environment(),
             "seconds": {**self.context.get("seconds", {}), "total": round(time.perf_counter() - self.started, 2)},
         }
@@ -139,6 +164,20 @@ class Judge:
             pytest.fail(verdict.message, pytrace=False)
         return verdict
 
+    def all(self, verdicts: Iterable[Verdict]) -> None:
+        """Record verdicts that were reached elsewhere; fail the test if one failed or is undecided."""
+        __tracebackhide__ = True
+        found = list(verdicts)
+        for verdict in found:
+            self.record("mnistlab.verdict", json.dumps(dataclasses.asdict(verdict)))
+        missed = [verdict.message for verdict in found if verdict.status in ("failed", "undecided")]
+        if missed:
+            pytest.fail("\n".join(missed), pytrace=False)
+
+    def gate(self, name: str, found: dict[str, Any]) -> None:
+        """Put what a gate found into ``verdict.json``."""
+        self.record("mnistlab.context", json.dumps({"gate": {name: found}}))
+
     def timed(self, name: str, seconds: float) -> None:
         """Put the seconds that some work took on the page."""
         self.record("mnistlab.context", json.dumps({"seconds": {name: round(seconds, 2)}}))
@@ -151,9 +190,14 @@ class Judge:
         self.record("mnistlab.picture", json.dumps({"title": title, "caption": caption, "png": png}))
 
 
-def is_quality(item: pytest.Item) -> bool:
-    """Tell whether a test belongs to the suite that judges a subject."""
+def is_quality(item: pytest.Item | pytest.Collector) -> bool:
+    """Tell whether a test or a module of tests belongs to the suite that judges a subject."""
     return item.path.parent.name == "quality"
+
+
+def group_of(item: pytest.Item | pytest.Collector) -> str:
+    """Return what a test or a module of the suite is about, which is its file's name."""
+    return item.path.stem.removeprefix("test_")
 
 
 def _claim(nodeid: str, group: str) -> Requirement:
@@ -168,6 +212,15 @@ def environment() -> dict[str, Any]:
     return {**machine, "mnistlab": __version__, **versions}
 
 
+def check_writable(folder: Path, *names: str) -> None:
+    """Raise OSError now, and not after the training, if files with these names cannot be written to a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    tempfile.TemporaryFile(dir=folder).close()
+    for path in (folder / name for name in names):
+        if path.exists():
+            path.open("ab").close()
+
+
 def write_atomically(path: Path, text: str) -> None:
     """Write a text file to the side and rename it, so that nobody ever sees half of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -179,10 +232,11 @@ def write_atomically(path: Path, text: str) -> None:
         aside.unlink(missing_ok=True)
 
 
-def _reason(report: pytest.TestReport) -> str:
-    """Return the first line of why a test failed or was skipped."""
+def _reason(report: pytest.TestReport | pytest.CollectReport) -> str:
+    """Return in one line why a test failed or was skipped: its message's first, or of a long one the error itself."""
     if isinstance(report.longrepr, tuple):
         return str(report.longrepr[2]).removeprefix("Skipped: ")
     crash = getattr(report.longrepr, "reprcrash", None)
     text = str(crash.message if crash else report.longrepr)
-    return text.strip().splitlines()[0] if text.strip() else "no message"
+    lines = text.strip().splitlines() or ["no message"]
+    return next((line[1:].strip() for line in lines if line.startswith("E ")), lines[0])

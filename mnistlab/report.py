@@ -73,6 +73,8 @@ def _facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
         facts.append(("Seed", str(subject["seed"])))
     if dataset:
         facts.append(("Data", f"{dataset['name']}, from {dataset['source']} (SHA-256 {dataset['sha256'][:12]}…)"))
+    names = {"recipe": "Recipe gate", "file": "File gate", "rates": "Error rates"}
+    facts += [(names[key], found["sentence"]) for key, found in summary["gate"].items() if key in names]
     counts = [row["status"] for row in summary["requirements"]]
     tally = ", ".join(f"{counts.count(status)} {status}" for status in dict.fromkeys(counts))
     facts.append(("Requirements", tally or "none"))

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, TypeGuard
+
+import numpy as np
 
 Value = float | int | str | bool | None
 Direction = Literal["at least", "at most", "equal to", "holds"]
@@ -30,10 +32,9 @@ class Verdict:
     @property
     def margin(self) -> float | None:
         """How far the measured number is on the good side of its bound, in its unit; None where neither is one."""
-        if self.direction not in ("at least", "at most") or self.measured is None or self.bound is None:
+        if not (_is_number(self.measured) and _is_number(self.bound)):
             return None
-        distance = float(self.measured) - float(self.bound)
-        return distance if self.direction == "at least" else -distance
+        return {"at least": self.measured - self.bound, "at most": self.bound - self.measured}.get(self.direction)
 
 
 @dataclass(frozen=True)
@@ -66,14 +67,14 @@ class Requirement:
     source: str = ""
     advice: str = ""
 
-    def judge(self, measured: Value, detail: str = "") -> Verdict:
+    def judge(self, measured: Any, detail: str = "") -> Verdict:
         """Hold a measured value against the bound.
 
-        A value that is not a number (NaN) fails, whatever the bound.
+        Against the bound of a number, whatever is none fails: NaN, infinity, text, yes or no.
 
         Parameters
         ----------
-        measured : float, int, str, bool or None
+        measured : float, int, str, bool or None, or a scalar of NumPy
             In the unit of the requirement.
         detail : str
             What else was seen, for instance an interval; ends the message.
@@ -83,6 +84,7 @@ class Requirement:
         Verdict
             Passed or failed, with one line that says what, how much, by how far, and what to do.
         """
+        measured = _plain(measured)
         passed = self._holds(measured)
         if self.direction == "holds":
             message = f"{self.name}: {'holds' if passed else 'does not hold'}"
@@ -101,18 +103,17 @@ class Requirement:
         return self._verdict(None, "not run", f"{self.name}: not judged; {reason}")
 
     def _holds(self, measured: Value) -> bool:
+        bound = _plain(self.bound)
         if self.direction == "holds":
             return measured is True
         if self.direction == "equal to":
-            return measured == self.bound
-        if measured is None or self.bound is None or math.isnan(float(measured)):
+            return measured == bound and isinstance(measured, bool) == isinstance(bound, bool)
+        if not (_is_number(measured) and _is_number(bound)):
             return False
-        if self.direction == "at least":
-            return float(measured) >= float(self.bound)
-        return float(measured) <= float(self.bound)
+        return measured >= bound if self.direction == "at least" else measured <= bound
 
     def _verdict(self, measured: Value, status: Status, message: str) -> Verdict:
-        shared = (self.bound, self.direction, self.unit, status, self.source, message)
+        shared = (_plain(self.bound), self.direction, self.unit, status, self.source, message)
         return Verdict(self.name, self.group, "", measured, *shared)
 
 
@@ -138,4 +139,18 @@ def show(value: Value, unit: str = "") -> str:
 
 def show_difference(value: float, unit: str = "") -> str:
     """Write the difference of two values: of fractions in percentage points."""
-    return f"{100 * value:.2f} points" if unit == "fraction" else show(value, unit)
+    if unit != "fraction":
+        return show(value, unit)
+    points = 100 * value
+    return f"{points:.2f} points" if abs(points) >= 0.005 or not points else f"{points:.1g} points"
+
+
+def _plain(value: Any) -> Value:
+    """Turn a scalar of NumPy into Python's, and NaN or infinity, which JSON lacks, into a word."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _is_number(value: Value) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -227,7 +227,7 @@ def test_confusion_without_errors_names_no_pair(matrix):
 def test_recall_names_the_worst_digit_and_counts_those_below_the_bound():
     figure = plots.recall_by_digit(RECALL, RECALL - 0.01, RECALL + 0.01, np.full(10, 0.955))
     assert title(figure) == "Digit 5 has the lowest recall, 93.0 %; 3 of 10 are below their bound"
-    assert {"93.0", "99.0", "bound 95.5 %"} <= set(texts(figure))
+    assert {"93.0", "99.0", "bound"} <= set(texts(figure))
 
 
 @pytest.mark.parametrize("bound", [0.5, 0.94, 1.0])

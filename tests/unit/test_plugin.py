@@ -1,0 +1,424 @@
+"""What a run leaves behind: verdict.json, the page, the terminal and the exit code.
+
+Each test runs a small suite of its own through pytest's pytester, on a made-up dataset and without any model.
+"""
+
+import html
+import importlib
+import json
+import re
+import textwrap
+from html.parser import HTMLParser
+
+import pytest
+
+pytest_plugins = ["pytester"]
+for module in ("rich.console", "rich.table", "rich.text", "mnistlab.plots"):
+    importlib.import_module(module)  # pytester forgets what its runs import: each would do it again
+
+OPTIONS = ("-p", "mnistlab.plugin", "-p", "no:hypothesispytest", "-p", "no:cacheprovider", "--import-mode=importlib")
+SCRIPT = "<script>alert(1)</script>"
+IMAGE = "<img src=x onerror=alert(1)>"
+FIXTURES = """
+    import numpy as np
+    import pytest
+    from mnistlab.data import Dataset
+    from mnistlab.pipeline import Pipeline
+    from mnistlab.requirement import Requirement
+    from mnistlab.spec import Spec
+
+    ACCURACY = Requirement("test accuracy", "result", 0.9, "at least", "fraction", "a source", "look here")
+    LOSS = Requirement("test loss", "result", 0.5, "at most", "nats", "a source")
+
+    class Fake(Pipeline):
+        name = "fake"
+        spec = Spec(bounds=(ACCURACY, LOSS))
+
+    @pytest.fixture(scope="session")
+    def dataset():
+        images, labels = np.zeros((2, 28, 28), np.uint8), np.zeros(2, np.uint8)
+        return Dataset("made up", SOURCE, "0" * 64, images, labels, images, labels, NOTE)
+
+    @pytest.fixture(scope="session")
+    def pipeline():
+        return Fake()
+"""
+HEALTHY = """
+    def test_accuracy(judge):
+        judge("test accuracy", 0.95, "n = 100")
+
+    def test_loss(judge):
+        judge("test loss", 0.25)
+
+    def test_claims_hold():
+        pass
+"""
+
+
+class Run:
+    """One run of a suite in a folder called quality, and what it left behind."""
+
+    def __init__(self, pytester, suite, *arguments, source="a test", note="", name="test_result.py"):
+        folder = pytester.path / "quality"
+        folder.mkdir(exist_ok=True)
+        constants = f"SOURCE, NOTE = {source!r}, {note!r}\n"
+        (folder / "conftest.py").write_text(constants + textwrap.dedent(FIXTURES), encoding="utf-8")
+        (folder / name).write_text(textwrap.dedent(suite), encoding="utf-8")
+        self.folder = pytester.path / "report"
+        self.result = pytester.runpytest_inprocess(*OPTIONS, *arguments, no_reraise_ctrlc=True)
+        self.code, self.output = int(self.result.ret), self.result.stdout.str()
+
+    @property
+    def summary(self):
+        """Read verdict.json, which must be strict JSON."""
+        return json.loads((self.folder / "verdict.json").read_text(encoding="utf-8"), parse_constant=pytest.fail)
+
+    @property
+    def verdict(self):
+        """Return the verdict on the run."""
+        return self.summary["verdict"]
+
+    @property
+    def page(self):
+        """Read the page."""
+        return (self.folder / "index.html").read_text(encoding="utf-8")
+
+    def row(self, name):
+        """Return the one requirement with this name."""
+        rows = [row for row in self.summary["requirements"] if row["name"] == name]
+        assert len(rows) == 1, f"{len(rows)} rows are named {name!r}"
+        return rows[0]
+
+
+class Elements(HTMLParser):
+    """Collects the elements of a piece of HTML with their attributes."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.found = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attributes):
+        """Collect an element."""
+        self.found.append((tag, dict(attributes)))
+
+    def named(self, tag):
+        """Return the attributes of each element with this name."""
+        return [attributes for name, attributes in self.found if name == tag]
+
+
+def table_of(page):
+    """Return what pytest-html's script will render: the JSON in an attribute of the page."""
+    blobs = [attributes["data-jsonblob"] for attributes in Elements(page).named("div") if "data-jsonblob" in attributes]
+    assert len(blobs) == 1
+    return json.loads(blobs[0])
+
+
+def pieces_of_html(data):
+    """Return what pytest-html's script hands to innerHTML: cells, logs, and the values of the environment."""
+    tests = [test for found in data["tests"].values() for test in found]
+    yield from (cell for test in tests for cell in test["resultsTableRow"])
+    yield from (test["log"] for test in tests)
+    nodes = list(data["environment"].values())
+    for node in nodes:
+        if isinstance(node, dict):
+            nodes += [*node.keys(), *node.values()]
+        elif isinstance(node, list):
+            nodes += node
+        else:
+            yield str(node)
+
+
+def assert_nothing_foreign_runs(page):
+    """Assert that the page's own script is its only one, and that none comes in through its table."""
+    own = Elements(page)
+    assert len(own.named("script")) == 1
+    assert not [name for _, attributes in own.found for name in attributes if name == "onerror"]
+    for piece in pieces_of_html(table_of(page)):
+        assert {tag for tag, _ in Elements(piece).found} <= {"td", "a", "span", "br"}, piece
+
+
+def without_times(summary):
+    return {key: value for key, value in summary.items() if key != "seconds"}
+
+
+def page_without_times(page):
+    page = re.sub(r"\d+ ms|\d\d:\d\d:\d\d|\d\d-\w{3}-\d{4}", "TIME", page)
+    return re.sub(r"<th>Seconds</th><td>.*?</td>", "", page)
+
+
+def test_a_run_in_which_all_is_well_has_passed(pytester):
+    run = Run(pytester, HEALTHY, "--strict")
+    assert (run.code, run.verdict) == (0, "PASSED")
+    assert {row["status"] for row in run.summary["requirements"]} == {"passed"}
+    assert run.row("test accuracy")["test"] == "quality/test_result.py::test_accuracy"
+    assert run.row("claims hold")["measured"] is True
+
+
+def test_a_number_that_passed_is_in_verdict_json_and_on_the_page(pytester):
+    run = Run(pytester, HEALTHY)
+    row = run.row("test accuracy")
+    assert (row["measured"], row["bound"], row["direction"], row["unit"]) == (0.95, 0.9, "at least", "fraction")
+    assert (row["status"], row["source"]) == ("passed", "a source")
+    assert row["message"] == "test accuracy: measured 95.00 %, required at least 90.00 % (n = 100)"
+    cells = table_of(run.page)["tests"]["quality/test_result.py::test_accuracy"][0]["resultsTableRow"]
+    assert cells[2:5] == ["<td>95.00 %</td>", "<td>at least 90.00 %</td>", "<td>5.00 points</td>"]
+    assert row["message"] in run.page
+
+
+def test_a_number_that_failed_is_there_too_and_fails_the_run(pytester):
+    run = Run(pytester, HEALTHY.replace("0.95", "0.85"))
+    message = "test accuracy: measured 85.00 %, required at least 90.00 %, missed by 5.00 points; look here (n = 100)"
+    assert (run.code, run.verdict) == (1, "FAILED")
+    assert run.row("test accuracy")["status"] == "failed"
+    assert run.row("test accuracy")["message"] == message
+    assert f"<h3>What failed (1)</h3><ul><li>{message}</li></ul>" in run.page
+    assert message in run.output
+
+
+def test_a_scalar_of_numpy_can_be_judged(pytester):
+    run = Run(pytester, "import numpy as np\n" + textwrap.dedent(HEALTHY).replace("0.25", "np.float32(0.25)"))
+    assert (run.code, run.row("test loss")["measured"]) == (0, 0.25)
+
+
+def test_a_number_that_is_nan_fails_and_verdict_json_stays_json(pytester):
+    run = Run(pytester, HEALTHY.replace("0.25", "float('nan')"))
+    assert (run.code, run.verdict, run.row("test loss")["measured"]) == (1, "FAILED", "nan")
+
+
+def test_a_claim_that_does_not_hold_fails_the_run_with_its_message(pytester):
+    run = Run(pytester, HEALTHY.replace("pass", "assert False, 'row 3 is not one-hot'"))
+    assert (run.code, run.verdict, run.row("claims hold")["status"]) == (1, "FAILED", "failed")
+    assert "row 3 is not one-hot" in run.row("claims hold")["message"]
+
+
+def test_a_claim_that_breaks_after_its_number_passed_fails_the_run(pytester):
+    run = Run(pytester, HEALTHY.replace("0.25)", "0.25); assert False, 'broken'"))
+    assert (run.verdict, run.row("test loss")["status"], run.row("loss")["status"]) == ("FAILED", "passed", "failed")
+
+
+def test_a_skipped_test_is_not_run_with_its_reason_and_fails_a_strict_run_only(pytester):
+    suite = HEALTHY.replace("pass", "import pytest; pytest.skip('no second machine')")
+    run = Run(pytester, suite)
+    assert (run.code, run.verdict, run.row("claims hold")["status"]) == (0, "NOT RUN", "not run")
+    assert run.row("claims hold")["message"] == "claims hold: not judged; no second machine"
+    assert "What was not judged (1)" in run.page
+    assert Run(pytester, suite, "--strict").code == 1
+
+
+def test_deselected_tests_and_the_bounds_that_they_judge_are_not_run(pytester):
+    run = Run(pytester, HEALTHY, "-k", "accuracy or unheard-of")
+    assert (run.code, run.verdict) == (0, "NOT RUN")
+    assert run.row("claims hold")["message"] == "claims hold: not judged; deselected on the command line"
+    assert run.row("test loss")["message"] == "test loss: not judged; no test of this run judged it"
+    assert run.row("test accuracy")["status"] == "passed"
+
+
+def test_a_bound_that_no_test_judged_is_not_run_even_if_no_test_judges_any(pytester):
+    run = Run(pytester, "def test_claims_hold(): pass")
+    assert (run.code, run.verdict) == (0, "NOT RUN")
+    assert {name: run.row(name)["status"] for name in ("test accuracy", "test loss", "claims hold")} == {
+        "test accuracy": "not run",
+        "test loss": "not run",
+        "claims hold": "passed",
+    }
+    assert run.summary["subject"]["name"] == "fake"
+
+
+def test_a_test_whose_bound_the_spec_does_not_state_is_not_run(pytester):
+    run = Run(pytester, HEALTHY.replace('"test loss"', '"unheard-of"'))
+    assert (run.code, run.verdict) == (0, "NOT RUN")
+    assert "states no bound for 'unheard-of'" in run.row("loss")["message"]
+
+
+@pytest.mark.parametrize("place", ["raise OSError('disk full')\n    yield", "yield\n    raise OSError('disk full')"])
+def test_an_error_in_a_fixture_fails_the_run_before_and_after_its_test(pytester, place):
+    fixture = f"import pytest\n@pytest.fixture\ndef broken():\n    {place}\n"
+    run = Run(pytester, fixture + textwrap.dedent(HEALTHY).replace("hold()", "hold(broken)"))
+    assert (run.code, run.verdict, run.row("claims hold")["status"]) == (1, "FAILED", "failed")
+    assert "disk full" in run.row("claims hold")["message"]
+
+
+def test_a_module_of_the_suite_that_cannot_be_imported_fails_the_run(pytester):
+    run = Run(pytester, "import no_such_module")
+    assert (run.code, run.verdict) == (2, "FAILED")
+    assert "No module named 'no_such_module'" in run.row("test_result.py can be collected")["message"]
+    assert "What failed (1)" in run.page
+
+
+def test_a_run_of_other_tests_only_leaves_the_last_page_alone(pytester):
+    first = Run(pytester, HEALTHY)
+    before = first.page, first.summary
+    pytester.mkdir("unit")
+    unit = pytester.path / "unit" / "test_unit.py"
+    unit.write_text("def test_a(): pass\ndef test_stop(): raise KeyboardInterrupt\n", encoding="utf-8")
+    for arguments in (("unit", "-k", "test_a"), ("unit",), (".", "-k", "test_a and not accuracy"), ("no-such-folder",)):
+        run = Run(pytester, HEALTHY, *arguments)
+        assert (run.page, run.summary) == before
+        assert "Page:" not in run.output
+
+
+def test_a_run_of_other_tests_only_writes_no_page(pytester):
+    pytester.makepyfile("def test_a(): pass")
+    result = pytester.runpytest_inprocess(*OPTIONS)
+    result.assert_outcomes(passed=1)
+    assert list((pytester.path / "report").iterdir()) == []
+
+
+def test_scripts_from_outside_do_not_run_in_the_page(pytester):
+    suite = f"""
+        import pytest
+
+        @pytest.mark.parametrize("x", [1, 2], ids=["{SCRIPT}", "{html.escape(IMAGE)}"])
+        def test_id(x):
+            print("{IMAGE}")
+
+        def test_message():
+            assert not "{SCRIPT}{IMAGE}", "{SCRIPT}{IMAGE}"
+
+        def test_recorded(judge):
+            judge("test accuracy", "{SCRIPT}", "{IMAGE}")
+
+        def test_skipped():
+            pytest.skip("{IMAGE}")
+
+        def test_picture(judge, record_property):
+            import json
+            record_property("mnistlab.picture", json.dumps(dict(title='"{IMAGE}', caption="{IMAGE}", png='"{IMAGE}')))
+    """
+    nested = json.dumps({"nested": {IMAGE: [SCRIPT]}})
+    metadata = ("--metadata", "name", SCRIPT, "--metadata", IMAGE, IMAGE, "--metadata-from-json", nested)
+    run = Run(pytester, suite, *metadata, source=SCRIPT, note=IMAGE)
+    assert run.verdict == "FAILED"
+    assert_nothing_foreign_runs(run.page)
+    assert html.escape(SCRIPT) in run.page
+    assert SCRIPT in run.row("message")["message"]
+
+
+def test_what_a_fixture_adds_to_the_metadata_does_not_run_either(pytester):
+    suite = textwrap.dedent(HEALTHY).replace("hold()", "hold(metadata)").replace("pass", f"metadata['x'] = '{IMAGE}'")
+    run = Run(pytester, suite)
+    assert table_of(run.page)["environment"]["x"] == html.escape(IMAGE)
+    assert_nothing_foreign_runs(run.page)
+
+
+def test_the_page_loads_nothing(pytester):
+    picture = """
+    def test_picture(judge):
+        from matplotlib.figure import Figure
+        judge.picture("A title", "A caption", Figure((1, 1)))
+    """
+    page = Run(pytester, HEALTHY + picture).page
+    elements = Elements(page)
+    assert not elements.named("link")
+    assert not elements.named("iframe")
+    assert [script for script in elements.named("script") if "src" in script] == []
+    sources = [image["src"] for image in elements.named("img") if image["src"]]
+    assert len(sources) == 1
+    assert sources[0].startswith("data:image/png;base64,iVBOR")
+    assert '<img alt="A title"' in page
+    assert "A caption" in page
+    style = page[page.index("<style") : page.index("</style>")]
+    assert not re.findall(r"@import|url\((?!['\"]?data:)", style)
+    assert len(page) < 200_000
+
+
+def test_two_runs_differ_in_nothing_but_times(pytester):
+    suite = HEALTHY.replace("0.25", "0.75")
+    first = Run(pytester, suite)
+    page, summary = first.page, first.summary
+    second = Run(pytester, suite)
+    assert without_times(second.summary) == without_times(summary)
+    assert page_without_times(second.page) == page_without_times(page)
+
+
+def test_a_dataset_that_cannot_be_read_ends_the_run_with_one_line(pytester):
+    quality = pytester.mkdir("quality")
+    (quality / "test_dataset.py").write_text("def test_a(judge): pass\ndef test_b(judge): pass\n", encoding="utf-8")
+    result = pytester.runpytest_inprocess(*OPTIONS, "--mnist-data", "no-such-folder")
+    assert result.ret == 1
+    assert len([line for line in result.outlines + result.errlines if "no-such-folder: No such file" in line]) == 1
+    assert "Traceback" not in result.stdout.str()
+    summary = json.loads((pytester.path / "report" / "verdict.json").read_text(encoding="utf-8"))
+    assert summary["verdict"] == "NOT RUN"
+    assert "no-such-folder" in summary["requirements"][-1]["message"]
+
+
+def test_a_run_that_is_stopped_says_so_and_leaves_whole_files(pytester):
+    run = Run(pytester, HEALTHY.replace("pass", "raise KeyboardInterrupt"))
+    assert (run.code, run.verdict) == (2, "NOT RUN")
+    assert run.row("the whole run")["message"] == "the whole run: not judged; interrupted"
+    assert run.row("claims hold")["message"] == "claims hold: not judged; it did not come to its end"
+    assert run.row("test accuracy")["status"] == "passed"
+    assert run.page.rstrip().endswith("</html>")
+    assert "the whole run: not judged; interrupted" in run.page
+    assert sorted(path.name for path in run.folder.iterdir()) == ["index.html", "verdict.json"]
+
+
+@pytest.mark.parametrize("obstacle", ["report", "report/verdict.json/x", "report/index.html/x"])
+def test_a_report_that_cannot_be_written_is_said_in_one_line_before_anything_runs(pytester, obstacle):
+    path = pytester.path / obstacle
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("in the way", encoding="utf-8")
+    run = Run(pytester, HEALTHY)
+    lines = [line for line in run.result.outlines + run.result.errlines if line]
+    assert run.code == 4
+    assert len(lines) == 1
+    assert re.search(
+        r"ERROR: report\S*: .*; name a folder for the report that can be written to, with --report", lines[0]
+    )
+
+
+def test_a_report_that_can_no_longer_be_written_at_the_end_is_said_in_one_line(pytester):
+    suite = HEALTHY.replace("pass", "import pathlib; pathlib.Path('report/verdict.json').mkdir()")
+    run = Run(pytester, suite)
+    assert run.code == 1
+    assert "report/verdict.json: Is a directory; name a folder" in run.result.stderr.str()
+    assert "Traceback" not in run.output + run.result.stderr.str()
+    assert [path.name for path in run.folder.iterdir()] == ["verdict.json"]
+
+
+def test_the_terminal_ends_with_the_table_the_verdict_and_the_page(pytester):
+    run = Run(pytester, HEALTHY)
+    expected = [
+        "*= mnistlab =*",
+        "requirement *measured *required *status*",
+        "test accuracy *95.00 % *at least 90.00 % *passed*",
+        "test loss *0.25 nats *at most 0.5 nats *passed*",
+        "and 1 claims that hold or do not: passed",
+        "PASSED: everything that the specification asks for was judged and holds.",
+        "Page: report/index.html",
+        "*3 passed in*",
+    ]
+    run.result.stdout.fnmatch_lines(expected)
+
+
+def test_the_page_goes_where_it_is_sent(pytester):
+    run = Run(pytester, HEALTHY, "--report", "elsewhere/deep")
+    folder = pytester.path / "elsewhere" / "deep"
+    assert sorted(path.name for path in folder.iterdir()) == ["index.html", "verdict.json"]
+    assert "Page: elsewhere/deep/index.html" in run.output
+    assert not run.folder.exists()
+
+
+def test_data_that_is_not_mnist_is_announced_and_the_promise_about_mnist_is_not_run(pytester):
+    run = Run(pytester, HEALTHY, note="there is no network")
+    assert (run.code, run.verdict) == (0, "NOT RUN")
+    assert run.row("test accuracy on MNIST")["message"].endswith("not judged; there is no network")
+    assert '<div class="banner">This is not a verdict on MNIST: there is no network</div>' in run.page
+    assert "This is not a verdict on MNIST: there is no network" in run.output
+
+
+def test_the_groups_of_the_suite_run_in_their_order(pytester):
+    for group in ("serving", "training", "dataset"):
+        run = Run(pytester, f"def test_{group}(): pass", name=f"test_{group}.py")
+    groups = [row["group"] for row in run.summary["requirements"] if row["status"] == "passed"]
+    assert groups == ["dataset", "training", "serving"]
+
+
+@pytest.mark.parametrize("seed", ["-1", "x", "1.5", ""])
+def test_a_seed_that_is_none_is_refused(pytester, seed):
+    run = Run(pytester, HEALTHY, f"--seed={seed}")
+    assert run.code == 4
+    assert f"{seed!r} is not a seed; required: a whole number from 0" in run.result.stderr.str()
