@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import functools
 import json
-import warnings
 from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from mnistlab.signature import signature_of
 
 Arrays = tuple[NDArray[np.float32], NDArray[np.float32]]
 History = dict[str, Any]
@@ -24,23 +25,14 @@ AVERAGING_STRIDE = 10
 EVALUATION_BATCH = 2000
 """Images evaluated at a time; bounds the memory that the activations of a convolution take."""
 
+XLA_PAYS_FROM = 1500
+"""Steps of a training from which XLA's compilation (0.6 s) costs less than it saves (0.4 ms a step)."""
+
 # XLA compiles loops of these into one program, five times as fast as the plain graph. Convolutions in an XLA loop
 # are 18 times slower than the plain graph on a CPU, random numbers (dropout) 3 times: all else stays plain.
 _XLA_LAYERS = (
     *("Sequential", "Functional", "InputLayer", "Flatten", "Reshape", "Dense", "Activation", "ReLU", "LeakyReLU"),
     *("Softmax", "Rescaling", "Normalization", "BatchNormalization", "LayerNormalization", "Add", "Concatenate"),
-)
-# Modules whose objects Keras names by counting.
-_COUNTED = ("keras.layers", "keras.optimizers", "keras.src.models.functional")
-# A model on which somebody replaced one of these is no longer described by its configuration.
-_REPLACEABLE = (
-    "call",
-    "train_step",
-    "test_step",
-    "compute_loss",
-    "compute_metrics",
-    "apply",
-    "apply_gradients",
 )
 
 
@@ -95,12 +87,16 @@ def train(
     import tensorflow as tf
 
     if not model.built:
-        model(training[0][:1])
+        model.build((None, *training[0].shape[1:]))
     model.optimizer.build(model.trainable_variables)
-    subject, program = _program(model)
+    orders = list(orders)
+    steps = sum(len(order) // batch_size for order in orders)
+    subject, program = _program(model, steps >= XLA_PAYS_FROM and _xla_helps(model))
     _copy_state(model, subject)
     validation = validation or (training[0][:0], training[1][:0])
     tensors = [tf.constant(part) for part in (*training, *validation)]
+    if not program.experimental_get_tracing_count():
+        subject.test_step((tensors[0][:1], tensors[1][:1]))  # makes the metrics' variables, else a second trace does
     history: History = {"averaged_weights": model.get_weights()}
     for order in orders:
         logs, averaged = program(*tensors, tf.constant(order), batch_size)
@@ -112,23 +108,23 @@ def train(
     return history
 
 
-def _program(model: Any) -> tuple[Any, Any]:
+def _program(model: Any, xla: bool) -> tuple[Any, Any]:
     """Return the model that a compiled program trains, and the program: shared by all of one architecture."""
-    signature = _signature(model)
-    return (model, _compile(model)) if signature is None else _twin(signature)
+    signature = signature_of(model)
+    return (signature and _twin(signature, xla)) or (model, _compile(model, xla))
 
 
 @functools.lru_cache(maxsize=8)
-def _twin(signature: str) -> tuple[Any, Any]:
-    """Build the model that a signature describes and the program that trains it."""
+def _twin(signature: str, xla: bool) -> tuple[Any, Any] | None:
+    """Build the model that a signature describes and the program that trains it; None if it is not the same."""
     import keras
 
-    model = keras.saving.deserialize_keras_object(json.loads(signature))
+    model = keras.saving.deserialize_keras_object(json.loads(signature)["model"])
     model.optimizer.build(model.trainable_variables)
-    return model, _compile(model)
+    return (model, _compile(model, xla)) if signature_of(model) == signature else None
 
 
-def _compile(model: Any) -> Any:
+def _compile(model: Any, xla: bool) -> Any:
     """Make the program that trains a model for one epoch; it is compiled at its first call."""
     import tensorflow as tf
 
@@ -138,7 +134,6 @@ def _compile(model: Any) -> Any:
         for total, weight in zip(sums, model.weights, strict=True):
             total.assign_add(weight.value)
 
-    @tf.function(jit_compile=_xla_helps(model))
     def epoch(images: Any, targets: Any, val_images: Any, val_targets: Any, order: Any, batch_size: int) -> Any:
         steps, rest = divmod(order.shape[0], batch_size)
         stride = max(n for n in range(1, AVERAGING_STRIDE + 1) if steps % n == 0)  # XLA wants loops of fixed length
@@ -146,7 +141,7 @@ def _compile(model: Any) -> Any:
         model.reset_metrics()
         for total in sums:
             total.assign(tf.zeros_like(total))
-        for block in tf.range(steps // stride):
+        for block in tf.range(steps // stride) if steps else ():
             for step in tf.range(stride):
                 batch = batches[block * stride + step]
                 model.train_step((tf.gather(images, batch), tf.gather(targets, batch)))
@@ -157,85 +152,32 @@ def _compile(model: Any) -> Any:
         logs = dict(model.get_metrics_result())
         if val_images.shape[0]:
             logs |= {f"val_{key}": value for key, value in _evaluate(model, val_images, val_targets).items()}
-        samples = steps // stride + (rest > 0)
-        return logs, [total / samples for total in sums]
+        return logs, [total / (steps // stride + (rest > 0)) for total in sums]
 
-    return epoch
+    return tf.function(epoch, jit_compile=xla)
 
 
 def _evaluate(model: Any, images: Any, targets: Any) -> Any:
     """Measure a model's metrics inside a program."""
+    import tensorflow as tf
+
     model.reset_metrics()
-    for start in range(0, images.shape[0], EVALUATION_BATCH):
-        stop = start + EVALUATION_BATCH
-        model.test_step((images[start:stop], targets[start:stop]))
+    blocks, rest = divmod(images.shape[0], EVALUATION_BATCH)
+    for block in tf.range(blocks) if blocks else ():
+        batch = tf.range(EVALUATION_BATCH) + block * EVALUATION_BATCH
+        model.test_step((tf.gather(images, batch), tf.gather(targets, batch)))
+    if rest:
+        model.test_step((images[-rest:], targets[-rest:]))
     return model.get_metrics_result()
 
 
 def _copy_state(source: Any, target: Any) -> None:
     """Copy weights, random states and the optimizer's state between two models of one architecture."""
-    if source is not target:
-        old = [*source.variables, *source.optimizer.variables]
-        new = [*target.variables, *target.optimizer.variables]
-        for variable, value in zip(new, old, strict=True):
-            variable.assign(value.value)
-
-
-def _parts(model: Any) -> Iterable[Any]:
-    """Yield a model and every layer in it, those of nested models too."""
-    yield model
-    for layer in getattr(model, "layers", ()):
-        yield from _parts(layer)
+    values, variables = ([*model.variables, *model.optimizer.variables] for model in (source, target))
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value.value)
 
 
 def _xla_helps(model: Any) -> bool:
     """Tell whether XLA trains this model faster than the plain graph."""
-    return all(type(part).__name__ in _XLA_LAYERS for part in _parts(model))
-
-
-def _signature(model: Any) -> str | None:
-    """Describe a model so that equal text means an equal program; None where its configuration cannot tell.
-
-    That is wherever code of somebody else's takes part: then the program is compiled on the model itself.
-    """
-    import keras
-
-    replaced = any(name in vars(part) for part in (*_parts(model), model.optimizer) for name in _REPLACEABLE)
-    with warnings.catch_warnings(record=True) as complaints:  # Keras warns of a lambda
-        warnings.simplefilter("always")
-        config = keras.saving.serialize_keras_object(model)
-    if replaced or complaints or not _is_kerass_own(config):
-        return None
-    names = {name: f"part_{index}" for index, name in enumerate(_names(config))}
-    return json.dumps(_canonical(config, names), sort_keys=True)
-
-
-def _is_kerass_own(node: Any) -> bool:
-    """Tell whether every object in a configuration is of a class or function that Keras brings."""
-    if isinstance(node, dict):
-        return str(node.get("module", "keras")).startswith("keras") and all(map(_is_kerass_own, node.values()))
-    return not isinstance(node, list | tuple) or all(map(_is_kerass_own, node))
-
-
-def _names(node: Any) -> Iterable[str]:
-    """Yield the names in a configuration that Keras counts up (dense, dense_1): layers, models, optimizers."""
-    if isinstance(node, dict):
-        if (node.get("class_name"), node.get("module")) == ("Sequential", "keras") or node.get("module") in _COUNTED:
-            yield node["config"]["name"]
-        yield from (name for value in node.values() for name in _names(value))
-    elif isinstance(node, list | tuple):
-        yield from (name for value in node for name in _names(value))
-
-
-def _canonical(node: Any, names: dict[str, str]) -> Any:
-    """Replace names by numbers and leave out what matters only before training: initializers and seeds."""
-    if isinstance(node, dict):
-        kept = {key: value for key, value in node.items() if key != "seed" and not key.endswith("_initializer")}
-        return {
-            key: names.get(value, value) if key == "name" else _canonical(value, names) for key, value in kept.items()
-        }
-    if isinstance(node, list | tuple):
-        if len(node) == 3 and node[0] in names and isinstance(node[1], int):  # a reference to a layer's output
-            return [names[node[0]], *node[1:]]
-        return [_canonical(value, names) for value in node]
-    return node
+    return all(type(layer).__name__ in _XLA_LAYERS for layer in model._flatten_layers())
