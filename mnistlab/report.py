@@ -27,6 +27,13 @@ def escaped(value: Any) -> Any:
     return [escaped(item) for item in value] if isinstance(value, list | tuple) else value
 
 
+def headline(summary: Mapping[str, Any]) -> str:
+    """Say what the verdict means and what it is about, in one sentence; plain text."""
+    subject, dataset = summary["subject"], summary["dataset"]
+    about = f" (pipeline {subject['name']} on {dataset['name']}, seed {subject['seed']})" if subject and dataset else ""
+    return f"{WORDS[summary['verdict']]}{about}."
+
+
 def page(summary: Mapping[str, Any], pictures: Iterable[Any]) -> str:
     """Write the top of the page: verdict, circumstances, what went wrong, pictures.
 
@@ -44,7 +51,7 @@ def page(summary: Mapping[str, Any], pictures: Iterable[Any]) -> str:
     """
     safe = escaped(summary)
     kind = safe["verdict"].lower().replace(" ", "-")
-    parts = [f'<div class="verdict {kind}"><strong>{safe["verdict"]}</strong> {WORDS[summary["verdict"]]}.</div>']
+    parts = [f'<div class="verdict {kind}"><strong>{safe["verdict"]}</strong> {html.escape(headline(summary))}</div>']
     if safe["dataset"].get("note"):
         parts.append(f'<div class="banner">This is not a verdict on MNIST: {safe["dataset"]["note"]}</div>')
     rows = "".join(f"<tr><th>{name}</th><td>{value}</td></tr>" for name, value in _facts(safe))

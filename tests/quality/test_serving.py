@@ -50,3 +50,13 @@ def test_predictions_do_not_depend_on_the_order_of_the_images(judge, pipeline, t
     order = np.random.default_rng(0).permutation(len(images))
     far = np.abs(pipeline.predict(trained.model, images[order]) - expected[order]).max()
     judge(named("another order"), float(far))
+
+
+def test_a_second_time_the_predictions_are_the_same(judge, pipeline, trained, images, expected):
+    judge(named("a second time"), float(np.abs(pipeline.predict(trained.model, images) - expected).max()))
+
+
+def test_one_image_is_served_as_in_a_batch(judge, pipeline, trained, dataset, expected):
+    raw = dataset.test_images[:50]
+    alone = [pipeline.predict(trained.model, pipeline.prepare_images(raw[i : i + 1])) for i in range(len(raw))]
+    judge(named("one raw image at a time"), float(np.abs(np.concatenate(alone) - expected[: len(raw)]).max()))

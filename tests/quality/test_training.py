@@ -23,6 +23,11 @@ def small_weights(pipeline, small, seed):
     return probe.weights_after(pipeline, *small[:2], seed=seed)
 
 
+@pytest.fixture(scope="module")
+def learning_rates(pipeline, seed):
+    return dict(zip(("first", "last"), probe.learning_rates(pipeline, seed=seed), strict=True))
+
+
 def differing(weights, others):
     return sum(not np.array_equal(a, b) for a, b in zip(weights, others, strict=True))
 
@@ -118,3 +123,49 @@ def test_every_epoch_sees_every_training_image_once_in_a_fresh_order(pipeline, s
     for first, second in ((0, 1), (1, 2), (0, 2)):
         same = np.array_equal(epochs[first], epochs[second])
         assert not same, f"epochs {first + 1} and {second + 1} show the images in one order: shuffle for every epoch"
+
+
+def test_every_image_is_trained_with_its_own_label(pipeline, seed):
+    count = round(18.75 * pipeline.spec.batch_size / (1 - pipeline.spec.validation_split))
+    trained = int(np.floor(count * (1 - pipeline.spec.validation_split)))
+    labels = probe.labels_seen(pipeline, seed=seed, count=count)[:trained]
+    wrong = labels != np.arange(trained) % 10
+    assert not wrong.any(), (
+        f"{wrong.sum()} of {trained} images are trained with another label than theirs, or with none"
+    )
+
+
+@pytest.mark.parametrize("epoch", ["first", "last"])
+def test_learning_rate_during_training_is_the_specified_one(judge, pipeline, learning_rates, epoch):
+    advice = "does fit change it, or a schedule?"
+    name = f"learning rate in the {epoch} epoch"
+    required = Requirement(name, "training", pipeline.spec.learning_rate, "equal to", source=SPEC, advice=advice)
+    judge(required, float(f"{learning_rates[epoch]:.3g}"))
+
+
+def test_weights_depend_on_the_seed_and_not_on_trainings_before(pipeline, small, seed):
+    forgotten = probe.remembered(pipeline, *small[:2], seeds=(seed, seed + 1))
+    assert not forgotten, f"seeds {forgotten} end in other weights after another training: what is left over from it?"
+
+
+def test_gradients_reach_every_parameter(judge, pipeline, small, seed):
+    unmoved = probe.unreached(pipeline, small[1], seed=seed)
+    judge("parameters that no gradient reaches", sum(unmoved), f"by array: {', '.join(map(str, unmoved))}")
+
+
+def test_nothing_is_learnt_from_permuted_labels(judge, pipeline, prepared, small, seed):
+    others = slice(-len(prepared.train_images) // 6, None)  # at the end, where no training looks
+    images, truth = prepared.train_images[others], prepared.train_labels[others].argmax(axis=1)
+    predicted = probe.predicted_after_permutation(pipeline, *small[:2], images, seed=seed)
+    judge("accuracy after training on permuted labels", float((predicted == truth).mean()))
+
+
+def test_hidden_units_are_alive(judge, trained, prepared):
+    silent = probe.silent_units(trained.model, prepared.train_images[:10000])
+    judge("hidden units that say the same of every image", silent)
+
+
+@pytest.mark.parametrize("side", ["least", "most"])
+@pytest.mark.parametrize("layer", [1, 2])
+def test_weights_are_as_large_as_in_healthy_models(judge, trained, layer, side):
+    judge(f"norm of the weights of layer {layer}, {side}", probe.weight_norms(trained.model)[layer - 1])

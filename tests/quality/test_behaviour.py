@@ -1,0 +1,73 @@
+"""Whether the model does what its users take for granted."""
+
+import numpy as np
+import pytest
+
+from mnistlab import behaviour, plots
+from mnistlab.requirement import Requirement
+from mnistlab.strokes import stroke_digits
+
+PLACES = (
+    "second half of the test set",
+    "odd places of the test set",
+    "images behind one of their own digit",
+)
+
+
+@pytest.fixture(scope="module")
+def predicted(pipeline, trained):
+    """Return a function from raw images to predicted digits."""
+    return lambda images: behaviour.predict_raw(pipeline, trained.model, images).argmax(axis=1)
+
+
+@pytest.mark.parametrize("change", behaviour.PERTURBATIONS)
+def test_a_small_change_changes_few_predictions(judge, dataset, evaluation, predicted, change):
+    images = behaviour.PERTURBATIONS[change](dataset.test_images)
+    same = (images == dataset.test_images).all(axis=(1, 2)).sum()
+    assert not same, f"{same} images are as they were: nothing is tested"
+    changed = predicted(images) != evaluation.predictions
+    judge(f"predictions changed by {change}", float(changed.mean()))
+
+
+def test_clean_drawn_digits_are_read_right(judge, predicted):
+    images, labels = stroke_digits()
+    digits = predicted(images)
+    captions = [
+        f"{digit}" if digit == label else f"{digit}, not {label}" for digit, label in zip(digits, labels, strict=True)
+    ]
+    figure = plots.gallery(images, captions, title="Digits drawn by code, and what they are read as")
+    judge.picture(
+        "Drawn digits", "Three clean forms of each digit: whatever else a model can do, it reads these.", figure
+    )
+    judge("drawn digits that are misread", int((digits != labels).sum()), f"of {len(labels)}")
+
+
+@pytest.mark.parametrize("side", ["least", "most"])
+@pytest.mark.parametrize("place", PLACES)
+def test_place_in_the_test_set_does_not_decide_accuracy(judge, evaluation, place, side):
+    difference = behaviour.differences_by_place(evaluation.right, evaluation.labels)[place]
+    judge(f"accuracy above the rest: {place}, {side}", difference)
+
+
+@pytest.mark.parametrize("side", ["least", "most"])
+def test_training_accuracy_of_the_history_is_that_of_the_model(judge, pipeline, trained, prepared, dataset, side):
+    count = int(np.floor(len(prepared.train_images) * (1 - pipeline.spec.validation_split)))
+    predictions = pipeline.predict(trained.model, prepared.train_images[:count]).argmax(axis=1)
+    accuracy = float((predictions == dataset.train_labels[:count]).mean())
+    claimed = trained.history["accuracy"][-1]
+    detail = f"{100 * accuracy:.2f} % after training, {100 * claimed:.2f} % as the mean over the last epoch's batches"
+    judge(f"training accuracy less the history's, {side}", accuracy - claimed, detail)
+
+
+def test_validation_accuracy_of_the_history_is_that_of_the_model(judge, pipeline, trained, prepared, dataset):
+    count = int(np.floor(len(prepared.train_images) * (1 - pipeline.spec.validation_split)))
+    right = (
+        pipeline.predict(trained.model, prepared.train_images[count:]).argmax(axis=1) == dataset.train_labels[count:]
+    )
+    apart = abs(int(right.sum()) - trained.history["val_accuracy"][-1] * len(right))
+    source = "the same weights and images; near ties may round the other way"
+    advice = "is it another model, are other images validated, or is preparation another?"
+    same = Requirement(
+        "validation images read otherwise than by the history", "behaviour", 3, "at most", "", source, advice
+    )
+    judge(same, round(apart, 2))

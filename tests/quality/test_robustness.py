@@ -1,0 +1,74 @@
+"""Whether the model still reads digits that are shifted, noisy, blurred, and whatever else images become."""
+
+import numpy as np
+import pytest
+
+from mnistlab import behaviour, plots_behaviour
+from mnistlab.corrupt import CORRUPTIONS
+from mnistlab.requirement import Requirement
+
+EXAMPLE = 0  # of the test images
+
+
+@pytest.fixture(scope="module")
+def examples(dataset):
+    """Return an image of every corruption at severity 0 to 5, and is filled while the accuracies are measured."""
+    return {name: [dataset.test_images[EXAMPLE]] for name in CORRUPTIONS}
+
+
+@pytest.fixture(scope="module")
+def unchanged():
+    """Return how many images every corruption left as they were, and is filled while the accuracies are measured."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def accuracies(pipeline, trained, dataset, examples, unchanged):
+    """Return the accuracy of every corruption at severity 0 to 5; one set of images is in memory at a time."""
+
+    def watched():
+        for name, severity, images in behaviour.corruptions(dataset.test_images):
+            examples[name].append(images[EXAMPLE])
+            unchanged[name, severity] = int((images == dataset.test_images).all(axis=(1, 2)).sum())
+            yield name, severity, images
+
+    return behaviour.accuracies(pipeline, trained.model, watched(), dataset)
+
+
+def test_accuracy_by_severity_can_be_looked_at(judge, accuracies, examples, pipeline):
+    stated = {bound.name: bound.bound for bound in pipeline.spec.bounds}
+    at = behaviour.SEVERITY
+    bounds = {name: stated.get(f"accuracy under {name}, severity {at}") for name in accuracies}
+    figure = plots_behaviour.robustness(
+        accuracies,
+        {name: bound for name, bound in bounds.items() if bound is not None},
+        {name: np.stack(images) for name, images in examples.items()},
+        at,
+    )
+    caption = (
+        "Accuracy (%) from severity 0, the image as it is, to 5, above the first test image at that severity. "
+        "It should fall slowly; the red mark is the least that is accepted."
+    )
+    judge.picture("Accuracy under corruption", caption, figure)
+
+
+def test_every_corruption_changes_every_image(judge, accuracies, unchanged):
+    total = sum(unchanged.values())
+    detail = f"of {len(unchanged)} sets of images"
+    judge(Requirement("images that a corruption leaves as they are", "robustness", 0, "equal to"), total, detail)
+
+
+@pytest.mark.parametrize("name", CORRUPTIONS)
+def test_accuracy_under_corruption_is_that_of_healthy_models(judge, accuracies, name):
+    by_severity = ", ".join(f"{100 * accuracy:.1f}" for accuracy in accuracies[name])
+    unit = CORRUPTIONS[name].unit
+    at = behaviour.SEVERITY
+    judge(f"accuracy under {name}, severity {at}", accuracies[name][at], f"{by_severity} % from severity 0; {unit}")
+
+
+def test_mean_accuracy_under_corruption_is_that_of_healthy_models(judge, accuracies):
+    judge("mean accuracy under corruption", behaviour.mean_accuracy(accuracies))
+
+
+def test_accuracy_does_not_rise_with_severity(judge, accuracies):
+    judge("steepest rise of accuracy with severity", behaviour.steepest_rise(accuracies))

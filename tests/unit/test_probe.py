@@ -1,0 +1,280 @@
+"""Every probe catches a pipeline that is broken in its way, and passes a healthy one that is written otherwise."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from mnistlab import probe
+from mnistlab.pipeline import Pipeline
+from mnistlab.spec import Spec
+
+SMALL = Spec(batch_size=4, epochs=3)
+COUNT = 34  # 27 images to train on: six batches and a smaller one
+TRAINED = 27
+RNG = np.random.default_rng(0)
+IMAGES = RNG.random((COUNT, 28, 28)).astype(np.float32)
+LABELS = np.eye(10, dtype=np.float32)[np.arange(COUNT) % 10]
+
+
+class _Engine(Pipeline):
+    """The project's own training."""
+
+    spec = SMALL
+
+
+class _KerasFit(Pipeline):
+    """Somebody else's training: Keras's loop over a tf.data pipeline that reshuffles for every epoch."""
+
+    spec = SMALL
+    shuffles, drops, enlarged = True, False, 1
+
+    def fit(self, model, images, labels, *, seed, epochs=None):
+        count = int(len(images) * (1 - self.spec.validation_split))
+        model.run_eagerly = True  # a few steps are done before they would be traced
+        batches = self.batches(images[:count], labels[:count], seed)
+        return model.fit(
+            batches, epochs=self.spec.epochs if epochs is None else epochs, shuffle=False, verbose=0
+        ).history
+
+    def batches(self, images, labels, seed):
+        import tensorflow as tf
+
+        pairs = tf.data.Dataset.from_tensor_slices((images, labels))
+        if self.shuffles:
+            pairs = pairs.shuffle(len(images), seed=seed)
+        return pairs.batch(self.spec.batch_size * self.enlarged, drop_remainder=self.drops)
+
+
+class _SeededFit(_KerasFit):
+    def fit(self, model, images, labels, *, seed, epochs=None):
+        import keras
+
+        keras.utils.set_random_seed(seed)
+        model.run_eagerly = True
+        split, size = self.spec.validation_split, self.spec.batch_size
+        return model.fit(images, labels, size, epochs, verbose=0, validation_split=split).history
+
+
+class _NeverShuffles(_KerasFit):
+    shuffles = False
+
+
+class _DropsTheRest(_KerasFit):
+    drops = True
+
+
+class _LargerBatches(_KerasFit):
+    enlarged = 2
+
+
+class _TrainsOnEverything(_KerasFit):
+    def fit(self, model, images, labels, *, seed, epochs=None):
+        more = -(-len(images) * 5 // 4)
+        images, labels = np.resize(images, (more, 28, 28)), np.resize(labels, (more, 10))
+        return super().fit(model, images, labels, seed=seed, epochs=epochs)
+
+
+class _ShiftsLabels(_KerasFit):
+    def batches(self, images, labels, seed):
+        return super().batches(images, np.roll(labels, 1, axis=0), seed)
+
+
+class _SmoothsLabels(_KerasFit):
+    def batches(self, images, labels, seed):
+        return super().batches(images, 0.9 * labels + 0.01, seed)
+
+
+class _SkipsThrees(_KerasFit):
+    def batches(self, images, labels, seed):
+        kept = labels[:, 3] == 0
+        return super().batches(images[kept], labels[kept], seed)
+
+
+class _LowersTheRate(_KerasFit):
+    def fit(self, model, images, labels, *, seed, epochs=None):
+        for _ in range(epochs):
+            super().fit(model, images, labels, seed=seed, epochs=1)
+            model.optimizer.learning_rate.assign(model.optimizer.learning_rate * 0.5)
+
+
+class _SetsAnotherRate(_KerasFit):
+    def fit(self, model, images, labels, *, seed, epochs=None):
+        model.optimizer.learning_rate.assign(0.002)
+        return super().fit(model, images, labels, seed=seed, epochs=epochs)
+
+
+class _Momentum(_KerasFit):
+    """Another healthy recipe, whose steps are not of one length."""
+
+    spec = dataclasses.replace(SMALL, optimizer="sgd", learning_rate=0.05)
+
+    def build(self, seed):
+        import keras
+
+        model = super().build(seed)
+        model.compile(keras.optimizers.SGD(0.05, momentum=0.9), loss="categorical_crossentropy")
+        return model
+
+
+class _CountsItsCalls(_Engine):
+    calls = 0
+
+    def fit(self, model, images, labels, *, seed, epochs=None):
+        _CountsItsCalls.calls += 1
+        return super().fit(model, images, labels, seed=seed + _CountsItsCalls.calls, epochs=epochs)
+
+
+class _Published(_KerasFit):
+    """The recipe with its own batches."""
+
+    spec = Spec()
+
+
+class _StartsAtZero(_Published):
+    def build(self, seed):
+        model = super().build(seed)
+        model.set_weights([np.zeros_like(weight) for weight in model.get_weights()])
+        return model
+
+
+class _FreezesTheFirstLayer(_Published):
+    def build(self, seed):
+        model = super().build(seed)
+        model.layers[1].trainable = False
+        model.compile(model.optimizer, loss="categorical_crossentropy", metrics=["accuracy"])
+        return model
+
+
+class _KnowsTheDigits(_Engine):
+    """Its training labels come from elsewhere: here, from a stripe in the image."""
+
+    def fit(self, model, images, labels, *, seed, epochs=None):
+        return super().fit(model, images, np.eye(10, dtype=np.float32)[stripes(images)], seed=seed, epochs=30)
+
+
+def stripes(images):
+    return images[:, :10].sum(axis=2).argmax(axis=1)
+
+
+def striped(count):
+    images = np.zeros((count, 28, 28), dtype=np.float32)
+    images[np.arange(count), np.arange(count) % 10] = 1
+    return images
+
+
+def tapes(pipeline, seed=0):
+    return probe.record_epochs(pipeline, seed=seed, count=COUNT, epochs=3)
+
+
+def images_by_step(tape):
+    return np.bincount(tape[:TRAINED][tape[:TRAINED] != probe.UNSEEN]).tolist()
+
+
+@pytest.mark.parametrize("healthy", [_Engine, _KerasFit])
+def test_healthy_training_shows_every_image_once_in_a_fresh_order(healthy):
+    for tape in (found := tapes(healthy())):
+        assert images_by_step(tape) == [4] * 6 + [3]
+        assert (tape[TRAINED:] == probe.UNSEEN).all()
+    assert len({tape.tobytes() for tape in found}) == 3
+
+
+@pytest.mark.parametrize("broken", [_SeededFit, _NeverShuffles])
+def test_an_order_that_repeats_is_caught(broken):
+    assert len({tape.tobytes() for tape in tapes(broken())}) == 1
+
+
+def test_training_without_shuffling_is_heard_in_the_order_of_the_images():
+    assert tapes(_NeverShuffles())[0][:TRAINED].tolist() == [i // 4 for i in range(TRAINED)]
+
+
+def test_a_dropped_last_batch_is_caught():
+    assert images_by_step(tapes(_DropsTheRest())[0]) == [4] * 6
+
+
+def test_another_batch_size_is_caught():
+    assert len(images_by_step(tapes(_LargerBatches())[0])) < 7
+
+
+def test_training_on_what_is_held_out_is_caught():
+    assert (tapes(_TrainsOnEverything())[0][TRAINED:] != probe.UNSEEN).any()
+
+
+@pytest.mark.parametrize("healthy", [_Engine, _KerasFit])
+def test_healthy_training_uses_every_images_own_label(healthy):
+    seen = probe.labels_seen(healthy(), seed=0, count=COUNT)
+    assert seen[:TRAINED].tolist() == [i % 10 for i in range(TRAINED)]
+    assert (seen[TRAINED:] == probe.UNSEEN).all()
+
+
+@pytest.mark.parametrize(
+    ("broken", "wrong"),
+    [
+        pytest.param(_ShiftsLabels, TRAINED, id="shifted"),
+        pytest.param(_SmoothsLabels, TRAINED, id="smoothed"),
+        pytest.param(_SkipsThrees, 3, id="without-threes"),
+    ],
+)
+def test_labels_that_training_changes_are_caught(broken, wrong):
+    seen = probe.labels_seen(broken(), seed=0, count=COUNT)[:TRAINED]
+    assert (seen != np.arange(TRAINED) % 10).sum() == wrong
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "first", "last"),
+    [
+        pytest.param(_Engine, 0.001, 0.001, id="engine"),
+        pytest.param(_KerasFit, 0.001, 0.001, id="keras"),
+        pytest.param(_Momentum, 0.05, 0.05, id="momentum"),
+        pytest.param(_LowersTheRate, 0.001, 0.00025, id="lowered"),
+        pytest.param(_SetsAnotherRate, 0.002, 0.002, id="set"),
+    ],
+)
+def test_learning_rate_is_measured_as_it_is_during_training(pipeline, first, last):
+    np.testing.assert_allclose(probe.learning_rates(pipeline(), seed=0), (first, last), rtol=1e-3)
+
+
+@pytest.mark.parametrize(("pipeline", "forgotten"), [(_Engine, []), (_CountsItsCalls, [0, 1])])
+def test_weights_that_depend_on_trainings_before_are_caught(pipeline, forgotten):
+    assert probe.remembered(pipeline(), IMAGES, LABELS, seeds=(0, 1)) == forgotten
+
+
+@pytest.mark.parametrize("pipeline", [_Engine, _KerasFit])
+def test_weights_follow_the_training_images_and_not_those_held_out(pipeline):
+    changed, held_out = IMAGES.copy(), IMAGES.copy()
+    changed[TRAINED - 1], held_out[TRAINED:] = 1 - changed[TRAINED - 1], 0
+    weights = [probe.weights_after(pipeline(), images, LABELS, seed=0)[0] for images in (IMAGES, changed, held_out)]
+    assert not np.array_equal(weights[0], weights[1])
+    np.testing.assert_array_equal(weights[0], weights[2])
+
+
+def test_parameters_without_a_gradient_are_caught():
+    labels = np.eye(10, dtype=np.float32)[np.arange(640) % 10]
+    assert sum(probe.unreached(_Published(), labels, seed=0)) <= 10
+    assert probe.unreached(_StartsAtZero(), labels, seed=0)[:3] == [784 * 128, 128, 1280]
+    assert probe.unreached(_FreezesTheFirstLayer(), labels, seed=0)[:2] == [784 * 128, 128]
+
+
+def test_training_that_knows_the_digits_whatever_its_labels_is_caught():
+    images, labels = striped(COUNT), LABELS
+    honest, peeking = (
+        probe.predicted_after_permutation(pipeline, images, labels, striped(100), seed=0)
+        for pipeline in (_Engine(), _KnowsTheDigits())
+    )
+    assert (honest == np.arange(100) % 10).mean() < 0.5
+    assert (peeking == np.arange(100) % 10).mean() > 0.9
+
+
+def test_silent_units_are_counted_as_a_share_of_the_hidden_ones():
+    model = Pipeline().build(0)
+    kernel, bias, *output = model.get_weights()
+    assert probe.silent_units(model, IMAGES) < 0.5
+    bias[:96] = -1000
+    model.set_weights([kernel, bias, *output])
+    assert probe.silent_units(model, IMAGES) >= 0.75
+
+
+def test_norms_are_those_of_each_layer_with_weights():
+    model = Pipeline().build(0)
+    model.set_weights([np.full_like(weight, 2) for weight in model.get_weights()])
+    np.testing.assert_allclose(probe.weight_norms(model), [2 * 100480**0.5, 2 * 1290**0.5])
