@@ -1,4 +1,4 @@
-"""The command line: ``mnistlab train`` and ``mnistlab validate``."""
+"""The command line: ``mnistlab train``, ``validate``, ``baseline`` and ``power``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mnistlab import __version__
+from mnistlab import __version__, commands
 from mnistlab.errors import MnistlabError
 from mnistlab.options import add_options, add_report_option
 
@@ -43,7 +43,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"unknown arguments: {' '.join(further)}")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # no weather report from TensorFlow's C++ side
     try:
-        return validate(options, further) if options.command == "validate" else train(options)
+        if options.command == "validate":
+            return validate(options, further)
+        return train(options) if options.command == "train" else commands.run(options)
     except MnistlabError as error:
         print(f"mnistlab: {error}", file=sys.stderr)
         return 1
@@ -57,12 +59,12 @@ def _parser() -> argparse.ArgumentParser:
     add_options(data.add_argument)
     parser = argparse.ArgumentParser("mnistlab", description="Test a classifier the way code is tested.")
     parser.add_argument("--version", action="version", version=__version__)
-    commands = parser.add_subparsers(dest="command", required=True)
-    train = commands.add_parser(
+    choices = parser.add_subparsers(dest="command", required=True)
+    train = choices.add_parser(
         "train", parents=[data], help="train the published recipe", description="Train the published recipe once."
     )
     train.add_argument("--out", metavar="DIR", default="mnist-out", help="a new folder for model and pictures")
-    validate = commands.add_parser(
+    validate = choices.add_parser(
         "validate",
         parents=[data],
         help="judge it: the whole suite, a verdict and a page",
@@ -70,6 +72,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     validate.add_argument("--strict", action="store_true", help="fail also if not everything was judged")
     add_report_option(validate.add_argument)
+    commands.add_gate_options(validate.add_argument)
+    commands.add_commands(choices, data)
     return parser
 
 
@@ -83,6 +87,8 @@ def validate(options: argparse.Namespace, further: Sequence[str]) -> int:
     own += [f"--dataset={options.dataset}", f"--seed={options.seed}", f"--report={options.report}"]
     own += [f"--mnist-data={options.mnist_data}"] if options.mnist_data else []
     own += ["--strict"] if options.strict else []
+    for name in ("margin", "seeds", "baselines", "model"):
+        own += [f"--{name}={value}"] if (value := getattr(options, name)) is not None else []
     return 0 if pytest.main([*own, str(suite), *further]) == 0 else 1
 
 

@@ -269,7 +269,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     if note:
         terminalreporter.write_line(f"This is not a verdict on MNIST: {note}", yellow=True)
     colour = {"PASSED": {"green": True}, "FAILED": {"red": True}}.get(summary["verdict"], {"yellow": True})
-    terminalreporter.write_line(f"{summary['verdict']}: {report.WORDS[summary['verdict']]}.", bold=True, **colour)
+    terminalreporter.write_line(f"{summary['verdict']}: {report.headline(summary)}", bold=True, **colour)
     terminalreporter.write_line(f"Page: {config.option.htmlpath}")
 
 

@@ -95,10 +95,19 @@ def welch_difference(candidate: ArrayLike, baseline: ArrayLike, alpha_low: float
     Source: Welch 1947, Biometrika 34:28; degrees of freedom: Satterthwaite 1946, Biometrics 2:110.
     """
     new, old = _arms(candidate, baseline, alpha_low, alpha_high)
-    error, freedom = _welch(new.std(ddof=1), old.std(ddof=1), new.size, old.size)
+    error, freedom = welch_error(new.std(ddof=1), old.std(ddof=1), new.size, old.size)
     low, high = scipy.stats.t.isf([alpha_low, alpha_high], freedom) * error
     mean = new.mean() - old.mean()
     return Difference(*map(float, (mean - low, mean + high, mean, error, freedom)))
+
+
+def welch_error(new_sd: float | Array, old_sd: float | Array, new: float | Array, old: int) -> tuple[Array, Array]:
+    """Return standard error and degrees of freedom of a difference of means, for numbers or arrays.
+
+    Source: Welch 1947, Biometrika 34:28; degrees of freedom: Satterthwaite 1946, Biometrics 2:110.
+    """
+    a, b = np.square(new_sd) / new, np.square(old_sd) / old
+    return np.sqrt(a + b), (a + b) ** 2 / (a**2 / (new - 1) + b**2 / (old - 1))
 
 
 def spread_ratio(candidate: ArrayLike, baseline: ArrayLike, alpha_low: float, alpha_high: float) -> Interval:
@@ -180,7 +189,7 @@ def seeds_needed(sds: tuple[float, float], baseline_seeds: int, distance: float,
     for value in (*sds, distance):
         _inside("an sd or the distance", value, 0, math.inf)
     seeds = np.arange(2.0, 5001)
-    error, freedom = _welch(*sds, seeds, baseline_seeds)
+    error, freedom = welch_error(*sds, seeds, baseline_seeds)
     reached = scipy.stats.nct.sf(scipy.stats.t.isf(alpha, freedom), freedom, distance / error) >= power
     if not reached.any():
         raise MnistlabError(f"5000 seeds against {baseline_seeds} do not suffice: need more of the baseline")
@@ -221,8 +230,3 @@ def _arms(candidate: ArrayLike, baseline: ArrayLike, *alphas: float) -> tuple[Ar
         if np.ptp(arm) == 0:
             raise MnistlabError(f"{name}: {arm.size} seeds all gave {arm[0]}; need independent draws")
     return new, old
-
-
-def _welch(new_sd: float, old_sd: float, new: float | Array, old: int) -> tuple[Array, Array]:
-    a, b = np.square(new_sd) / new, np.square(old_sd) / old
-    return np.sqrt(a + b), (a + b) ** 2 / (a**2 / (new - 1) + b**2 / (old - 1))

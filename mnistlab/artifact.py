@@ -1,0 +1,161 @@
+"""The artifact gate: tell whether one model file is no worse than the accepted one, image by image.
+
+For a file only. A retrained model is another draw of the recipe: McNemar's test knows the noise of the test images,
+not that of training, and calls healthy retrainings worse far more often than its level (docs/power.md).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mnistlab.baseline import Baseline
+from mnistlab.errors import MnistlabError
+from mnistlab.evaluate import Evaluation
+from mnistlab.reading import GROUP
+from mnistlab.requirement import Status, Verdict
+from mnistlab.stats import Interval, holm, mcnemar, non_inferiority, tango
+
+MARGIN = 0.005
+"""Of MNIST, by default: the distance of a healthy training's mean accuracy from the required 97 %."""
+SMALL_MARGIN = 0.02
+"""Of other datasets: with 360 images even identical predictions are only known to 1.5 points."""
+CONFIDENCE = 0.98
+"""Two-sided, so 99 % for the bound that decides."""
+DIGIT_LEVEL = 0.01
+"""All digits together, by Holm."""
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """A file's predictions against the accepted ones on the same images.
+
+    Attributes
+    ----------
+    evaluation : Evaluation
+        Of the file.
+    accepted : numpy.ndarray of uint8, shape (N,)
+        The accepted digits.
+    margin : float
+        The loss of accuracy, a fraction, that is too much.
+    """
+
+    evaluation: Evaluation
+    accepted: NDArray[np.uint8]
+    margin: float = MARGIN
+
+    @cached_property
+    def newly_wrong(self) -> NDArray[Any]:
+        """Indices of the images that only the file misreads, int, most confident mistake first."""
+        found = np.flatnonzero(~self.evaluation.right & (self.accepted == self.evaluation.labels))
+        return found[np.argsort(-self.evaluation.confidence[found], kind="stable")]
+
+    @cached_property
+    def newly_right(self) -> NDArray[Any]:
+        """Indices of the images that only the accepted model misreads, int."""
+        return np.flatnonzero(self.evaluation.right & (self.accepted != self.evaluation.labels))
+
+    @property
+    def churn(self) -> float:
+        """The fraction of images that are read otherwise, right or wrong."""
+        return float(np.mean(self.evaluation.predictions != self.accepted))
+
+    @property
+    def p_value(self) -> float:
+        """McNemar's exact one-sided p that the file is worse."""
+        return mcnemar(len(self.newly_wrong), len(self.newly_right))
+
+    @cached_property
+    def difference(self) -> Interval:
+        """Tango's interval of the paired difference of accuracies, file less accepted."""
+        return tango(len(self.newly_wrong), len(self.newly_right), self.evaluation.count, CONFIDENCE)
+
+    @property
+    def table(self) -> NDArray[np.int64]:
+        """Counts of images, int64, shape (2, 2): rows accepted right and wrong, columns file right and wrong."""
+        wrong, right = len(self.newly_wrong), len(self.newly_right)
+        both = int(self.evaluation.right.sum()) - right
+        return np.array([[both, wrong], [right, self.evaluation.count - both - wrong - right]])
+
+    @property
+    def digits(self) -> NDArray[np.float64]:
+        """Holm-adjusted p-values that a digit is read worse, float64, shape (10,)."""
+        labels = self.evaluation.labels
+        wrong, right = (np.bincount(labels[each], minlength=10) for each in (self.newly_wrong, self.newly_right))
+        return holm([mcnemar(int(b), int(c)) for b, c in zip(wrong, right, strict=True)])
+
+    @property
+    def sentence(self) -> str:
+        """What was found, for a person."""
+        if not self.churn:
+            return f"all {self.evaluation.count} predictions are the accepted ones"
+        wrong, right = len(self.newly_wrong), len(self.newly_right)
+        found = self.difference
+        moved = f"{abs(100 * found.estimate):.2f} points {'lower' if found.estimate < 0 else 'higher'}"
+        least = f"99 % bound: {100 * found.low:+.2f}"
+        counts = f"{wrong} newly wrong, {right} newly right, {100 * self.churn:.2f} % read otherwise"
+        limit = f"margin {100 * self.margin:.2f}"
+        return f"accuracy {moved} ({least}), {limit}; {counts}, McNemar p = {self.p_value:.2g}"
+
+    def verdicts(self) -> list[Verdict]:
+        """Return the verdict on the whole, and on the digits together."""
+        found = non_inferiority(-self.difference.high, -self.difference.low, self.margin)
+        status: Status = "passed" if found == "PASSED" else "failed" if found == "FAILED" else "undecided"
+        measured, bound = round(-100 * self.difference.low, 4), 100 * self.margin
+        source = "Tango (1998): paired score interval"
+        whole = Verdict(
+            "harm to accuracy, this file", GROUP, "", measured, bound, "at most", "points", status, source,
+            f"{self.sentence}: {status}",
+        )  # fmt: skip
+        worse = [digit for digit, p in enumerate(self.digits) if p <= DIGIT_LEVEL]
+        message = f"digits read worse than accepted: {', '.join(map(str, worse)) or 'none'} (McNemar, Holm, 1 %)"
+        source = "McNemar's exact test a digit, adjusted by Holm (1979)"
+        digits = Verdict(
+            "digits read worse, this file", GROUP, "", len(worse), 0, "equal to", "digits",
+            "failed" if worse else "passed", source, message,
+        )  # fmt: skip
+        return [whole, digits]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what ``verdict.json`` says of it."""
+        interval = {name: round(getattr(self.difference, name), 6) for name in ("low", "high", "estimate")}
+        return {
+            "sentence": self.sentence,
+            "newly_wrong": len(self.newly_wrong),
+            "newly_right": len(self.newly_right),
+            "churn": round(self.churn, 6),
+            "mcnemar_p": self.p_value,
+            "difference": interval,
+            "margin": self.margin,
+            "identical": not self.churn,
+            "digits_p": [round(float(p), 6) for p in self.digits],
+        }
+
+
+def compare(evaluation: Evaluation, baseline: Baseline, margin: float = MARGIN) -> Comparison:
+    """Pair a file's predictions with the accepted ones.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+    baseline : Baseline
+        Of the same test images.
+    margin : float
+
+    Returns
+    -------
+    Comparison
+
+    Raises
+    ------
+    MnistlabError
+        If the numbers of images differ.
+    """
+    if len(baseline.predictions) != evaluation.count:
+        got = f"{evaluation.count} predictions, but {len(baseline.predictions)} were accepted"
+        raise MnistlabError(f"{got}; required the same test images: mnistlab baseline accept")
+    return Comparison(evaluation, baseline.predictions, margin)

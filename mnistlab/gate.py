@@ -1,0 +1,227 @@
+"""The recipe gate: tell whether a recipe, trained with fresh seeds, is no worse than what was last accepted.
+
+A group-sequential non-inferiority test. The looks (8, 16, 32, ... seeds) and the level of each are planned before
+the first seed. A metric passes at the first look at which the bound on its harm lies within its margin, and stays
+passed: its level is spent over all looks together. The gate passes when every metric has, which needs no correction
+for their number (intersection-union test: Berger 1982, Technometrics 24:295); it fails when one metric's harm is
+surely beyond its margin, at a level divided by their number (Bonferroni).
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mnistlab.errors import MnistlabError
+from mnistlab.margins import Margin
+from mnistlab.reading import Reading, read
+from mnistlab.seeds import Columns, Seed, columns
+from mnistlab.stats import information, spending
+
+Decision = Literal["PASSED", "FAILED", "UNDECIDED"]
+LOOKS = (8, 16, 32, 64, 128, 256)
+FAIL_SPEND = 0.0005
+"""All metrics together: the chance to call a recipe that lies at every margin FAILED rather than UNDECIDED."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the gate does, fixed before the first seed.
+
+    Attributes
+    ----------
+    margins : tuple of Margin
+        The leading metric first.
+    looks : tuple of int
+        Seeds at each look.
+    pass_levels : tuple of tuple of float
+        For every margin the one-sided level of its upper bound at each look.
+    fail_levels : tuple of float
+        The level of the lower bounds at each look.
+    """
+
+    margins: tuple[Margin, ...]
+    looks: tuple[int, ...]
+    pass_levels: tuple[tuple[float, ...], ...]
+    fail_levels: tuple[float, ...]
+
+
+def plan(margins: Sequence[Margin], budget: int, baseline_seeds: int) -> Plan:
+    """Plan the looks and their levels.
+
+    Parameters
+    ----------
+    margins : sequence of Margin
+    budget : int
+        The most seeds, from 8.
+    baseline_seeds : int
+
+    Returns
+    -------
+    Plan
+
+    Raises
+    ------
+    MnistlabError
+        If the budget does not reach the first look.
+
+    Source
+    ------
+    Lan and DeMets (1983), Biometrika 70:659, with the spending function of Pocock's type; each look's level is
+    applied to Welch's t and to F (Pocock 1977, Biometrika 64:191).
+    """
+    if budget < LOOKS[0]:
+        raise MnistlabError(f"--seeds {budget}: the gate looks first after {LOOKS[0]} seeds; give at least as many")
+    looks = (*(look for look in LOOKS if look < budget), budget)
+    passes = tuple(_levels(looks, baseline_seeds, margin.spend) for margin in margins)
+    return Plan(tuple(margins), looks, passes, _levels(looks, baseline_seeds, FAIL_SPEND / len(margins)))
+
+
+@functools.cache
+def _levels(looks: tuple[int, ...], baseline_seeds: int, spend: float) -> tuple[float, ...]:
+    return tuple(look.alpha for look in spending(information(looks, baseline_seeds), spend))
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """What the recipe gate found.
+
+    Attributes
+    ----------
+    decision : str
+        ``"PASSED"``, ``"FAILED"`` or ``"UNDECIDED"``.
+    readings : tuple of Reading
+        One for each margin of the plan, as it was decided or last seen.
+    plan : Plan
+    seeds : tuple of int
+        Those that were trained.
+    columns : dict
+        Their metrics.
+    seconds : float
+    """
+
+    decision: Decision
+    readings: tuple[Reading, ...]
+    plan: Plan
+    seeds: tuple[int, ...]
+    columns: Columns
+    seconds: float
+
+    @property
+    def sentence(self) -> str:
+        """The verdict for a person, in one line: what failed, else what is undecided, else the leading metric."""
+        status = {"PASSED": "passed", "FAILED": "failed", "UNDECIDED": "undecided"}[self.decision]
+        telling = next((reading for reading in self.readings if reading.status == status), self.readings[0])
+        after = f"{status} after {len(self.seeds)} seeds, {self.seconds:.1f} s"
+        better = [reading.margin.name for reading in self.readings if reading.improved]
+        changed = f"; changed for the better beyond the margin: {', '.join(better)}" if better else ""
+        return f"{telling.finding}: {after}{changed}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what ``verdict.json`` says of it."""
+        return {
+            "decision": self.decision,
+            "sentence": self.sentence,
+            "looks": list(self.plan.looks),
+            "seeds": list(self.seeds),
+            "seconds": round(self.seconds, 2),
+            "metrics": [reading.as_dict() for reading in self.readings],
+        }
+
+
+def decide(baseline: Columns, candidate: Columns, plan: Plan, look: int, before: Sequence[Reading]) -> list[Reading]:
+    """Take one look.
+
+    Parameters
+    ----------
+    baseline, candidate : dict
+        Columns of the seeds.
+    plan : Plan
+    look : int
+        Which one, from 0.
+    before : sequence of Reading
+        Of the look before; empty at the first.
+
+    Returns
+    -------
+    list of Reading
+        In the order of the plan's margins. What had passed is as it was.
+    """
+    readings = []
+    for number, margin in enumerate(plan.margins):
+        if before and before[number].status == "passed":
+            readings.append(before[number])
+            continue
+        new, old = (_column(arm, margin, name) for arm, name in ((candidate, "candidate"), (baseline, "baseline")))
+        readings.append(read(margin, new, old, plan.pass_levels[number][look], plan.fail_levels[look]))
+    return readings
+
+
+def run(
+    train: Callable[[Sequence[int]], Iterable[Seed]],
+    first_seed: int,
+    baseline: Columns,
+    plan: Plan,
+    progress: Callable[[str], None] = lambda line: None,
+) -> Result:
+    """Train and look until it is decided or the budget is spent.
+
+    Parameters
+    ----------
+    train : callable
+        Yields a Seed for each of a sequence of seeds.
+    first_seed : int
+        The others follow.
+    baseline : dict
+        Columns of what was accepted.
+    plan : Plan
+    progress : callable
+        Is told a line after every seed.
+
+    Returns
+    -------
+    Result
+    """
+    start = time.perf_counter()
+    seeds: list[Seed] = []
+    readings: list[Reading] = []
+    decision: Decision = "UNDECIDED"
+    for look, count in enumerate(plan.looks):
+        for seed in train(range(first_seed + len(seeds), first_seed + count)):
+            seeds.append(seed)
+            progress(running(seeds, baseline, plan, look))
+        readings = decide(baseline, columns(seeds), plan, look, readings)
+        statuses = {reading.status for reading in readings}
+        if "failed" in statuses or statuses == {"passed"}:
+            decision = "FAILED" if "failed" in statuses else "PASSED"
+            break
+    trained, seconds = tuple(seed.seed for seed in seeds), time.perf_counter() - start
+    return Result(decision, tuple(readings), plan, trained, columns(seeds), seconds)
+
+
+def running(seeds: Sequence[Seed], baseline: Columns, plan: Plan, look: int) -> str:
+    """Say how far the gate is, with the interval of the leading metric so far."""
+    margin, most = plan.margins[0], plan.looks[look]
+    values = np.array([seed.probes[margin.probe][margin.metric] for seed in seeds])
+    text = f"seed {len(seeds)} of {most}"
+    if len(values) < 2 or np.ptp(values) == 0:
+        return f"{text}: {margin.name} {100 * values.mean():.2f} %"
+    levels = plan.pass_levels[0][look], plan.fail_levels[look]
+    reading = read(margin, values, _column(baseline, margin, "baseline"), *levels)
+    ends = [-100 * end if math.isfinite(end) else math.nan for end in (reading.high, reading.low)]
+    return f"{text}: {margin.name} {-100 * reading.harm:+.2f} points ({ends[0]:+.2f} to {ends[1]:+.2f})"
+
+
+def _column(arm: Columns, margin: Margin, name: str) -> NDArray[np.float64]:
+    try:
+        return arm[margin.probe][margin.metric]
+    except KeyError:
+        what = f"the {name} has no {margin.metric} of the {margin.probe} weights"
+        raise MnistlabError(f"{what}; accept a baseline of this recipe: mnistlab baseline accept") from None

@@ -1,0 +1,127 @@
+"""How much worse a recipe may be before it counts as a regression, metric by metric."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Literal
+
+from mnistlab.seeds import GAP
+from mnistlab.slices import THIRDS
+
+Probe = Literal["averaged", "final"]
+Kind = Literal["mean", "spread"]
+
+DEFAULT = 0.001
+"""Of the accuracy of the averaged weights, or of the final ones where there are no others: `--margin`."""
+
+
+@dataclass(frozen=True)
+class Margin:
+    """A metric that the recipe gate holds against what was accepted.
+
+    Parameters
+    ----------
+    probe : str
+        ``"averaged"`` or ``"final"``: which weights of a training are measured.
+    metric : str
+        As `mnistlab.seeds.metrics` names it.
+    margin : float
+        Harm that is too much: fraction or nats that the mean is worse by; of a spread the ratio to the accepted one.
+    spend : float
+        What the looks may spend of the chance to pass at the margin. Less than 0.01 by as much as the metric's
+        distribution, which is not normal, needs for the measured miss rate to keep to 0.01; see docs/power.md.
+    source : str
+        Where the margin comes from.
+    kind : str
+        ``"mean"`` over the seeds, or their ``"spread"`` (standard deviation).
+    """
+
+    probe: Probe
+    metric: str
+    margin: float
+    spend: float
+    source: str
+    kind: Kind = "mean"
+
+    @property
+    def is_loss(self) -> bool:
+        """Whether the metric is a loss in nats, where less is better, and not a fraction, where more is."""
+        return self.metric.startswith("loss")
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        digit = self.metric.removeprefix("digit ")
+        what = f"recall of digit {digit}" if digit != self.metric else self.metric
+        what = f"accuracy on {what}" if ":" in what else what
+        return f"{'spread of ' if self.kind == 'spread' else ''}{what} ({self.probe} weights)"
+
+
+def _measured(sd: float, unit: str = "points") -> str:
+    return f"a healthy seed's sd is {sd:g} {unit}"
+
+
+_SLICES = tuple(f"{feature}: {name}" for feature, names in THIRDS.items() for name in names)
+_DIGITS = tuple(f"digit {digit}" for digit in range(10))
+
+AVERAGED = (
+    Margin("averaged", "accuracy", DEFAULT, 0.0075, f"the project's requirement; {_measured(0.08)}"),
+    Margin("averaged", "loss", 0.005, 0.0075, f"what 0.1 points of accuracy come with; {_measured(0.002, 'nats')}"),
+    Margin("averaged", "worst recall", 0.007, 0.006, _measured(0.24)),
+    *(
+        Margin("averaged", digit, 0.01, 0.0035, "10 images; a healthy seed's sd is 0.10 to 0.33 points")
+        for digit in _DIGITS
+    ),
+    *(
+        Margin("averaged", part, 0.005, 0.004, "17 images; a healthy seed's sd is 0.09 to 0.17 points")
+        for part in _SLICES
+    ),
+)
+FINAL = (
+    Margin("final", "accuracy", 0.004, 0.003, _measured(0.2)),
+    Margin("final", "loss", 0.012, 0.003, _measured(0.006, "nats")),
+    Margin("final", "worst recall", 0.025, 0.001, _measured(1.0)),
+)
+NOISE = (
+    Margin("final", GAP, 0.010, 0.0025, f"half of what a doubled learning rate adds; {_measured(0.005, 'nats')}"),
+    Margin("final", "accuracy", 3.0, 0.003, "learning rate 0.002 has 2.5 times the spread", "spread"),
+)
+ONLY_FINAL = (
+    *FINAL,
+    *(Margin("final", digit, 0.03, 0.003, "a healthy seed's sd is 0.4 to 1.3 points") for digit in _DIGITS),
+    *(Margin("final", part, 0.008, 0.003, "a healthy seed's sd is 0.2 to 0.35 points") for part in _SLICES),
+    NOISE[1],
+)
+
+
+def margins_for(dataset: str, probes: set[str], margin: float | None = None) -> tuple[Margin, ...]:
+    """Return the margins of a dataset's gate, that of accuracy first.
+
+    Parameters
+    ----------
+    dataset : str
+        ``"mnist"``, or another, whose test set is too small to hold digits and slices apart.
+    probes : set of str
+        Which weights there are.
+    margin : float, optional
+        Of the first one; a fraction.
+
+    Returns
+    -------
+    tuple of Margin
+    """
+    found = (*AVERAGED, *FINAL, *NOISE) if "averaged" in probes else ONLY_FINAL
+    if dataset != "mnist":
+        found = SMALL if "averaged" in probes else tuple(each for each in SMALL if each.probe == "final")
+    first = found[0] if margin is None else dataclasses.replace(found[0], margin=margin, source="--margin")
+    return (first, *found[1:])
+
+
+SMALL = (
+    Margin("averaged", "accuracy", 0.01, 0.005, f"4 images of 360; {_measured(0.32)}"),
+    Margin("averaged", "loss", 0.015, 0.005, _measured(0.0055, "nats")),
+    Margin("final", "accuracy", 0.01, 0.003, _measured(0.36)),
+    Margin("final", "loss", 0.02, 0.003, _measured(0.0075, "nats")),
+)
+"""Of scikit-learn's digits: 360 test images."""

@@ -1,0 +1,47 @@
+"""Whether the subject is no worse than what was last accepted: a recipe by fresh trainings, a file image by image."""
+
+from mnistlab import gating, plots_gate, rates
+
+WHY_NOT_MCNEMAR = (
+    "Each image is paired with itself, which tells two files apart. A retrained model is another draw of the recipe: "
+    "judged like this, {alarms} of healthy retrainings would be called worse at a level of 1 %; train it anew instead."
+)
+
+
+def test_recipe_is_no_worse_than_the_accepted_one(judge, recipe_gate, gate_rates):
+    judge.gate("recipe", recipe_gate.as_dict())
+    told = gate_rates.get("unknown") or rates.sentence(gate_rates)
+    judge.gate("rates", {"sentence": told})
+    judge.timed("recipe gate", recipe_gate.seconds)
+    judge.all(reading.verdict() for reading in recipe_gate.readings)
+
+
+def test_seeds_can_be_looked_at(judge, recipe_gate, baseline):
+    caption = (
+        "A dot is a training: above the accepted seeds, below the candidate's; the bar is what is known of the "
+        "candidate's mean. It passes where the bar ends before the margin."
+    )
+    judge.picture("Fresh seeds against the accepted", caption, plots_gate.seed_strip(recipe_gate, baseline.columns))
+
+
+def test_power_can_be_looked_at(judge, recipe_gate, gate_rates, baselines, dataset):
+    if "unknown" in gate_rates:
+        return
+    others, here = rates.load_others(baselines, dataset.name), gating.drop_of(recipe_gate)
+    caption = f"{rates.sentence(gate_rates).capitalize()}. Measured on real trainings; docs/power.md says how."
+    judge.picture("What this gate finds", caption, plots_gate.power_curve(gate_rates, others, rates.DROPS, here))
+
+
+def test_file_is_no_worse_than_the_accepted_one(judge, file_comparison):
+    judge.gate("file", file_comparison.as_dict())
+    judge.all(file_comparison.verdicts())
+
+
+def test_paired_counts_can_be_looked_at(judge, file_comparison, baselines, dataset):
+    caption = WHY_NOT_MCNEMAR.format(alarms=rates.mcnemar_alarms(baselines, dataset.name))
+    judge.picture("The file against the accepted", caption, plots_gate.paired_table(file_comparison))
+
+
+def test_newly_wrong_images_can_be_looked_at(judge, file_comparison, dataset):
+    figure = plots_gate.newly_wrong(file_comparison, dataset.test_images)
+    judge.picture("Newly wrong", "Truth, prediction and its confidence; the surest first, at most 40.", figure)

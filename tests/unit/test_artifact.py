@@ -1,0 +1,88 @@
+"""Two files are told apart image by image."""
+
+import numpy as np
+import pytest
+
+from mnistlab.artifact import Comparison, compare
+from mnistlab.errors import MnistlabError
+from mnistlab.evaluate import Evaluation
+from mnistlab.stats import mcnemar, tango
+
+COUNT = 10_000
+LABELS = np.arange(COUNT).astype(np.uint8) % 10
+
+
+def predicted(digits):
+    probabilities = np.full((COUNT, 10), 0.02, np.float32)
+    probabilities[np.arange(COUNT), digits] = 0.82
+    return Evaluation(probabilities, LABELS)
+
+
+def off(digits, places):
+    changed = np.array(digits)
+    changed[places] = (LABELS[places] + 1) % 10
+    return changed
+
+
+ACCEPTED = off(LABELS, np.arange(250))
+
+
+def test_identical_predictions_are_recognised_and_pass():
+    found = Comparison(predicted(ACCEPTED), ACCEPTED)
+    assert found.sentence == "all 10000 predictions are the accepted ones"
+    assert [verdict.status for verdict in found.verdicts()] == ["passed", "passed"]
+    assert found.as_dict()["identical"]
+    assert found.p_value == 1
+
+
+def test_newly_wrong_newly_right_and_churn_are_counted():
+    digits = off(ACCEPTED, np.arange(300, 330))
+    digits[:10] = LABELS[:10]
+    digits[20] = (LABELS[20] + 2) % 10  # wrong otherwise: churn, but no difference
+    found = Comparison(predicted(digits), ACCEPTED)
+    assert (len(found.newly_wrong), len(found.newly_right)) == (30, 10)
+    assert found.churn == pytest.approx(41 / COUNT)
+    assert found.table.tolist() == [[9720, 30], [10, 240]]
+    assert found.p_value == mcnemar(30, 10)
+    assert found.difference == tango(30, 10, COUNT, 0.98)
+
+
+def test_a_file_that_is_surely_beyond_the_margin_fails():
+    found = Comparison(predicted(off(ACCEPTED, np.arange(300, 500))), ACCEPTED)
+    whole = found.verdicts()[0]
+    assert whole.status == "failed"
+    assert "accuracy 2.00 points lower" in whole.message
+
+
+def test_a_file_near_the_margin_is_undecided():
+    found = Comparison(predicted(off(ACCEPTED, np.arange(300, 350))), ACCEPTED)
+    assert found.verdicts()[0].status == "undecided"
+
+
+def test_one_digit_that_is_read_worse_fails_though_the_whole_passes():
+    threes = np.flatnonzero((LABELS == 3) & (np.arange(COUNT) > 500))[:16]
+    found = Comparison(predicted(off(ACCEPTED, threes)), ACCEPTED, margin=0.01)
+    whole, digits = found.verdicts()
+    assert whole.status == "passed"
+    assert digits.status == "failed"
+    assert "digits read worse than accepted: 3" in digits.message
+
+
+def test_five_newly_wrong_of_a_digit_are_not_enough_to_fail_it():
+    threes = np.flatnonzero((LABELS == 3) & (np.arange(COUNT) > 500))[:5]
+    assert Comparison(predicted(off(ACCEPTED, threes)), ACCEPTED).verdicts()[1].status == "passed"
+
+
+def test_newly_wrong_images_come_most_confident_first():
+    evaluation = predicted(off(ACCEPTED, [400, 401]))
+    evaluation.probabilities[401] = 0.001
+    evaluation.probabilities[401, 2] = 0.991
+    assert Comparison(evaluation, ACCEPTED).newly_wrong.tolist() == [401, 400]
+
+
+def test_another_number_of_images_is_refused():
+    class Accepted:
+        predictions = ACCEPTED[:9]
+
+    with pytest.raises(MnistlabError, match="10000 predictions, but 9 were accepted"):
+        compare(predicted(ACCEPTED), Accepted())

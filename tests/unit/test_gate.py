@@ -1,0 +1,207 @@
+"""The recipe gate with trainings that are drawn, not trained; false alarms of the drawn tests are below 1e-4 each."""
+
+import math
+
+import numpy as np
+import pytest
+
+from mnistlab import gate
+from mnistlab.errors import MnistlabError
+from mnistlab.evaluate import Evaluation
+from mnistlab.margins import AVERAGED, DEFAULT, FINAL, NOISE, Margin, margins_for
+from mnistlab.reading import read
+from mnistlab.seeds import Seed, columns
+
+PROBES = {"averaged", "final"}
+ONE = Evaluation(np.eye(10, dtype=np.float32), np.arange(10, dtype=np.uint8))
+SD = {"accuracy": 0.0008, "loss": 0.002}
+
+
+def drawn(rng, count, harm=0.0, spread=1.0, first=0):
+    """Draw seeds of a made-up recipe with two metrics."""
+    seeds = []
+    for number in range(count):
+        noise = rng.standard_normal(2)
+        averaged = {"accuracy": 0.979 - harm + 0.0008 * noise[0], "loss": 0.069 + 0.002 * noise[1]}
+        final = {"accuracy": 0.975 - harm + 0.0016 * spread * rng.standard_normal()}
+        seeds.append(Seed(first + number, {"averaged": averaged, "final": final}, ONE))
+    return seeds
+
+
+MARGINS = (
+    Margin("averaged", "accuracy", 0.001, 0.0075, "a test"),
+    Margin("averaged", "loss", 0.005, 0.0075, "a test"),
+    Margin("final", "accuracy", 3.0, 0.003, "a test", "spread"),
+)
+BASELINE = columns(drawn(np.random.default_rng(99), 200))
+
+
+def trainer(harm=0.0, spread=1.0, seed=1):
+    rng = np.random.default_rng(seed)
+    return lambda seeds: iter(drawn(rng, len(seeds), harm, spread, seeds[0]))
+
+
+def judged(budget=32, **recipe):
+    return gate.run(trainer(**recipe), 1000, BASELINE, gate.plan(MARGINS, budget, 200))
+
+
+def test_looks_double_up_to_the_budget():
+    assert gate.plan(MARGINS, 32, 200).looks == (8, 16, 32)
+    assert gate.plan(MARGINS, 8, 200).looks == (8,)
+    assert gate.plan(MARGINS, 100, 200).looks == (8, 16, 32, 64, 100)
+
+
+def test_a_budget_below_the_first_look_is_refused():
+    with pytest.raises(MnistlabError, match="--seeds 7: the gate looks first after 8 seeds"):
+        gate.plan(MARGINS, 7, 200)
+
+
+def test_every_metric_spends_its_own_level_and_failing_is_divided_among_them():
+    plan = gate.plan(MARGINS, 32, 200)
+    assert plan.pass_levels[0] == plan.pass_levels[1]
+    assert sum(plan.pass_levels[2]) < sum(plan.pass_levels[0])
+    assert plan.pass_levels[0][0] < 0.0075 < sum(plan.pass_levels[0])
+    assert sum(plan.fail_levels) < gate.FAIL_SPEND
+
+
+def test_a_healthy_recipe_passes_with_the_seeds_it_was_given():
+    result = judged()
+    assert result.decision == "PASSED"
+    assert result.seeds == tuple(range(1000, 1000 + len(result.seeds)))
+    assert len(result.seeds) in (8, 16, 32)
+
+
+def test_a_gross_regression_fails_at_the_first_look():
+    result = judged(harm=0.02)
+    assert (result.decision, len(result.seeds)) == ("FAILED", 8)
+    assert "points lower (99 % bound: at least" in result.sentence
+
+
+def test_a_regression_of_twice_the_margin_does_not_pass():
+    assert judged(harm=0.002).decision != "PASSED"
+
+
+def test_a_recipe_as_accurate_but_far_noisier_does_not_pass():
+    result = judged(spread=8.0)
+    assert result.decision != "PASSED"
+    assert "spread of accuracy (final weights)" in result.sentence
+
+
+def test_a_recipe_on_the_margin_is_undecided_when_the_budget_is_spent():
+    result = judged(harm=0.001, seed=3)
+    assert (result.decision, len(result.seeds)) == ("UNDECIDED", 32)
+    assert "undecided after 32 seeds" in result.sentence
+
+
+def test_a_recipe_that_is_better_than_the_margin_says_so():
+    result = judged(harm=-0.006)
+    assert result.decision == "PASSED"
+    assert "changed for the better beyond the margin: accuracy (averaged weights)" in result.sentence
+    assert "mnistlab baseline accept" in result.readings[0].verdict().message
+
+
+def test_a_metric_that_passed_is_not_looked_at_again():
+    plan = gate.plan(MARGINS, 32, 200)
+    first = gate.decide(BASELINE, columns(drawn(np.random.default_rng(1), 8)), plan, 0, [])
+    worse = columns(drawn(np.random.default_rng(2), 16, harm=0.05))
+    again = gate.decide(BASELINE, worse, plan, 1, first)
+    passed = [number for number, reading in enumerate(first) if reading.status == "passed"]
+    assert passed
+    assert all(again[number] is first[number] for number in passed)
+
+
+def test_progress_tells_the_interval_that_is_running():
+    lines = []
+    gate.run(trainer(), 0, BASELINE, gate.plan(MARGINS, 8, 200), lines.append)
+    assert len(lines) == 8
+    assert lines[0] == f"seed 1 of 8: accuracy (averaged weights) {lines[0].split()[-2]} %"
+    assert "points (" in lines[-1]
+
+
+def test_seeds_that_all_give_one_accuracy_fail_for_the_seed_is_not_used():
+    same = [drawn(np.random.default_rng(1), 1)[0]] * 8
+    result = gate.run(lambda seeds: iter(same), 0, BASELINE, gate.plan(MARGINS, 32, 200))
+    assert (result.decision, len(result.seeds)) == ("FAILED", 8)
+    assert "does the seed reach the training?" in result.sentence
+    assert result.as_dict()["metrics"][0]["high"] is None
+
+
+def test_seeds_that_agree_in_a_finer_metric_add_seeds():
+    margin = Margin("averaged", "digit 1", 0.01, 0.005, "a test")
+    reading = read(margin, np.full(8, 0.99), np.random.default_rng(0).normal(0.99, 0.001, 50), 0.003, 1e-5)
+    assert (reading.status, reading.high) == ("undecided", math.inf)
+    assert reading.verdict().measured is None
+
+
+def test_a_metric_that_the_baseline_lacks_is_an_error():
+    margins = (*MARGINS, Margin("averaged", "digit 7", 0.01, 0.005, "a test"))
+    with pytest.raises(MnistlabError, match="the baseline has no digit 7 of the averaged weights"):
+        gate.run(
+            lambda seeds: (
+                Seed(s, {p: {**m, "digit 7": 0.9} for p, m in each.probes.items()}, ONE)
+                for s, each in zip(seeds, trainer()(seeds), strict=True)
+            ),
+            0,
+            BASELINE,
+            gate.plan(margins, 8, 200),
+        )
+
+
+def test_a_recipe_without_averaged_weights_cannot_be_held_against_one_with():
+    def final_only(seeds):
+        return (Seed(each.seed, {"final": each.probes["final"]}, ONE) for each in trainer()(seeds))
+
+    with pytest.raises((MnistlabError, KeyError), match="averaged"):
+        gate.run(final_only, 0, BASELINE, gate.plan(MARGINS, 8, 200))
+
+
+@pytest.mark.parametrize(
+    ("harm", "expected"),
+    [
+        (0.0003, "accuracy (averaged weights) 0.03 points lower (99 % bound: at most 0.06), margin 0.10"),
+        (-0.0003, "accuracy (averaged weights) 0.03 points higher (99 % bound: at most 0.00 lower), margin 0.10"),
+    ],
+)
+def test_a_finding_is_a_sentence_for_people(harm, expected):
+    from mnistlab.reading import Reading
+
+    reading = Reading(MARGINS[0], 0.9787, 0.979, harm, harm - 0.0009, harm + 0.0003, "passed", 8)
+    assert reading.finding == expected
+
+
+def test_the_verdict_holds_the_bound_on_the_harm_against_the_margin():
+    result = judged()
+    for reading in result.readings:
+        verdict = reading.verdict()
+        assert verdict.status == "passed"
+        assert verdict.group == "regression"
+        assert verdict.measured < verdict.bound
+
+
+def test_losses_are_worse_when_higher_and_accuracies_when_lower():
+    rng = np.random.default_rng(0)
+    old, new = rng.normal(0.07, 0.002, 100), rng.normal(0.09, 0.002, 8)
+    assert read(MARGINS[1], new, old, 0.003, 1e-5).harm > 0.015
+    assert read(MARGINS[0], new, old, 0.003, 1e-5).harm < -0.015
+
+
+def test_margins_lead_with_accuracy_and_take_the_one_that_was_asked_for():
+    assert margins_for("mnist", PROBES)[0] == AVERAGED[0]
+    assert AVERAGED[0].margin == DEFAULT
+    asked = margins_for("mnist", PROBES, 0.0005)
+    assert asked[0].margin == 0.0005
+    assert asked[1:] == margins_for("mnist", PROBES)[1:]
+
+
+def test_a_recipe_whose_fit_gives_no_average_is_judged_by_its_final_weights_alone():
+    found = margins_for("mnist", {"final"})
+    assert {margin.probe for margin in found} == {"final"}
+    assert found[0] == FINAL[0]
+    assert NOISE[1] in found
+    assert {margin.probe for margin in margins_for("digits", {"final"})} == {"final"}
+
+
+def test_no_two_margins_have_one_name():
+    for probes in (PROBES, {"final"}):
+        names = [margin.name for margin in margins_for("mnist", probes)]
+        assert len(set(names)) == len(names)
