@@ -33,6 +33,7 @@ class Picture:
     title: str
     caption: str
     png: str
+    group: str = ""
 
 
 @dataclasses.dataclass(eq=False)
@@ -60,7 +61,7 @@ class Record:
         claim = _claim(report.nodeid, group)
         verdicts = [Verdict(**value) for key, value in found if key == "mnistlab.verdict"]
         if report.when == "teardown":
-            self._take(found)
+            self._take(found, group)
             verdicts = self.verdicts[report.nodeid]
         if report.skipped:
             verdicts.append(claim.not_run(_reason(report)))
@@ -73,10 +74,10 @@ class Record:
             verdicts.append(claim.judge(True))
         self.verdicts[report.nodeid] = [dataclasses.replace(verdict, test=report.nodeid) for verdict in verdicts]
 
-    def _take(self, found: list[tuple[str, Any]]) -> None:
+    def _take(self, found: list[tuple[str, Any]], group: str) -> None:
         for key, value in found:
             if key == "mnistlab.picture":
-                self.pictures.append(Picture(**value))
+                self.pictures.append(Picture(**value, group=group))
             elif key == "mnistlab.context":
                 for bound in value.pop("expected", ()):
                     self.expected[bound["name"]] = Requirement(**bound)

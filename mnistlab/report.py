@@ -16,6 +16,8 @@ WORDS = {
     "NOT RUN": "nothing failed, but not everything that the specification asks for was judged",
 }
 KEY_RESULT = "test accuracy"
+GATES = "regression"
+"""The group whose pictures come first: they decide whether a change may be merged."""
 
 
 def escaped(value: Any) -> Any:
@@ -60,7 +62,7 @@ def page(summary: Mapping[str, Any], pictures: Iterable[Any]) -> str:
         found = [row for row in safe["requirements"] if row["status"] == status]
         items = "".join(f"<li>{row['message']}</li>" for row in found)
         parts.append(f"<h3>{title} ({len(found)})</h3><ul>{items}</ul>" if found else "")
-    for picture in pictures:
+    for picture in sorted(pictures, key=lambda picture: picture.group != GATES):
         title, caption = html.escape(picture.title), html.escape(picture.caption)
         image = f'<img alt="{title}" src="data:image/png;base64,{html.escape(picture.png)}"/>'
         parts.append(f"<figure>{image}<figcaption>{caption}</figcaption></figure>")
@@ -75,6 +77,9 @@ def _facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     for row in summary["requirements"]:
         if row["name"] == KEY_RESULT:
             facts.append(("Result", row["message"]))
+    for name, found in summary["gate"].items():
+        title = {"rates": "Its error rates"}.get(name, "Against the accepted")
+        facts += [(title, found["sentence"])] if "sentence" in found else []
     if subject:
         facts.append(("Subject", f"pipeline «{subject['name']}», {show(subject['parameters'])} parameters"))
         facts.append(("Seed", str(subject["seed"])))
