@@ -53,7 +53,7 @@ def simulate(candidate: Columns, baseline: Columns, plan: Plan, sizes: tuple[int
         Columns of the pools that the seeds of each are drawn from.
     plan : Plan
     sizes : tuple of two int
-        Number of gates, and of seeds in a baseline.
+        Number of gates, and of seeds in a baseline; 0 for all of `baseline`, as it is and not drawn.
     seed : int
         Of the drawing.
 
@@ -65,6 +65,8 @@ def simulate(candidate: Columns, baseline: Columns, plan: Plan, sizes: tuple[int
     rng = np.random.default_rng(seed)
     new = rng.integers(len(_first(candidate)), size=(gates, plan.looks[-1]))
     old = rng.integers(len(_first(baseline)), size=(gates, accepted))
+    if not accepted:
+        old = np.broadcast_to(np.arange(len(_first(baseline))), (gates, len(_first(baseline))))
     passing = np.full((len(plan.margins), gates), NEVER)
     failing = np.full((len(plan.margins), gates), NEVER)
     for number, margin in enumerate(plan.margins):

@@ -53,7 +53,7 @@ def command(options: argparse.Namespace) -> int:
         wanted.append((options.margin, options.seeds))
     gates = []
     for setting in wanted:
-        gates.append(rates.measure(pools, setting, sizes))
+        gates.append(rates.measure(pools, setting, sizes, baseline.columns))
         print(
             f"margin {100 * setting[0]:g} points, at most {setting[1]} seeds: {rates.sentence(gates[-1])}", flush=True
         )
@@ -117,15 +117,21 @@ def _gates(gates: Sequence[Mapping[str, Any]]) -> list[str]:
         leading = next(iter(gate["miss"].values()))
         twice = gate["curve"][round(2 * gate["margin"] / 0.0001)]
         cells = [f"{100 * gate['margin']:.2f}", f"{gate['budget']}", _percent(healthy["not passed"])]
-        cells += [_percent(leading), f"{100 * twice:.1f} %", f"{healthy['mean seeds']:.1f}"]
+        cells += [
+            _percent(gate["committed"]),
+            _percent(leading),
+            f"{100 * twice:.1f} %",
+            f"{healthy['mean seeds']:.1f}",
+        ]
         rows.append(f"{' | '.join(cells)}".join(("| ", " |")))
     return [
         "## The recipe gate\n",
         "Healthy: all metrics of the gate, so any of them may raise the alarm. Miss: the accuracy of the averaged "
-        "weights is worse by exactly the margin, and passes at any look.\n",
-        "| margin, points | most seeds | healthy not passed | a drop of one margin passes | of two margins found "
-        "| mean seeds, healthy |",
-        "|---|---|---|---|---|---|",
+        "weights is worse by exactly the margin, and passes at any look. A baseline is one draw itself; the third "
+        "column is the mean over such draws, the fourth holds all healthy trainings against the one in use.\n",
+        "| margin, points | most seeds | healthy not passed | the same, baseline in use | a drop of one margin passes "
+        "| of two margins found | mean seeds, healthy |",
+        "|---|---|---|---|---|---|---|",
         *rows,
         f"\nA training takes {SECONDS:.1f} s on two cores.\n",
     ]
@@ -142,6 +148,7 @@ def _recipes(gate: Mapping[str, Any], others: Mapping[str, Any]) -> list[str]:
         cells = [recipe["name"], *(f"{drop:+.3f}" for drop in drops), _percent(recipe["not passed"])]
         cells += [f"{recipe['mean seeds']:.0f}", ", ".join(recipe["seen by"]) or "-", *beside]
         rows.append(f"| {' | '.join(cells)} |")
+    lost = [each["name"] for each in gate["recipes"][1:] if each["not passed"][0] < 0.5]
     return [
         "## Real recipes, side by side\n",
         f"The gate's margin is {100 * gate['margin']:.2f} points, its budget {gate['budget']} seeds. The others: one "
@@ -151,7 +158,7 @@ def _recipes(gate: Mapping[str, Any], others: Mapping[str, Any]) -> list[str]:
         "| final weights |",
         "|---|---|---|---|---|---|---|---|---|",
         *rows,
-        "",
+        f"\nWeakened recipes that mostly pass: {', '.join(lost) or 'none'}.\n",
     ]
 
 
@@ -209,5 +216,5 @@ def _files(others: Mapping[str, Any]) -> list[str]:
 
 def _percent(found: Sequence[float | None]) -> str:
     estimate, low, high = (None if value is None else 100 * value for value in found)
-    interval = f" ({low:.2g} to {high:.2g})" if low is not None and high is not None else ""
+    interval = f" ({low:.3g} to {high:.3g})" if low is not None and high is not None else ""
     return "-" if estimate is None else f"{estimate:.3g} %{interval}"

@@ -15,6 +15,7 @@ from mnistlab.gate import Plan, plan
 from mnistlab.margins import Margin, margins_for
 from mnistlab.pools import Pool
 from mnistlab.power import Place, mcnemar_rejections, miss_rate, rate, shifted, simulate
+from mnistlab.seeds import Columns
 from mnistlab.stats import Interval
 
 SCHEMA = 1
@@ -36,7 +37,7 @@ def path_of(folder: Path, dataset: str) -> Path:
     return folder / f"power-{dataset}.json"
 
 
-def measure(pools: Mapping[str, Pool], settings: tuple[float, int], sizes: tuple[int, int]) -> Rates:
+def measure(pools: Mapping[str, Pool], settings: tuple[float, int], sizes: tuple[int, int], accepted: Columns) -> Rates:
     """Measure the recipe gate with one margin and budget.
 
     Parameters
@@ -47,6 +48,9 @@ def measure(pools: Mapping[str, Pool], settings: tuple[float, int], sizes: tuple
         Margin of the leading metric, a fraction; most seeds.
     sizes : tuple of two int
         Simulated gates, and seeds in a baseline.
+    accepted : dict
+        Columns of the baseline in use. Its own luck is part of a run: healthy seeds, its own and the pool's together,
+        are held against it as well.
 
     Returns
     -------
@@ -56,12 +60,18 @@ def measure(pools: Mapping[str, Pool], settings: tuple[float, int], sizes: tuple
     margin, budget = settings
     gate = plan(margins_for("mnist", PROBES, margin), budget, sizes[1])
     healthy = pools["healthy"].columns
+    places = [(each.probe, each.metric) for each in gate.margins]
+    together: Columns = {probe: {} for probe in accepted}
+    for probe, metric in places:
+        together[probe][metric] = np.concatenate([healthy[probe][metric], accepted[probe][metric]])
+    committed = simulate(together, accepted, gate, (MORE * sizes[0], 0), seed=6)
     return {
         "margin": margin,
         "budget": budget,
         "baseline_seeds": sizes[1],
         "gates": MORE * sizes[0],
         "looks": list(gate.looks),
+        "committed": _three(rate(~committed.passed)),
         "recipes": [_recipe(name, pool, healthy, gate, sizes) for name, pool in pools.items()],
         "miss": {
             each.name: _three(miss_rate(healthy, gate, each, (MORE * sizes[0], sizes[1]))) for each in gate.margins
@@ -193,11 +203,13 @@ def sentence(rates: Rates) -> str:
     alarms, low, high = (100 * value for value in healthy["not passed"])
     leading = next(iter(rates["miss"]))
     missed = 100 * rates["miss"][leading][0]
+    this = 100 * rates["committed"][0]
     twice = min(2 * rates["margin"], DROPS[-1])
     found = 100 * float(np.interp(twice, DROPS, rates["curve"]))
     return (
         f"of {rates['gates']} simulated gates on healthy trainings {alarms:.2g} % did not pass "
-        f"(95 % interval {low:.2g} to {high:.2g} %), after {healthy['mean seeds']:.0f} seeds on average; "
+        f"(95 % interval {low:.2g} to {high:.2g} %; {this:.2g} % against this very baseline), "
+        f"after {healthy['mean seeds']:.0f} seeds on average; "
         f"a recipe {100 * rates['margin']:.2f} points worse passes {missed:.2g} % of the time; "
         f"a drop of {100 * twice:.2f} points is found {found:.4g} % of the time"
     )

@@ -45,28 +45,34 @@ def test_a_gate_that_passed_fails_nothing():
     assert judged("passed", "passed")[1] == ""
 
 
-def test_an_undecided_metric_stays_undecided_in_the_record():
-    recorded, message = judged("undecided")
-    report = SimpleNamespace(
-        nodeid="tests/quality/test_regression.py::test_recipe",
-        when="call",
-        skipped=False,
-        failed=True,
-        longrepr=message,
-        user_properties=[("mnistlab.group", '"regression"'), *recorded],
-    )
+def summary_of(recorded, failure=""):
+    """Hand what a test recorded to a record, as pytest does, and return what it makes of it."""
     record = Record()
-    record.pytest_runtest_logreport(report)
-    assert [verdict.status for verdict in record.all_verdicts()] == ["undecided"]
-    assert record.summary()["verdict"] == "FAILED"
+    properties = [("mnistlab.group", '"regression"'), *recorded]
+    for when in ("setup", "call", "teardown"):
+        failed = bool(failure) and when == "call"
+        report = SimpleNamespace(
+            nodeid="tests/quality/test_regression.py::test_recipe",
+            when=when,
+            skipped=False,
+            failed=failed,
+            longrepr=failure,
+            user_properties=properties if when != "setup" else properties[:1],
+        )
+        record.pytest_runtest_logreport(report)
+    return record.summary()
+
+
+def test_an_undecided_metric_stays_undecided_in_the_record():
+    summary = summary_of(*judged("undecided"))
+    assert [row["status"] for row in summary["requirements"]] == ["undecided"]
+    assert summary["verdict"] == "FAILED"
 
 
 def test_what_the_gate_found_is_in_the_summary():
     recorded = []
-    Judge(lambda key, value: recorded.append((key, json.loads(value))), None).gate("recipe", {"decision": "PASSED"})
-    record = Record()
-    record._take(recorded)
-    assert record.summary()["gate"] == {"recipe": {"decision": "PASSED"}}
+    Judge(lambda key, value: recorded.append((key, value)), None).gate("recipe", {"decision": "PASSED"})
+    assert summary_of(recorded)["gate"] == {"recipe": {"decision": "PASSED"}}
 
 
 @pytest.mark.parametrize(("model", "kept"), [(None, ["recipe", "other"]), ("x.keras", ["file", "other"])])

@@ -12,8 +12,14 @@ from mnistlab.pipeline import DigitsPipeline, Pipeline
 from mnistlab.spec import DIGITS, MNIST_BOUNDS, Layer, Spec
 
 UNIT_TESTS = Path(__file__).parent
-WITHOUT_TENSORFLOW = "import sys, {modules}; sys.exit('tensorflow' in sys.modules or 'keras' in sys.modules)"
-COUNT = 400
+WITHOUT_TENSORFLOW = """
+import importlib, runpy, sys
+for name in sys.argv[1:]:
+    runpy.run_path(name) if name.endswith(".py") else importlib.import_module(name)
+    if {"tensorflow", "keras"} & set(sys.modules):
+        sys.exit(name + " imports TensorFlow")
+"""
+COUNT = 403
 
 
 def images_of(labels):
@@ -30,11 +36,11 @@ IMAGES = images_of(LABELS)
 
 @pytest.fixture(scope="module")
 def trained():
-    """Return a pipeline, the model that it trained for two epochs on a few hundred images, and the history."""
+    """Return a pipeline, the model that it trained on a few hundred images, and the history."""
     pipeline = Pipeline()
     model = pipeline.build(7)
     images, labels = pipeline.prepare_images(IMAGES), pipeline.prepare_labels(LABELS)
-    return pipeline, model, pipeline.fit(model, images, labels, seed=7, epochs=2)
+    return pipeline, model, pipeline.fit(model, images, labels, seed=7)
 
 
 def test_images_are_scaled_to_0_to_1():
@@ -112,7 +118,8 @@ def test_the_spec_is_the_published_recipe():
 def test_the_digits_keep_the_recipe_and_have_bounds_of_their_own():
     assert DigitsPipeline.spec is DIGITS
     assert DIGITS.layers == Spec().layers
-    assert [bound.name for bound in DIGITS.bounds] == [bound.name for bound in MNIST_BOUNDS]
+    only_mnist = {"known label errors that are misread"}
+    assert [bound.name for bound in DIGITS.bounds] == [b.name for b in MNIST_BOUNDS if b.name not in only_mnist]
     assert DIGITS.bound("test accuracy").bound != Spec().bound("test accuracy").bound
 
 
@@ -135,13 +142,13 @@ def test_the_model_has_the_parameters_of_the_spec(trained):
     assert model.count_params() == Spec().parameters
 
 
-def test_training_returns_the_history_of_every_epoch_and_averaged_weights(trained):
+def test_by_default_it_trains_for_the_epochs_of_the_spec_on_all_but_the_part_held_out(trained):
     _, model, history = trained
     assert set(history) == {"loss", "accuracy", "val_loss", "val_accuracy", "averaged_weights"}
-    assert [len(history[key]) for key in ("loss", "accuracy", "val_loss", "val_accuracy")] == [2] * 4
+    assert [len(history[key]) for key in ("loss", "accuracy", "val_loss", "val_accuracy")] == [5] * 4
     shapes = [weight.shape for weight in model.get_weights()]
     assert [weight.shape for weight in history["averaged_weights"]] == shapes
-    assert int(model.optimizer.iterations) == 2 * COUNT * 0.8 / 32
+    assert int(model.optimizer.iterations) == 5 * 11, "floor(403 * 0.8) = 322 images are 10 batches of 32 and a rest"
 
 
 def test_predictions_are_probabilities_of_any_number_of_images(trained):
@@ -150,7 +157,7 @@ def test_predictions_are_probabilities_of_any_number_of_images(trained):
     rows = pipeline.predict(model, prepared)
     assert (rows.shape, rows.dtype) == ((COUNT, 10), np.float32)
     np.testing.assert_allclose(rows.sum(axis=1), 1, atol=1e-6)
-    assert np.mean(rows.argmax(axis=1) == LABELS) > 0.3, "two short epochs find the bars better than chance, 0.1"
+    assert np.mean(rows.argmax(axis=1) == LABELS) > 0.3, "five short epochs find the bars better than chance, 0.1"
     one, none = pipeline.predict(model, prepared[:1]), pipeline.predict(model, prepared[:0])
     np.testing.assert_allclose(one, rows[:1], atol=1e-6)
     assert (none.shape, none.dtype) == ((0, 10), np.float32)
@@ -174,20 +181,8 @@ def test_no_epochs_change_nothing():
     assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True))
 
 
-def test_by_default_it_trains_for_the_epochs_of_the_spec_on_all_but_the_part_held_out():
-    pipeline = Pipeline()
-    model = pipeline.build(2)
-    images, labels = pipeline.prepare_images(IMAGES[:43]), pipeline.prepare_labels(LABELS[:43])
-    assert len(pipeline.fit(model, images, labels, seed=2)["loss"]) == 5
-    assert int(model.optimizer.iterations) == 5 * 2, "floor(43 * 0.8) = 34 images are a batch of 32 and a rest"
-
-
-@pytest.mark.parametrize("modules", ["mnistlab", "mnistlab.pipeline", "mnistlab.plugin"])
-def test_importing_the_package_does_not_import_tensorflow(modules):
-    subprocess.run([sys.executable, "-c", WITHOUT_TENSORFLOW.format(modules=modules)], check=True)
-
-
-def test_collecting_the_unit_tests_does_not_import_tensorflow():
-    collect = "import pytest; pytest.main(['--collect-only', '-qq', '-p', 'no:cacheprovider', sys.argv[1]])"
-    program = WITHOUT_TENSORFLOW.format(modules="pytest").replace("sys.exit", f"{collect}; sys.exit")
-    subprocess.run([sys.executable, "-c", program, UNIT_TESTS], check=True, stdout=subprocess.DEVNULL)
+def test_importing_the_package_and_collecting_its_tests_do_not_import_tensorflow():
+    modules = ["mnistlab", "mnistlab.pipeline", "mnistlab.plugin", *sorted(UNIT_TESTS.glob("test_*.py"))]
+    command = [sys.executable, "-c", WITHOUT_TENSORFLOW, *modules]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

@@ -65,6 +65,13 @@ def test_healthy_gates_pass_and_gross_regressions_fail_at_the_first_look():
     assert found.blame["accuracy (averaged weights)"] == 1
 
 
+def test_a_baseline_that_was_lucky_raises_more_alarms():
+    plan = gate.plan(MARGINS, 16, 200)
+    lucky = power.shifted(HEALTHY.columns, {("averaged", "accuracy"): -0.0003})
+    fair, unfair = (power.simulate(HEALTHY.columns, each, plan, (500, 0)) for each in (HEALTHY.columns, lucky))
+    assert unfair.passed.mean() < fair.passed.mean() - 0.1
+
+
 def test_seeds_that_agree_decide_nothing():
     bounds = power.harm_bounds(MARGINS[0], np.full((2, 8), 0.98), np.zeros((2, 9)), (0.01, 0.01))
     assert np.isposinf(bounds[0]).all()
@@ -131,7 +138,11 @@ def test_missing_and_damaged_pools_say_how_to_make_them(tmp_path):
 
 @pytest.fixture(scope="module")
 def measured():
-    return {**rates.measure({"healthy": HEALTHY, "weak": drawn(harm=0.002, seed=1)}, (0.001, 32), (200, 100))}
+    return {
+        **rates.measure(
+            {"healthy": HEALTHY, "weak": drawn(harm=0.002, seed=1)}, (0.001, 32), (200, 100), drawn(100, seed=7).columns
+        )
+    }
 
 
 def test_rates_of_healthy_and_weakened_recipes_are_measured(measured):
