@@ -2,6 +2,7 @@
 
 import functools
 import os
+import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -64,6 +65,13 @@ def test_a_training_that_diverged_is_named_by_its_seed():
         list(train_seeds(pipeline, DATASET, range(1, 5), processes=1))
 
 
+@pytest.fixture
+def importable(monkeypatch, pytestconfig):
+    """Let other processes import the pipelines of this module; behind the installed package, not before it."""
+    monkeypatch.setattr(sys, "path", [*sys.path, str(pytestconfig.rootpath)])
+
+
+@pytest.mark.usefixtures("importable")
 def test_processes_train_what_one_process_trains():
     one, two = (list(train_seeds(Fake(), DATASET, [5, 2, 9], processes=n)) for n in (1, 2))
     assert [seed.seed for seed in two] == [5, 2, 9]
@@ -78,6 +86,7 @@ class Deadly(Fake):
         os._exit(1)
 
 
+@pytest.mark.usefixtures("importable")
 def test_a_process_that_dies_is_an_error_and_not_a_missing_seed():
     with pytest.raises(MnistlabError, match="one of 2 training processes ended early; is there memory"):
         list(train_seeds(Deadly(), DATASET, [1, 2], processes=2))
