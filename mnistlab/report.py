@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import io
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -15,7 +16,7 @@ WORDS = {
     "FAILED": "something does not hold, or could not be decided; the reasons are below",
     "NOT RUN": "nothing failed, but not everything that the specification asks for was judged",
 }
-KEY_RESULT = "test accuracy"
+KEY_RESULT, KEY_GROUP = "test accuracy", "result"
 GATES = "regression"
 """The group whose pictures come first: they decide whether a change may be merged."""
 
@@ -77,16 +78,12 @@ def _facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     for row in summary["requirements"]:
         if row["name"] == KEY_RESULT:
             facts.append(("Result", row["message"]))
-    for name, found in summary["gate"].items():
-        title = {"rates": "Its error rates"}.get(name, "Against the accepted")
-        facts += [(title, found["sentence"])] if "sentence" in found else []
+    facts += _gate_facts(summary)
     if subject:
         facts.append(("Subject", f"pipeline «{subject['name']}», {show(subject['parameters'])} parameters"))
         facts.append(("Seed", str(subject["seed"])))
     if dataset:
         facts.append(("Data", f"{dataset['name']}, from {dataset['source']} (SHA-256 {dataset['sha256'][:12]}…)"))
-    names = {"recipe": "Recipe gate", "file": "File gate", "rates": "Error rates"}
-    facts += [(names[key], found["sentence"]) for key, found in summary["gate"].items() if key in names]
     counts = [row["status"] for row in summary["requirements"]]
     tally = ", ".join(f"{counts.count(status)} {status}" for status in dict.fromkeys(counts))
     facts.append(("Requirements", tally or "none"))
@@ -113,7 +110,7 @@ def row_cells(properties: Iterable[tuple[str, object]]) -> list[str]:
 
 
 def terminal_table(summary: Mapping[str, Any], width: int) -> str:
-    """Lay the numbers and whatever did not pass out for a terminal.
+    """Lay the result and whatever did not pass out for a terminal; of all else the number.
 
     Parameters
     ----------
@@ -134,14 +131,24 @@ def terminal_table(summary: Mapping[str, Any], width: int) -> str:
     table = Table(box=None, pad_edge=False)
     for heading in ("requirement", "measured", "required", "status"):
         table.add_column(heading, justify="right" if heading == "measured" else "left", overflow="fold")
-    silent = 0
+    others: Counter[str] = Counter()
     for row in summary["requirements"]:
-        if row["status"] == "passed" and row["direction"] in ("holds", "equal to"):
-            silent += 1
+        if row["status"] == "passed" and (row["group"] != KEY_GROUP or row["direction"] == "holds"):
+            others[row["group"]] += 1
             continue
         required = "" if row["direction"] == "holds" else f"{row['direction']} {show(row['bound'], row['unit'])}"
         measured = "" if row["measured"] is None else show(row["measured"], row["unit"])
         table.add_row(*(Text(text) for text in (row["name"], measured, required, row["status"])))
     text = io.StringIO()
     Console(file=text, width=width, color_system=None).print(table)
-    return f"{text.getvalue()}and {silent} claims that hold or do not: passed" if silent else text.getvalue()
+    lines = [text.getvalue().rstrip()]
+    if others:
+        counts = ", ".join(f"{group.replace('_', ' ')} {count}" for group, count in others.items())
+        lines.append(f"also passed: {counts}")
+    return "\n".join([*lines, *(f"{title}: {found}" for title, found in _gate_facts(summary))])
+
+
+def _gate_facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return what the gates found, and how often they err, as pairs of name and text."""
+    names = {"recipe": "Recipe gate", "file": "File gate", "rates": "Its error rates"}
+    return [(names[name], found["sentence"]) for name, found in summary["gate"].items() if "sentence" in found]

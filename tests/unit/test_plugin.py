@@ -386,7 +386,7 @@ def test_the_terminal_ends_with_the_table_the_verdict_and_the_page(pytester):
         "requirement *measured *required *status*",
         "test accuracy *95.00 % *at least 90.00 % *passed*",
         "test loss *0.25 nats *at most 0.5 nats *passed*",
-        "and 1 claims that hold or do not: passed",
+        "also passed: result 1",
         "PASSED: everything that the specification asks for was judged and holds (pipeline fake on made up, seed 0).",
         "Page: report/index.html",
         "*3 passed in*",
