@@ -11,7 +11,7 @@ import argparse
 import json
 from pathlib import Path
 
-from pools import RECIPES
+from pools import recipes
 
 from mnistlab import gate
 from mnistlab.baseline import check, load
@@ -27,27 +27,28 @@ SPACING = 1000
 
 def main() -> None:
     """Run the gates that are missing, and count."""
+    known = recipes("mnist")
     parser = argparse.ArgumentParser(description="Run complete recipe gates on fresh seeds.")
     parser.add_argument("--mnist-data")
-    parser.add_argument("--recipe", choices=list(RECIPES), default="healthy")
+    parser.add_argument("--recipe", choices=list(known), default="healthy")
     parser.add_argument("--gates", type=int, default=100)
     parser.add_argument("--margin", type=float)
     parser.add_argument("--seeds", type=int, default=32)
     parser.add_argument("--baseline", type=Path, default=Path("baselines/seed-mnist.json"))
-    parser.add_argument("--out", type=Path, default=Path("gates.jsonl"))
+    parser.add_argument("--out", type=Path, default=Path(__file__).with_name("gates.jsonl"))
     options = parser.parse_args()
     dataset = load_dataset("mnist", options.mnist_data)
     baseline = load(options.baseline)
     check(baseline, Pipeline(), dataset)
     plan = gate.plan(margins_for("mnist", set(baseline.columns), options.margin), options.seeds, baseline.seeds)
-    begin = FIRST * (1 + list(RECIPES).index(options.recipe))
+    begin = FIRST * (1 + list(known).index(options.recipe))
     key = {"recipe": options.recipe, "margin": plan.margins[0].margin, "budget": options.seeds}
     for number in range(options.gates):
         rows = read(options.out, key)
         if number in {row["gate"] for row in rows}:
             continue
         found = gate.run(
-            lambda seeds: train_seeds(RECIPES[options.recipe], dataset, seeds),
+            lambda seeds: train_seeds(known[options.recipe], dataset, seeds),
             begin + SPACING * number,
             baseline.columns,
             plan,

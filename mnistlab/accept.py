@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 
 from mnistlab import baseline as baselines
-from mnistlab.baseline import FIRST_SEED, Baseline, NoBaselineError, check, load, path_of
+from mnistlab.baseline import FIRST_SEED, SHOWN, Baseline, NoBaselineError, check, load, path_of
 from mnistlab.errors import MnistlabError
-from mnistlab.gate import LOOKS, decide, plan
+from mnistlab.gate import LOOKS, decide, decision_of, plan
 from mnistlab.margins import margins_for
 from mnistlab.seeds import Columns, Seed
+from mnistlab.workers import Place
 
 FEWEST = 16
-SHOWN = ("accuracy", "loss", "worst recall", "calibration error")
 
 
 def command(options: argparse.Namespace) -> int:
@@ -31,13 +31,13 @@ def command(options: argparse.Namespace) -> int:
         print(lines)
         return 0 if decision == "PASSED" else 1
     if options.action == "show":
+        from mnistlab import subject
         from mnistlab.data import load_dataset
-        from mnistlab.pipeline import pipeline_for
 
         name = options.dataset
         if name == "auto":
             name = load_dataset(name, options.mnist_data).name
-        path = path_of(Path(options.baselines), pipeline_for(name).name, name)
+        path = path_of(Path(options.baselines), subject.load(options.pipeline, options.spec, name).name, name)
         print(described(load(path), str(path)))
         return 0
     return accept(options)
@@ -45,8 +45,8 @@ def command(options: argparse.Namespace) -> int:
 
 def accept(options: argparse.Namespace) -> int:
     """Train fresh seeds, show them against the accepted ones, and make them the accepted ones."""
+    from mnistlab import subject
     from mnistlab.data import load_dataset
-    from mnistlab.pipeline import pipeline_for
     from mnistlab.record import environment
     from mnistlab.seeds import train_seeds
 
@@ -55,13 +55,14 @@ def accept(options: argparse.Namespace) -> int:
     dataset = load_dataset(options.dataset, options.mnist_data)
     if dataset.note:
         print(f"This is not MNIST: {dataset.note}")
-    pipeline = pipeline_for(dataset.name)
+    pipeline = subject.load(options.pipeline, options.spec, dataset.name)
     path = path_of(Path(options.baselines), pipeline.name, dataset.name)
     old = _accepted(path)
     first = FIRST_SEED if old is None else old.first_seed + old.seeds  # never those that were accepted before
     seeds: list[Seed] = []
+    place = Place(options.scheduler)
     start = time.perf_counter()
-    for seed in train_seeds(pipeline, dataset, range(first, first + options.seeds)):
+    for seed in train_seeds(pipeline, dataset, range(first, first + options.seeds), place):
         seeds.append(seed)
         values = np.array([each.probes["final"]["accuracy"] for each in seeds])
         text = f"seed {len(seeds)} of {options.seeds}, {time.perf_counter() - start:.0f} s"
@@ -119,8 +120,7 @@ def compared(old: Baseline, new: Columns) -> tuple[str, str]:
     readings = decide(old.columns, new, gate, len(gate.looks) - 1, [])
     telling = [each for each in readings if each.margin.metric in SHOWN or each.status != "passed" or each.improved]
     lines = [f"  {reading.finding}: {reading.status}" for reading in telling]
-    statuses = {reading.status for reading in readings}
-    decision = "FAILED" if "failed" in statuses else "UNDECIDED" if "undecided" in statuses else "PASSED"
+    decision = decision_of(readings)
     better = [reading.margin.name for reading in readings if reading.improved]
     words = {
         "PASSED": "no metric is worse by its margin",
@@ -130,7 +130,19 @@ def compared(old: Baseline, new: Columns) -> tuple[str, str]:
     gained = f"; better beyond the margin in {', '.join(better)}" if better else ""
     quiet = len(readings) - len(telling)
     head = f"Against the {old.seeds} seeds accepted {old.accepted}: {words[decision]}{gained}"
-    return "\n".join([head, *lines, f"  and {quiet} further metrics: passed"]), decision
+    judged = {(each.margin.probe, each.margin.metric) for each in readings}
+    beside = [
+        f"  {name} ({probe} weights) {arm[name].mean():.5f}, was {_mean(old.columns, probe, name)}: not judged"
+        for probe, arm in new.items()
+        for name in SHOWN
+        if name in arm and (probe, name) not in judged
+    ]
+    return "\n".join([head, *lines, f"  and {quiet} further metrics: passed", *beside]), decision
+
+
+def _mean(kept: Columns, probe: str, name: str) -> str:
+    """Return the mean of a metric, or that there is none: what an older baseline lacks is said."""
+    return f"{kept[probe][name].mean():.5f}" if name in kept.get(probe, {}) else "not measured"
 
 
 def _accepted(path: Path) -> Baseline | None:

@@ -20,13 +20,15 @@ from numpy.typing import NDArray
 
 from mnistlab.data import Dataset
 from mnistlab.errors import MnistlabError
-from mnistlab.seeds import Columns, Seed, columns
+from mnistlab.seeds import GAP, Columns, Seed, columns
 
 SCHEMA = 1
 LARGEST = 100_000  # bytes
 FIRST_SEED = 1_000_000_000
 """Far from the seeds of a run, so that candidate and baseline are independent draws, as Welch's test takes them."""
 FIELDS = ("schema", "pipeline", "dataset", "data_sha256", "test_sha256", "spec", "accepted", "commit", "environment")
+SHOWN = ("accuracy", "loss", "worst recall", "calibration error", "corruption accuracy")
+"""Metrics for people, of both probes."""
 AGAIN = "accept it again: mnistlab baseline accept"
 
 
@@ -36,42 +38,20 @@ class NoBaselineError(MnistlabError):
 
 @dataclass(frozen=True, eq=False)
 class Baseline:
-    """What was accepted, and when, where and of what.
-
-    Attributes
-    ----------
-    pipeline, dataset : str
-        Names.
-    data_sha256, test_sha256 : str
-        Of the whole dataset, and of its test images and labels.
-    spec : dict
-        The promise of the pipeline, without its bounds.
-    accepted, commit : str
-        UTC in ISO 8601; the source's commit, where there is one.
-    environment : dict
-        Versions and machine.
-    first_seed : int
-        The others follow.
-    columns : dict
-        Metrics of the seeds.
-    predictions : numpy.ndarray of uint8, shape (test images,)
-        The digits that the first seed's final weights predict.
-    truth : numpy.ndarray of uint8, shape (test images,)
-        The probability of the true digit, 0 to 1 in 255 steps.
-    """
+    """What was accepted, and when, where and of what."""
 
     pipeline: str
     dataset: str
-    data_sha256: str
-    test_sha256: str
-    spec: dict[str, Any]
-    accepted: str
-    commit: str
-    environment: dict[str, Any]
-    first_seed: int
-    columns: Columns
-    predictions: NDArray[np.uint8]
-    truth: NDArray[np.uint8]
+    data_sha256: str  # of the whole dataset
+    test_sha256: str  # of its test images and labels
+    spec: dict[str, Any]  # the promise of the pipeline, without its bounds
+    accepted: str  # UTC in ISO 8601
+    commit: str  # of the source, where there is one
+    environment: dict[str, Any]  # versions and machine
+    first_seed: int  # the others follow
+    columns: Columns  # metrics of the seeds
+    predictions: NDArray[np.uint8]  # digits that the first seed's final weights predict, shape (test images,)
+    truth: NDArray[np.uint8]  # the probability of the true digit, 0 to 1 in 255 steps, shape (test images,)
 
     @property
     def seeds(self) -> int:
@@ -88,8 +68,7 @@ def made_of(pipeline: Any, dataset: Dataset, seeds: Sequence[Seed], environment:
     """Make a baseline of trained, consecutive seeds; `environment` is kept for people."""
     kept = columns(seeds)
     if "averaged" in kept:  # digits and slices are judged on the averaged weights, where there are any
-        few = ("accuracy", "loss", "worst recall", "calibration error")
-        kept["final"] = {name: kept["final"][name] for name in kept["final"] if name in few or name.startswith("loss")}
+        kept["final"] = {name: values for name, values in kept["final"].items() if name in (*SHOWN, GAP)}
     kept = {probe: {name: np.round(values, 5) for name, values in found.items()} for probe, found in kept.items()}
     first = seeds[0].evaluation
     truth = first.probabilities[np.arange(first.count), first.labels]
@@ -124,8 +103,8 @@ def spec_of(pipeline: Any) -> dict[str, Any]:
     return plain
 
 
-def check(baseline: Baseline, pipeline: Any, dataset: Dataset) -> None:
-    """Raise MnistlabError, naming the first field that differs, if this is a baseline of something else.
+def check_data(baseline: Baseline, pipeline: Any, dataset: Dataset) -> None:
+    """Raise MnistlabError if this is a baseline of another pipeline or of other test images.
 
     Other training data are no such thing, for they may be the regression.
     """
@@ -133,10 +112,22 @@ def check(baseline: Baseline, pipeline: Any, dataset: Dataset) -> None:
     for field, value in wanted.items():
         if (got := getattr(baseline, field)) != value:
             raise MnistlabError(f"baseline of {baseline.pipeline}: {field} is {got!r}, here it is {value!r}; {AGAIN}")
-    spec = spec_of(pipeline)
-    for field in sorted({*spec, *baseline.spec}):
-        if (got := baseline.spec.get(field)) != (value := spec.get(field)):
+
+
+def check(baseline: Baseline, pipeline: Any, dataset: Dataset) -> None:
+    """Raise MnistlabError, naming the first field that differs, if this is a baseline of something else."""
+    check_data(baseline, pipeline, dataset)
+    accepted, spec = _stated(baseline.spec), _stated(spec_of(pipeline))
+    for field in sorted({*spec, *accepted}):
+        if (got := accepted.get(field)) != (value := spec.get(field)):
             raise MnistlabError(f"baseline of {baseline.pipeline}: spec.{field} is {got!r}, here {value!r}; {AGAIN}")
+
+
+def _stated(value: Any) -> Any:
+    """Leave out what says nothing (None, 0), so that a baseline outlives a new field of the spec."""
+    if isinstance(value, dict):
+        return {name: _stated(each) for name, each in value.items() if each}
+    return [_stated(each) for each in value] if isinstance(value, list) else value
 
 
 def dump(baseline: Baseline) -> str:
@@ -145,7 +136,7 @@ def dump(baseline: Baseline) -> str:
     head["first_seed"] = baseline.first_seed
     summary = {f"{probe} {name}": summarised(each) for probe, name, each in _each(baseline.columns)}
     seeds = {f"{probe} {name}": each.tolist() for probe, name, each in _each(baseline.columns)}
-    model = {"predictions": _pack(baseline.predictions), "truth": _pack(baseline.truth)}
+    model = {"predictions": pack(baseline.predictions), "truth": pack(baseline.truth)}
     lines = [f" {json.dumps(name)}: {json.dumps(value, ensure_ascii=False)}" for name, value in head.items()]
     for name, block in (("summary", summary), ("model", model), ("seeds", seeds)):
         rows = (f"  {json.dumps(key)}: {json.dumps(value, separators=(',', ':'))}" for key, value in block.items())
@@ -209,7 +200,7 @@ def _parse(found: dict[str, Any]) -> Baseline:
         lengths.add(array.size)
     if len(lengths) != 1 or "accuracy" not in kept.get("final", {}):
         raise MnistlabError(f"the metrics have {sorted(lengths)} seeds; required one number, and 'final accuracy'")
-    predictions, truth = (_unpack(found["model"][name], name) for name in ("predictions", "truth"))
+    predictions, truth = (unpack(found["model"][name], name) for name in ("predictions", "truth"))
     if len(predictions) != len(truth):
         raise MnistlabError(f"{len(predictions)} predictions and {len(truth)} probabilities")
     head = {name: found[name] for name in FIELDS if name != "schema"}
@@ -220,11 +211,13 @@ def _each(kept: Columns) -> list[tuple[str, str, NDArray[np.float64]]]:
     return [(probe, name, values) for probe, found in kept.items() for name, values in found.items()]
 
 
-def _pack(array: NDArray[np.uint8]) -> str:
+def pack(array: NDArray[np.uint8]) -> str:
+    """Compress uint8 of any shape into text."""
     return base64.b64encode(zlib.compress(array.tobytes(), 9)).decode("ascii")
 
 
-def _unpack(text: str, name: str) -> NDArray[np.uint8]:
+def unpack(text: str, name: str) -> NDArray[np.uint8]:
+    """Undo `pack`, flat; MnistlabError with the name if it is damaged."""
     try:
         return np.frombuffer(zlib.decompress(base64.b64decode(text, validate=True)), np.uint8)
     except (binascii.Error, zlib.error) as error:

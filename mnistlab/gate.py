@@ -33,48 +33,18 @@ FAIL_SPEND = 0.0005
 
 @dataclass(frozen=True)
 class Plan:
-    """What the gate does, fixed before the first seed.
+    """What the gate does, fixed before the first seed."""
 
-    Attributes
-    ----------
-    margins : tuple of Margin
-        The leading metric first.
-    looks : tuple of int
-        Seeds at each look.
-    pass_levels : tuple of tuple of float
-        For every margin the one-sided level of its upper bound at each look.
-    fail_levels : tuple of float
-        The level of the lower bounds at each look.
-    """
-
-    margins: tuple[Margin, ...]
-    looks: tuple[int, ...]
-    pass_levels: tuple[tuple[float, ...], ...]
-    fail_levels: tuple[float, ...]
+    margins: tuple[Margin, ...]  # the leading metric first
+    looks: tuple[int, ...]  # seeds at each
+    pass_levels: tuple[tuple[float, ...], ...]  # for every margin the one-sided level of its upper bound at each look
+    fail_levels: tuple[float, ...]  # of the lower bounds
 
 
 def plan(margins: Sequence[Margin], budget: int, baseline_seeds: int) -> Plan:
-    """Plan the looks and their levels.
+    """Plan the looks and their levels; MnistlabError if the budget, the most seeds, does not reach the first look.
 
-    Parameters
-    ----------
-    margins : sequence of Margin
-    budget : int
-        The most seeds, from 8.
-    baseline_seeds : int
-
-    Returns
-    -------
-    Plan
-
-    Raises
-    ------
-    MnistlabError
-        If the budget does not reach the first look.
-
-    Source
-    ------
-    Lan and DeMets (1983), Biometrika 70:659, with the spending function of Pocock's type; each look's level is
+    Source: Lan and DeMets (1983), Biometrika 70:659, with the spending function of Pocock's type; each look's level is
     applied to Welch's t and to F (Pocock 1977, Biometrika 64:191).
     """
     if budget < LOOKS[0]:
@@ -91,33 +61,19 @@ def _levels(looks: tuple[int, ...], baseline_seeds: int, spend: float) -> tuple[
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """What the recipe gate found.
-
-    Attributes
-    ----------
-    decision : str
-        ``"PASSED"``, ``"FAILED"`` or ``"UNDECIDED"``.
-    readings : tuple of Reading
-        One for each margin of the plan, as it was decided or last seen.
-    plan : Plan
-    seeds : tuple of int
-        Those that were trained.
-    columns : dict
-        Their metrics.
-    seconds : float
-    """
+    """What the recipe gate found."""
 
     decision: Decision
-    readings: tuple[Reading, ...]
+    readings: tuple[Reading, ...]  # one for each margin of the plan, as it was decided or last seen
     plan: Plan
-    seeds: tuple[int, ...]
-    columns: Columns
+    seeds: tuple[int, ...]  # that were trained
+    columns: Columns  # their metrics
     seconds: float
 
     @property
     def sentence(self) -> str:
         """The verdict for a person, in one line: what failed, else what is undecided, else the leading metric."""
-        status = {"PASSED": "passed", "FAILED": "failed", "UNDECIDED": "undecided"}[self.decision]
+        status = self.decision.lower()
         telling = next((reading for reading in self.readings if reading.status == status), self.readings[0])
         after = f"{status} after {len(self.seeds)} seeds, {self.seconds:.1f} s"
         better = [reading.margin.name for reading in self.readings if reading.improved]
@@ -137,22 +93,9 @@ class Result:
 
 
 def decide(baseline: Columns, candidate: Columns, plan: Plan, look: int, before: Sequence[Reading]) -> list[Reading]:
-    """Take one look.
+    """Take a look, from 0: a reading for each margin of the plan.
 
-    Parameters
-    ----------
-    baseline, candidate : dict
-        Columns of the seeds.
-    plan : Plan
-    look : int
-        Which one, from 0.
-    before : sequence of Reading
-        Of the look before; empty at the first.
-
-    Returns
-    -------
-    list of Reading
-        In the order of the plan's margins. What had passed is as it was.
+    What had passed, by the readings of the look before (none before the first), is as it was.
     """
     readings = []
     for number, margin in enumerate(plan.margins):
@@ -162,6 +105,12 @@ def decide(baseline: Columns, candidate: Columns, plan: Plan, look: int, before:
         new, old = (_column(arm, margin, name) for arm, name in ((candidate, "candidate"), (baseline, "baseline")))
         readings.append(read(margin, new, old, plan.pass_levels[number][look], plan.fail_levels[look]))
     return readings
+
+
+def decision_of(readings: Sequence[Reading]) -> Decision:
+    """Return what a gate decides: to fail where one metric failed, to pass where all passed."""
+    statuses = {reading.status for reading in readings}
+    return "FAILED" if "failed" in statuses else "PASSED" if statuses == {"passed"} else "UNDECIDED"
 
 
 def run(
@@ -184,10 +133,6 @@ def run(
     plan : Plan
     progress : callable
         Is told a line after every seed.
-
-    Returns
-    -------
-    Result
     """
     start = time.perf_counter()
     seeds: list[Seed] = []
@@ -198,9 +143,8 @@ def run(
             seeds.append(seed)
             progress(running(seeds, baseline, plan, look))
         readings = decide(baseline, columns(seeds), plan, look, readings)
-        statuses = {reading.status for reading in readings}
-        if "failed" in statuses or statuses == {"passed"}:
-            decision = "FAILED" if "failed" in statuses else "PASSED"
+        decision = decision_of(readings)
+        if decision != "UNDECIDED":
             break
     trained, seconds = tuple(seed.seed for seed in seeds), time.perf_counter() - start
     return Result(decision, tuple(readings), plan, trained, columns(seeds), seconds)

@@ -18,31 +18,14 @@ DEFAULT = 0.001
 
 @dataclass(frozen=True)
 class Margin:
-    """A metric that the recipe gate holds against what was accepted.
+    """A metric that the recipe gate holds against what was accepted."""
 
-    Parameters
-    ----------
-    probe : str
-        ``"averaged"`` or ``"final"``: which weights of a training are measured.
-    metric : str
-        As `mnistlab.seeds.metrics` names it.
-    margin : float
-        Harm that is too much: fraction or nats that the mean is worse by; of a spread the ratio to the accepted one.
-    spend : float
-        What the looks may spend of the chance to pass at the margin. Less than 0.01 by as much as the metric's
-        distribution, which is not normal, needs for the measured miss rate to keep to 0.01; see docs/power.md.
-    source : str
-        Where the margin comes from.
-    kind : str
-        ``"mean"`` over the seeds, or their ``"spread"`` (standard deviation).
-    """
-
-    probe: Probe
-    metric: str
-    margin: float
-    spend: float
-    source: str
-    kind: Kind = "mean"
+    probe: Probe  # which weights of a training are measured
+    metric: str  # as `mnistlab.seeds.metrics` names it
+    margin: float  # harm that is too much: fraction or nats; of a spread the ratio to the accepted one
+    spend: float  # the chance, over all looks, to pass at the margin; see below
+    source: str  # where the margin comes from
+    kind: Kind = "mean"  # over the seeds, or their "spread" (standard deviation)
 
     @property
     def is_loss(self) -> bool:
@@ -62,6 +45,8 @@ def _measured(sd: float, unit: str = "points") -> str:
     return f"a healthy seed's sd is {sd:g} {unit}"
 
 
+# What is spent is less than 0.01 by as much as the metric's distribution, which is not normal, needs for the measured
+# miss rate to keep to 0.01; see docs/power.md.
 _SLICES = tuple(f"{feature}: {name}" for feature, names in THIRDS.items() for name in names)
 _DIGITS = tuple(f"digit {digit}" for digit in range(10))
 
@@ -96,20 +81,9 @@ ONLY_FINAL = (
 
 
 def margins_for(dataset: str, probes: set[str], margin: float | None = None) -> tuple[Margin, ...]:
-    """Return the margins of a dataset's gate, that of accuracy first.
+    """Return the margins of a dataset's gate for the weights that there are, that of accuracy, or `margin`, first.
 
-    Parameters
-    ----------
-    dataset : str
-        ``"mnist"``, or another, whose test set is too small to hold digits and slices apart.
-    probes : set of str
-        Which weights there are.
-    margin : float, optional
-        Of the first one; a fraction.
-
-    Returns
-    -------
-    tuple of Margin
+    The test set of another dataset than ``"mnist"`` is too small to hold digits and slices apart.
     """
     found = (*AVERAGED, *FINAL, *NOISE) if "averaged" in probes else ONLY_FINAL
     if dataset != "mnist":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from mnistlab.artifact import Comparison
 from mnistlab.canvas import BLUE, FONT, GREY, INK, ORANGE, PALE, RED, TEXT, axes_at, new_figure, tiles
 from mnistlab.gate import Result
+from mnistlab.rates import Rates, found_at
 from mnistlab.reading import Reading
 from mnistlab.seeds import Columns
 
@@ -20,15 +21,7 @@ CELL = 92
 
 
 def seed_strip(result: Result, baseline: Columns) -> Figure:
-    """Show every seed of the leading metric and its final twin, candidate against accepted, with margin and bounds.
-
-    Parameters
-    ----------
-    result : Result
-        Of the recipe gate.
-    baseline : dict
-        Columns of what was accepted.
-    """
+    """Show every seed of accuracy and loss, candidate against the accepted columns, with margins and bounds."""
     shown = [reading for reading in result.readings if reading.margin.metric in ("accuracy", "loss")]
     shown = [reading for reading in shown if reading.margin.kind == "mean"]
     figure = new_figure(f"{result.decision}: {result.sentence}", 40 + 105 * len(shown))
@@ -58,22 +51,13 @@ def _strip(figure: Figure, bottom: float, reading: Reading, result: Result, base
     axes.text(-0.515, 0.5, name, fontsize=10, va="center", ha="left", transform=axes.transAxes, **TEXT)
 
 
-def power_curve(rates: Mapping[str, Any], others: Mapping[str, Any], drops: Sequence[float], here: float) -> Figure:
-    """Show the chance to be found against the true drop, of this gate and of what others do.
+def power_curve(rates: Rates, others: Mapping[str, Any], here: float) -> Figure:
+    """Show the chance to be found against the true drop, of this gate and of what others do (`mnistlab.measure`).
 
-    Parameters
-    ----------
-    rates : mapping
-        Of the gate that ran; see `mnistlab.rates.measure`.
-    others : mapping
-        See `mnistlab.rates.others`.
-    drops : sequence of float
-        Of all curves, fractions.
-    here : float
-        The drop of this run, a fraction; NaN if there is none to show.
+    `here` is the drop of this run, a fraction; NaN if there is none to show.
     """
-    margin, budget = 100 * rates["margin"], rates["budget"]
-    at = 100 * float(np.interp(2 * rates["margin"], drops, rates["curve"]))
+    margin, budget, drops = 100 * rates["margin"], rates["budget"], rates["drops"]
+    at = 100 * found_at(rates, 2 * rates["margin"])
     title = f"A drop of {2 * margin:.2f} points is found with a probability of {at:.1f} %, at most {budget} seeds"
     figure = new_figure(title, 340)
     axes = axes_at(figure, (80, 50, 560, 270), "True drop of accuracy (points)", "Runs that do not pass (%)")
@@ -81,9 +65,9 @@ def power_curve(rates: Mapping[str, Any], others: Mapping[str, Any], drops: Sequ
     lines = [(f"this gate, margin {margin:.2f}", rates["curve"], BLUE, "-", 2.5)]
     styles = {"threshold": (RED, ":"), "McNemar": (ORANGE, "--"), "final weights": (GREY, "-.")}
     words = {
-        "threshold": "one seed, accuracy ≥ 97 %",
+        "threshold": "one seed, the spec's accuracy",
         "McNemar": "McNemar 1 % on two retrainings",
-        "final weights": "final weights, margin 0.10",
+        "final weights": "final weights alone",
     }
     lines += [(words[name], each["curve"], *styles[name], 1.6) for name, each in others.items()]
     for label, curve, colour, style, width in lines:
@@ -92,7 +76,7 @@ def power_curve(rates: Mapping[str, Any], others: Mapping[str, Any], drops: Sequ
     axes.text(margin, 103, "margin", fontsize=9, ha="center", **TEXT)
     if np.isfinite(here):
         place = 100 * float(np.clip(here, 0, drops[-1]))
-        height = 100 * float(np.interp(place / 100, drops, rates["curve"]))
+        height = 100 * found_at(rates, place / 100)
         axes.plot(place, height, "D", color=INK, markersize=9, label="this run's estimate", clip_on=False, zorder=5)
     axes.set(xlim=(0, x[-1]), ylim=(0, 100))
     axes.grid(axis="y", color=PALE)
@@ -101,12 +85,7 @@ def power_curve(rates: Mapping[str, Any], others: Mapping[str, Any], drops: Sequ
 
 
 def paired_table(comparison: Comparison) -> Figure:
-    """Show how many images the accepted model and the file read right and wrong, and the bounds of the difference.
-
-    Parameters
-    ----------
-    comparison : Comparison
-    """
+    """Show how many images the accepted model and the file read right and wrong, and the bounds of the difference."""
     figure = new_figure(comparison.sentence, 190)
     axes = axes_at(figure, (160, 20, 340, 120))
     table = comparison.table
@@ -139,15 +118,7 @@ def _cell(place: tuple[int, int], colour: str, alpha: float) -> Any:
 
 
 def newly_wrong(comparison: Comparison, images: NDArray[np.uint8], most: int = 40) -> Figure:
-    """Show the images that only the file misreads, the most confident mistakes first.
-
-    Parameters
-    ----------
-    comparison : Comparison
-    images : numpy.ndarray of uint8, shape (N, 28, 28)
-        The test images.
-    most : int
-    """
+    """Show the test images that only the file misreads, the most confident mistakes first."""
     found, evaluation = comparison.newly_wrong[:most], comparison.evaluation
     captions = [
         f"{evaluation.labels[i]} read as {evaluation.predictions[i]}\n{100 * evaluation.confidence[i]:.1f} %"

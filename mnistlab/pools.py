@@ -1,8 +1,7 @@
-"""Pools of real trainings, healthy and weakened: the file that ``benchmarks/pools.py`` makes."""
+"""Pools of real trainings, healthy and weakened: the files that ``benchmarks/pools.py`` makes."""
 
 from __future__ import annotations
 
-import base64
 import json
 import zlib
 from dataclasses import dataclass
@@ -12,26 +11,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mnistlab.baseline import pack, unpack
 from mnistlab.errors import MnistlabError
 from mnistlab.seeds import Columns
 
-IMAGES = 10_000
+AGAIN = "python benchmarks/pools.py --dataset"
 
 
 @dataclass(frozen=True, eq=False)
 class Pool:
-    """Many seeds of one recipe.
+    """Many seeds of one recipe."""
 
-    Attributes
-    ----------
-    columns : dict
-        Metrics, one value a seed.
-    wrong : numpy.ndarray of bool, shape (seeds, test images)
-        What the final weights misread.
-    """
-
-    columns: Columns
-    wrong: NDArray[np.bool_]
+    columns: Columns  # metrics, one value a seed
+    wrong: NDArray[np.bool_]  # what the final weights misread, shape (seeds, test images)
 
     @property
     def seeds(self) -> int:
@@ -39,50 +31,56 @@ class Pool:
         return len(self.wrong)
 
 
-def pack(wrong: NDArray[np.bool_]) -> str:
+@dataclass(frozen=True, eq=False)
+class Pools:
+    """All pools of a dataset."""
+
+    dataset: str
+    labels: NDArray[np.uint8]  # of the test images
+    recipes: dict[str, Pool]  # "healthy" first
+
+    @property
+    def healthy(self) -> Pool:
+        """The pool of the recipe itself."""
+        return self.recipes["healthy"]
+
+
+def path_of(folder: Path, dataset: str) -> Path:
+    """Return where the pools of a dataset are kept."""
+    return folder / f"pools-{dataset}.json"
+
+
+def pack_wrong(wrong: NDArray[np.bool_]) -> str:
     """Compress bool (seeds, images), image by image, as most are read right by all seeds."""
-    return base64.b64encode(zlib.compress(np.packbits(wrong.T, axis=1).tobytes(), 9)).decode("ascii")
+    return pack(np.packbits(wrong.T, axis=1))
 
 
-def unpack(text: str, seeds: int, images: int = IMAGES) -> NDArray[np.bool_]:
-    """Undo `pack`; without text there are no seeds."""
-    if not text:
-        return np.empty((0, images), bool)
-    packed = np.frombuffer(zlib.decompress(base64.b64decode(text)), np.uint8).reshape(images, -1)
+def unpack_wrong(text: str, seeds: int) -> NDArray[np.bool_]:
+    """Undo `pack_wrong`."""
+    packed = unpack(text, "wrong").reshape(-1, (seeds + 7) // 8)
     return np.unpackbits(packed, axis=1)[:, :seeds].T.astype(bool)
 
 
-def load_pools(path: Path) -> dict[str, Pool]:
-    """Read the pools.
-
-    Parameters
-    ----------
-    path : Path
-
-    Returns
-    -------
-    dict
-        Recipe -> Pool; ``"healthy"`` first.
-
-    Raises
-    ------
-    MnistlabError
-        If the file is missing or damaged.
-    """
+def load_pools(folder: Path, dataset: str) -> Pools:
+    """Read the pools of a dataset; MnistlabError if the file is missing or damaged."""
+    path = path_of(folder, dataset)
     try:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        pools = {}
-        for recipe, pool in found.items():
-            columns = {
-                probe: {name: np.asarray(values, np.float64) for name, values in metrics.items()}
-                for probe, metrics in pool["probes"].items()
-            }
-            lengths = {len(values) for metrics in columns.values() for values in metrics.values()}
-            if lengths != {pool["seeds"]}:
-                raise MnistlabError(f"{recipe}: metrics of {sorted(lengths)} seeds, not of {pool['seeds']}")
-            pools[recipe] = Pool(columns, unpack(pool["wrong"], pool["seeds"]))
-        return {"healthy": pools["healthy"], **pools}
+        found = json.loads(path.read_text(encoding="utf-8"))
+        recipes = {name: _pool(name, content) for name, content in found["recipes"].items()}
+        labels = unpack(found["labels"], "labels")
+        if any(pool.wrong.shape[1] != len(labels) for pool in recipes.values()):
+            raise MnistlabError(f"predictions of other images than the {len(labels)} labels")
+        return Pools(dataset, labels, {"healthy": recipes["healthy"], **recipes})
     except FileNotFoundError:
-        raise MnistlabError(f"{path}: there are no pools; make them: python benchmarks/pools.py") from None
+        raise MnistlabError(f"{path}: there are no pools; make them: {AGAIN} {dataset}") from None
     except (OSError, KeyError, ValueError, AttributeError, TypeError, MnistlabError, zlib.error) as error:
-        raise MnistlabError(f"{path}: damaged, {error}; make it again: python benchmarks/pools.py") from error
+        raise MnistlabError(f"{path}: damaged, {error}; make it again: {AGAIN} {dataset}") from error
+
+
+def _pool(name: str, content: dict[str, Any]) -> Pool:
+    probes = content["probes"].items()
+    columns = {probe: {key: np.asarray(each, np.float64) for key, each in metrics.items()} for probe, metrics in probes}
+    lengths = {len(values) for metrics in columns.values() for values in metrics.values()}
+    if lengths != {content["seeds"]}:
+        raise MnistlabError(f"{name}: metrics of {sorted(lengths)} seeds, not of {content['seeds']}")
+    return Pool(columns, unpack_wrong(content["wrong"], content["seeds"]))

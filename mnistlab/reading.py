@@ -11,37 +11,23 @@ from numpy.typing import NDArray
 
 from mnistlab.margins import Margin
 from mnistlab.requirement import Status, Verdict
-from mnistlab.stats import non_inferiority, spread_ratio, welch_difference
+from mnistlab.stats import Interval, non_inferiority, spread_ratio, welch_difference
 
 GROUP = "regression"
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What a look says of one metric.
-
-    Attributes
-    ----------
-    margin : Margin
-    candidate, accepted : float
-        Means over the seeds; of a spread the standard deviations.
-    harm, low, high : float
-        How much worse the candidate is, in the metric's unit, and its bounds, each one-sided; of a spread the ratio.
-        Infinite where nothing can be said.
-    status : str
-        ``"passed"``, ``"failed"`` or ``"undecided"``.
-    seeds : int
-        Of the candidate, at this look.
-    """
+    """What a look says of one metric."""
 
     margin: Margin
-    candidate: float
+    candidate: float  # means over the seeds; of a spread the standard deviations
     accepted: float
-    harm: float
-    low: float
+    harm: float  # how much worse the candidate is, in the metric's unit; of a spread the ratio
+    low: float  # its bounds, each one-sided; infinite where nothing can be said
     high: float
     status: Status
-    seeds: int
+    seeds: int  # of the candidate, at this look
 
     @property
     def improved(self) -> bool:
@@ -97,35 +83,23 @@ class Reading:
 def read(
     margin: Margin, new: NDArray[np.float64], old: NDArray[np.float64], pass_level: float, fail_level: float
 ) -> Reading:
-    """Compare one metric of the candidate's seeds with the accepted ones.
+    """Compare one metric of the candidate's seeds with the accepted ones: independent draws, at least two each.
 
-    Parameters
-    ----------
-    margin : Margin
-    new, old : numpy.ndarray of float64, shape (seeds,)
-        Independent draws, at least two each.
-    pass_level, fail_level : float
-        One-sided levels, (0, 0.5), of the upper and the lower bound on the harm.
-
-    Returns
-    -------
-    Reading
-        Failed if all seeds have one accuracy, for then the seed does not reach the training; undecided if they agree
-        in a finer metric, which a few seeds may do by chance.
+    The levels, (0, 0.5), are one-sided, of the upper and the lower bound on the harm. Failed if all seeds have one
+    accuracy, for then the seed does not reach the training; undecided if they agree in a finer metric, which a few
+    seeds may do by chance.
     """
     worse = 1 if margin.is_loss or margin.kind == "spread" else -1
     if np.ptp(new) == 0 or np.ptp(old) == 0:
         same: Status = "failed" if margin.metric == "accuracy" else "undecided"
-        harm = worse * float(new.mean() - old.mean())
-        return Reading(margin, float(new[0]), float(old.mean()), harm, -math.inf, math.inf, same, len(new))
+        means = float(new.mean()), float(old.mean())
+        return Reading(margin, *means, worse * (means[0] - means[1]), -math.inf, math.inf, same, len(new))
+    harm: Interval
     if margin.kind == "spread":
-        ratio = spread_ratio(new, old, fail_level, pass_level)
-        center, low, high = ratio.estimate, ratio.low, ratio.high
+        harm = spread_ratio(new, old, fail_level, pass_level)
         shown = float(new.std(ddof=1)), float(old.std(ddof=1))
     else:
-        difference = welch_difference(worse * new, worse * old, fail_level, pass_level)
-        center, low, high = difference.estimate, difference.low, difference.high
+        harm = welch_difference(worse * new, worse * old, fail_level, pass_level)
         shown = float(new.mean()), float(old.mean())
-    found = non_inferiority(low, high, margin.margin)
-    status: Status = "passed" if found == "PASSED" else "failed" if found == "FAILED" else "undecided"
-    return Reading(margin, *shown, center, low, high, status, len(new))
+    status = non_inferiority(harm.low, harm.high, margin.margin)
+    return Reading(margin, *shown, harm.estimate, harm.low, harm.high, status, len(new))

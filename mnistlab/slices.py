@@ -53,17 +53,9 @@ def features(images: NDArray[np.uint8]) -> dict[str, NDArray[np.float64]]:
 
 
 def thirds(images: NDArray[np.uint8]) -> dict[str, NDArray[np.int64]]:
-    """Split a test set into thirds of each feature.
+    """Split a test set, uint8 (N, height, width), into thirds of each feature: indices by name (``"slant: left"``).
 
-    Parameters
-    ----------
-    images : numpy.ndarray of uint8, shape (N, height, width)
-
-    Returns
-    -------
-    dict of numpy.ndarray of int64
-        ``"thickness: thin"`` and so on: the indices of the slice's images. Equal values go by the images' order, so
-        three slices always differ in size by one at most.
+    Equal values go by the images' order, so three slices always differ in size by one at most.
     """
     slices = {}
     for feature, values in features(images).items():

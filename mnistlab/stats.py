@@ -15,7 +15,9 @@ from numpy.typing import ArrayLike, NDArray
 from mnistlab.errors import MnistlabError
 
 Array = NDArray[np.float64]
+Moments = tuple[Array, Array, int]
 Kind = Literal["pocock", "obrien-fleming"]
+Decision = Literal["passed", "failed", "undecided"]
 
 
 @dataclass(frozen=True)
@@ -94,20 +96,8 @@ def welch_difference(candidate: ArrayLike, baseline: ArrayLike, alpha_low: float
     At least two seeds an arm, of independent draws; equal values are none and raise. Alphas in (0, 0.5).
     Source: Welch 1947, Biometrika 34:28; degrees of freedom: Satterthwaite 1946, Biometrics 2:110.
     """
-    new, old = _arms(candidate, baseline, alpha_low, alpha_high)
-    error, freedom = welch_error(new.std(ddof=1), old.std(ddof=1), new.size, old.size)
-    low, high = scipy.stats.t.isf([alpha_low, alpha_high], freedom) * error
-    mean = new.mean() - old.mean()
-    return Difference(*map(float, (mean - low, mean + high, mean, error, freedom)))
-
-
-def welch_error(new_sd: float | Array, old_sd: float | Array, new: float | Array, old: int) -> tuple[Array, Array]:
-    """Return standard error and degrees of freedom of a difference of means, for numbers or arrays.
-
-    Source: Welch 1947, Biometrika 34:28; degrees of freedom: Satterthwaite 1946, Biometrics 2:110.
-    """
-    a, b = np.square(new_sd) / new, np.square(old_sd) / old
-    return np.sqrt(a + b), (a + b) ** 2 / (a**2 / (new - 1) + b**2 / (old - 1))
+    new, old = map(moments, _arms(candidate, baseline, alpha_low, alpha_high))
+    return Difference(*map(float, difference_bounds(new, old, alpha_low, alpha_high)))
 
 
 def spread_ratio(candidate: ArrayLike, baseline: ArrayLike, alpha_low: float, alpha_high: float) -> Interval:
@@ -117,20 +107,44 @@ def spread_ratio(candidate: ArrayLike, baseline: ArrayLike, alpha_low: float, al
     (k - 1) / 2 times the assumed one (Box 1953, Biometrika 40:318).
     Source: NIST/SEMATECH e-Handbook of Statistical Methods, sec. 1.3.5.9.
     """
-    new, old = _arms(candidate, baseline, alpha_low, alpha_high)
-    ratio = float(new.std(ddof=1) / old.std(ddof=1))  # ratio^2 / true ratio^2 ~ F(n_new - 1, n_old - 1)
-    low = ratio / math.sqrt(scipy.stats.f.isf(alpha_low, new.size - 1, old.size - 1))
-    return Interval(low, ratio * math.sqrt(scipy.stats.f.isf(alpha_high, old.size - 1, new.size - 1)), ratio)
+    new, old = map(moments, _arms(candidate, baseline, alpha_low, alpha_high))
+    return Interval(*map(float, ratio_bounds(new, old, alpha_low, alpha_high)))
 
 
-def non_inferiority(harm_low: float, harm_high: float, margin: float) -> Literal["PASSED", "FAILED", "UNDECIDED"]:
+def moments(values: Array) -> Moments:
+    """Return the mean, the standard deviation and the number of the values along the last axis."""
+    return values.mean(axis=-1), values.std(axis=-1, ddof=1), values.shape[-1]
+
+
+def difference_bounds(new: Moments, old: Moments, alpha_low: float, alpha_high: float) -> tuple[Array, ...]:
+    """Return the fields of a Difference, unchecked, for numbers or arrays: see welch_difference."""
+    error, freedom = welch_error(new[1], old[1], new[2], old[2])
+    low, high = (-scipy.special.stdtrit(freedom, alpha) * error for alpha in (alpha_low, alpha_high))
+    mean = new[0] - old[0]
+    return mean - low, mean + high, mean, error, freedom
+
+
+def ratio_bounds(new: Moments, old: Moments, alpha_low: float, alpha_high: float) -> tuple[Array, ...]:
+    """Return low, high and estimate, unchecked, for numbers or arrays: see spread_ratio."""
+    ratio, more, less = new[1] / old[1], new[2] - 1, old[2] - 1  # its square / the true one ~ F(more, less)
+    low = ratio / math.sqrt(scipy.stats.f.isf(alpha_low, more, less))
+    return low, ratio * math.sqrt(scipy.stats.f.isf(alpha_high, less, more)), ratio
+
+
+def welch_error(new_sd: float | Array, old_sd: float | Array, new: float | Array, old: int) -> tuple[Array, Array]:
+    """Return Welch's standard error and Satterthwaite's degrees of freedom, for numbers or arrays."""
+    a, b = np.square(new_sd) / new, np.square(old_sd) / old
+    return np.sqrt(a + b), (a + b) ** 2 / (a**2 / (new - 1) + b**2 / (old - 1))
+
+
+def non_inferiority(harm_low: float, harm_high: float, margin: float) -> Decision:
     """Decide from bounds on how much worse the candidate is: larger is worse, so negate accuracy's bounds.
 
-    PASSED if the upper bound lies below the margin, FAILED if the lower one lies above it, else UNDECIDED.
+    Passed if the upper bound lies below the margin, failed if the lower one lies above it, else undecided.
     """
     if not (harm_low <= harm_high and math.isfinite(margin)):
         raise MnistlabError(f"bounds {harm_low} and {harm_high}, margin {margin}: need low <= high, a margin")
-    return "PASSED" if harm_high < margin else "FAILED" if harm_low > margin else "UNDECIDED"
+    return "passed" if harm_high < margin else "failed" if harm_low > margin else "undecided"
 
 
 def information(seeds: Sequence[int], baseline_seeds: int) -> tuple[float, ...]:

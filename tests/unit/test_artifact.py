@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mnistlab.artifact import Comparison, compare
+from mnistlab.artifact import Comparison, compare, digit_power, most_newly_wrong, pass_rate, surely_named
 from mnistlab.errors import MnistlabError
 from mnistlab.evaluate import Evaluation
 from mnistlab.stats import mcnemar, tango
@@ -78,6 +78,39 @@ def test_newly_wrong_images_come_most_confident_first():
     evaluation.probabilities[401] = 0.001
     evaluation.probabilities[401, 2] = 0.991
     assert Comparison(evaluation, ACCEPTED).newly_wrong.tolist() == [401, 400]
+
+
+def simulated(moved, lost, count=20_000):
+    """Draw how many images are newly wrong if those that moved did so either way alike."""
+    return lost + np.random.default_rng(0).binomial(moved, 0.5, count)
+
+
+@pytest.mark.parametrize(("moved", "lost"), [(120, 0), (120, 20), (40, 50)])
+def test_the_chance_of_a_file_to_pass_is_that_of_a_simulation(moved, lost):
+    drawn, total = simulated(moved, lost), moved + lost
+    passes = [-tango(int(b), total - int(b), COUNT, 0.98).low < 0.005 for b in range(total + 1)]
+    share = float(np.mean(np.array(passes)[drawn]))
+    assert pass_rate(moved, lost, COUNT, 0.005) == pytest.approx(share, abs=4.5 * (0.25 / 20_000) ** 0.5)
+    assert not any(passes[most_newly_wrong(total, COUNT, 0.005) + 1 :])
+
+
+def test_the_chance_to_name_a_digit_is_that_of_a_simulation():
+    drawn = simulated(12, 15)
+    p = np.array([mcnemar(b, 27 - b) for b in range(28)])
+    share = float((p[drawn] <= 0.001).mean())
+    assert digit_power(12, 15) == pytest.approx(share, abs=4.5 * (0.25 / 20_000) ** 0.5)
+    assert (digit_power(0, 9), digit_power(0, 10)) == (0, 1)
+    assert surely_named(0) == 10
+    assert digit_power(12, surely_named(12)) >= 0.95 > digit_power(12, surely_named(12) - 1)
+
+
+def test_a_comparison_states_how_often_it_errs():
+    digits = off(ACCEPTED, np.arange(300, 330))
+    digits[:10] = LABELS[:10]
+    text = Comparison(predicted(digits), ACCEPTED).rates
+    assert text.startswith("among files that read 40 images right or wrong otherwise")
+    assert "of those that lost 0.50 points beside" in text
+    assert Comparison(predicted(ACCEPTED), ACCEPTED).rates.endswith("if it lost 1.0 to 1.0 points of recall")
 
 
 def test_another_number_of_images_is_refused():

@@ -1,6 +1,7 @@
 """What was accepted is kept, read and held against what runs."""
 
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -180,12 +181,17 @@ def test_another_pipeline_dataset_or_test_set_is_named(made, dataset):
 
 
 def test_another_spec_is_named_by_its_field(made, dataset):
-    from dataclasses import replace
-
     other = Pipeline()
     other.spec = replace(other.spec, epochs=4)
     with pytest.raises(MnistlabError, match=r"spec\.epochs is 5, here 4"):
         check(made, other, dataset)
+
+
+def test_a_new_field_of_the_spec_that_says_nothing_is_no_difference(made, dataset):
+    layers = [{name: value for name, value in layer.items() if name != "units"} for layer in made.spec["layers"]]
+    older = replace(made, spec={**made.spec, "layers": layers[:1] + made.spec["layers"][1:]})
+    assert "units" not in older.spec["layers"][0]
+    check(older, Pipeline(), dataset)
 
 
 def test_what_misses_its_own_requirements_is_not_accepted(dataset):
@@ -203,6 +209,16 @@ def test_too_few_seeds_are_refused_before_training():
     options = SimpleNamespace(action="accept", seeds=8)
     with pytest.raises(MnistlabError, match="too few to know a spread"):
         accept.command(options)
+
+
+def test_what_is_kept_beside_the_judged_metrics_is_shown_and_its_absence_too(made):
+    new = {probe: dict(found) for probe, found in made.columns.items()}
+    new["averaged"]["corruption accuracy"] = np.full(12, 0.94)
+    text, _ = accept.compared(replace(made, dataset="digits"), new)
+    assert "corruption accuracy (averaged weights) 0.94000, was not measured: not judged" in text
+    mean = f"{made.columns['final']['calibration error'].mean():.5f}"
+    assert f"calibration error (final weights) {mean}, was {mean}: not judged" in text
+    assert "accuracy (final weights) 0.00 points lower" in text
 
 
 def test_an_accepted_baseline_is_described_with_mean_and_spread(made):

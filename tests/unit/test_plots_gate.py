@@ -7,13 +7,14 @@ from mnistlab import gate, plots_gate
 from mnistlab.artifact import Comparison
 from mnistlab.evaluate import Evaluation
 from mnistlab.margins import Margin
+from mnistlab.measure import drops_to
 from mnistlab.plots import png
-from mnistlab.rates import DROPS
 from mnistlab.seeds import Seed, columns
 
 ONE = Evaluation(np.eye(10, dtype=np.float32), np.arange(10, dtype=np.uint8))
 MARGINS = (Margin("averaged", "accuracy", 0.001, 0.0075, ""), Margin("final", "loss", 0.012, 0.003, ""))
-RATES = {"margin": 0.001, "budget": 32, "curve": [min(1.0, 12 * drop / 0.025) for drop in DROPS]}
+DROPS = drops_to(0.001)
+RATES = {"margin": 0.001, "budget": 32, "drops": DROPS, "curve": [min(1.0, 12 * drop / 0.025) for drop in DROPS]}
 OTHERS = {name: {"curve": [0.1] * len(DROPS)} for name in ("threshold", "McNemar", "final weights")}
 
 
@@ -42,7 +43,7 @@ def test_strip_of_seeds_says_the_verdict(sd):
 
 @pytest.mark.parametrize("here", [0.0003, -0.01, np.nan])
 def test_power_curve_says_what_is_found_and_marks_this_run(here):
-    figure = plots_gate.power_curve(RATES, OTHERS, DROPS, here)
+    figure = plots_gate.power_curve(RATES, OTHERS, here)
     assert title(figure) == "A drop of 0.20 points is found with a probability of 96.0 %, at most 32 seeds"
     labels = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
     assert ("this run's estimate" in labels) == bool(np.isfinite(here))
@@ -50,7 +51,7 @@ def test_power_curve_says_what_is_found_and_marks_this_run(here):
 
 
 def test_power_curve_is_drawn_without_the_others():
-    assert len(plots_gate.power_curve(RATES, {}, DROPS, np.nan).axes[0].get_legend().get_texts()) == 1
+    assert len(plots_gate.power_curve(RATES, {}, np.nan).axes[0].get_legend().get_texts()) == 1
 
 
 def comparison(wrong):

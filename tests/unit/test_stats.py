@@ -236,14 +236,14 @@ def test_levels_outside_0_to_a_half_are_refused(compare, alphas):
 @pytest.mark.parametrize(
     ("low", "high", "decision"),
     [
-        (-0.001, 0.0009, "PASSED"),
-        (-INF, 0.0009, "PASSED"),
-        (-0.001, 0.001, "UNDECIDED"),
-        (0.0005, 0.002, "UNDECIDED"),
-        (0.001, 0.002, "UNDECIDED"),
-        (-INF, INF, "UNDECIDED"),
-        (0.0011, 0.002, "FAILED"),
-        (0.0011, INF, "FAILED"),
+        (-0.001, 0.0009, "passed"),
+        (-INF, 0.0009, "passed"),
+        (-0.001, 0.001, "undecided"),
+        (0.0005, 0.002, "undecided"),
+        (0.001, 0.002, "undecided"),
+        (-INF, INF, "undecided"),
+        (0.0011, 0.002, "failed"),
+        (0.0011, INF, "failed"),
     ],
 )
 def test_only_a_bound_strictly_beside_the_margin_decides(low, high, decision):
