@@ -12,9 +12,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mnistlab import __version__, commands
+from mnistlab import __version__, commands, suite
 from mnistlab.errors import MnistlabError
-from mnistlab.options import add_options, add_report_option
+from mnistlab.options import add_options, add_report_option, add_subject_options
 
 if TYPE_CHECKING:
     from mnistlab.data import Dataset
@@ -71,6 +71,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Judge the recipe by the whole suite. Further arguments go to pytest.",
     )
     validate.add_argument("--strict", action="store_true", help="fail also if not everything was judged")
+    add_subject_options(validate.add_argument)
     add_report_option(validate.add_argument)
     commands.add_gate_options(validate.add_argument)
     commands.add_commands(choices, data)
@@ -81,24 +82,7 @@ def validate(options: argparse.Namespace, further: Sequence[str]) -> int:
     """Run the suite that is shipped with the package, whatever the working directory and its configuration."""
     import pytest
 
-    suite = _suite()
-    own = ["-p", "mnistlab.plugin", "-p", "no:cacheprovider", "--import-mode=importlib", "-q"]
-    own += ["-c", os.devnull, f"--rootdir={suite.parent}"]
-    own += [f"--dataset={options.dataset}", f"--seed={options.seed}", f"--report={options.report}"]
-    own += [f"--mnist-data={options.mnist_data}"] if options.mnist_data else []
-    own += ["--strict"] if options.strict else []
-    for name in ("margin", "seeds", "baselines", "model"):
-        own += [f"--{name}={value}"] if (value := getattr(options, name)) is not None else []
-    return 0 if pytest.main([*own, str(suite), *further]) == 0 else 1
-
-
-def _suite() -> Path:
-    """Find the suite: beside this file in an installed wheel, else in the clone."""
-    package = Path(__file__).resolve().parent
-    for place in (package / "quality", package.parent / "tests" / "quality"):
-        if place.is_dir():
-            return place
-    raise MnistlabError(f"{package}: the suite is missing; install mnistlab again")
+    return 0 if pytest.main([*suite.arguments(vars(options)), *further]) == 0 else 1
 
 
 def train(options: argparse.Namespace) -> int:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import functools
 import importlib
 import json
 import multiprocessing
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
@@ -16,12 +18,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from mnistlab import behaviour
+from mnistlab.contract import is_keras
 from mnistlab.data import Dataset, load_dataset
-from mnistlab.errors import MnistlabError
+from mnistlab.errors import MnistlabError, NotAskedError, NotJudgedError
 from mnistlab.evaluate import Evaluation
-from mnistlab.loaded import Unknown, load_model
-from mnistlab.pipeline import Pipeline, pipeline_for
-from mnistlab.record import Judge
+from mnistlab.judge import Judge
+from mnistlab.kept import KEPT
+from mnistlab.loaded import UNTRAINED, FileSubject, History, Unknown, load_model, of_file
+from mnistlab.subject import Subject, load, promised_of_mnist
 
 ELSEWHERE = pytest.StashKey[ProcessPoolExecutor]()
 
@@ -55,22 +60,44 @@ def seed(pytestconfig: pytest.Config) -> int:
 @pytest.fixture(scope="session")
 def dataset(pytestconfig: pytest.Config) -> Dataset:
     """Load the raw data; without it there is nothing to judge, so an error ends the run."""
-    try:
+    if KEPT in pytestconfig.stash:
+        return pytestconfig.stash[KEPT].dataset
+    with _or_end(pytestconfig):
         return load_dataset(pytestconfig.option.dataset, pytestconfig.option.mnist_data)
+
+
+@contextlib.contextmanager
+def _or_end(config: pytest.Config) -> Iterator[None]:
+    """End the run with one line where there is nothing to judge."""
+    try:
+        yield
     except MnistlabError as error:
-        if hasattr(pytestconfig, "workerinput"):  # of pytest-xdist, which takes a worker's exit for a crash
+        if hasattr(config, "workerinput"):  # of pytest-xdist, which takes a worker's exit for a crash
             pytest.fail(str(error), pytrace=False)
         pytest.exit(str(error), returncode=1)
 
 
 @pytest.fixture(scope="session")
-def pipeline(dataset: Dataset) -> Pipeline:
-    """Return the subject."""
-    return pipeline_for(dataset.name)
+def pipeline(pytestconfig: pytest.Config, dataset: Dataset) -> Subject:
+    """Find the subject."""
+    option = pytestconfig.option
+    with _or_end(pytestconfig):
+        subject = load(option.pipeline, option.spec, dataset.name)
+        return of_file(subject, load_model(option.model)) if option.model else subject
 
 
 @pytest.fixture(scope="session")
-def prepared(pipeline: Pipeline, dataset: Dataset) -> Prepared:
+def corrupted(
+    pytestconfig: pytest.Config, dataset: Dataset
+) -> Callable[[], Iterable[tuple[str, int, NDArray[np.uint8]]]]:
+    """Return a function that yields the corrupted test images, see `mnistlab.behaviour.corruptions`."""
+    if KEPT in pytestconfig.stash:
+        return pytestconfig.stash[KEPT].corrupted
+    return functools.partial(behaviour.corruptions, dataset.test_images)
+
+
+@pytest.fixture(scope="session")
+def prepared(pipeline: Subject, dataset: Dataset) -> Prepared:
     """Prepare the data as the pipeline does; read-only."""
     arrays = (
         pipeline.prepare_images(dataset.train_images),
@@ -84,19 +111,28 @@ def prepared(pipeline: Pipeline, dataset: Dataset) -> Prepared:
 
 
 @pytest.fixture(scope="session")
-def trained(pytestconfig: pytest.Config, pipeline: Pipeline, prepared: Prepared, seed: int) -> Trained:
-    """Train the model in full: once a run. Or load the file that ``--model`` names."""
-    if pytestconfig.option.model:
-        return Trained(load_model(pytestconfig.option.model), Unknown(), Unknown(), 0.0)
+def trained(pipeline: Subject, prepared: Prepared, seed: int) -> Trained:
+    """Train the model in full: once a run. Or take that of the file that ``--model`` names."""
+    if isinstance(pipeline, FileSubject):
+        unknown = Unknown(NotAskedError(UNTRAINED))
+        return Trained(pipeline.model, unknown, unknown, 0.0)
     model = pipeline.build(seed)
-    initial = [np.array(weight) for weight in model.get_weights()]
+    initial: Any = Unknown(NotJudgedError("build returns no Keras model, whose weights could be looked at"))
+    if is_keras(model):
+        initial = [np.array(weight) for weight in model.get_weights()]
     start = time.perf_counter()
     history = pipeline.fit(model, prepared.train_images, prepared.train_labels, seed=seed)
-    return Trained(model, initial, history, time.perf_counter() - start)
+    return Trained(model, initial, History(history), time.perf_counter() - start)
 
 
 @pytest.fixture(scope="session")
-def evaluation(pipeline: Pipeline, prepared: Prepared, trained: Trained, dataset: Dataset) -> Evaluation:
+def built(pipeline: Subject, seed: int) -> Any:
+    """Build the model, untrained; of a file there is only the one in it."""
+    return pipeline.model if isinstance(pipeline, FileSubject) else pipeline.build(seed)
+
+
+@pytest.fixture(scope="session")
+def evaluation(pipeline: Subject, prepared: Prepared, trained: Trained, dataset: Dataset) -> Evaluation:
     """Evaluate the trained model on the test images."""
     return Evaluation(pipeline.predict(trained.model, prepared.test_images), dataset.test_labels)
 
@@ -104,23 +140,28 @@ def evaluation(pipeline: Pipeline, prepared: Prepared, trained: Trained, dataset
 @pytest.fixture(scope="session")
 def elsewhere(pytestconfig: pytest.Config) -> Callable[..., Any]:
     """Return a function that calls another in a process of its own."""
+    if KEPT in pytestconfig.stash:
+        return pytestconfig.stash[KEPT].elsewhere
     executor = pytestconfig.stash[ELSEWHERE]
     return lambda function, *args, **kwargs: executor.submit(function, *args, **kwargs).result()
 
 
 @pytest.fixture
 def judge(
+    pytestconfig: pytest.Config,
     record_property: Callable[[str, object], None],
     dataset: Dataset,
-    pipeline: Pipeline,
+    pipeline: Subject,
     seed: int,
 ) -> Judge:
     """Return what a test records its measurements with, and is failed by."""
     facts = {"name": dataset.name, "source": dataset.source, "sha256": dataset.sha256, "note": dataset.note}
     subject = {"name": pipeline.name, "seed": seed, "parameters": pipeline.spec.parameters}
+    if pytestconfig.option.model:
+        subject["file"] = pytestconfig.option.model
     bounds = [dataclasses.asdict(bound) for bound in pipeline.spec.bounds]
     if dataset.note:  # The promise was about MNIST; that it was not judged must be seen.
-        mnist = (dataclasses.replace(bound, name=f"{bound.name} on MNIST") for bound in Pipeline.spec.bounds)
+        mnist = (dataclasses.replace(bound, name=f"{bound.name} on MNIST") for bound in promised_of_mnist(pipeline))
         bounds += [dataclasses.asdict(bound) for bound in mnist]
     context = {"dataset": facts, "subject": subject, "expected": bounds}
     record_property("mnistlab.context", json.dumps(context))
@@ -129,7 +170,8 @@ def judge(
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Start the other process, if a test needs it, early: it takes seconds, while the first tests run."""
-    if any("elsewhere" in getattr(item, "fixturenames", ()) for item in session.items):
+    needed = any("elsewhere" in getattr(item, "fixturenames", ()) for item in session.items)
+    if needed and KEPT not in session.config.stash:
         context = multiprocessing.get_context("spawn")
         executor = ProcessPoolExecutor(1, mp_context=context, initializer=_silence)
         executor.submit(importlib.import_module, "tensorflow")

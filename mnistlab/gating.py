@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 import sys
 from collections.abc import Callable
@@ -11,14 +10,17 @@ from pathlib import Path
 import pytest
 
 from mnistlab import artifact, gate, rates
-from mnistlab.baseline import Baseline, NoBaselineError, check, load, path_of
-from mnistlab.commands import add_gate_options, baseline_folder
+from mnistlab.baseline import Baseline, NoBaselineError, check, check_data, load, path_of
+from mnistlab.commands import accept_command, add_gate_options, baseline_folder
 from mnistlab.data import Dataset
-from mnistlab.errors import MnistlabError
+from mnistlab.errors import ContractError, MnistlabError, NotJudgedError
 from mnistlab.evaluate import Evaluation
-from mnistlab.margins import DEFAULT, margins_for
+from mnistlab.fixtures import Trained
+from mnistlab.margins import Margin, margins_for
 from mnistlab.pipeline import Pipeline
-from mnistlab.seeds import train_seeds
+from mnistlab.seeds import trainings
+from mnistlab.subject import Subject
+from mnistlab.workers import Place
 
 SPACING = 1000
 """Between the seeds of two runs, ``--seed`` 0 and 1: their draws are disjoint up to this budget."""
@@ -36,57 +38,87 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.fixture(scope="session")
-def baselines(pytestconfig: pytest.Config) -> Path:
+def baselines(pytestconfig: pytest.Config, pipeline: Subject, dataset: Dataset) -> Path:
     """Return the folder of accepted results."""
-    return baseline_folder(pytestconfig.option.baselines)
+    return baseline_folder(pytestconfig.option.baselines, path_of(Path(), pipeline.name, dataset.name).name)
 
 
 @pytest.fixture(scope="session")
-def baseline(baselines: Path, pipeline: Pipeline, dataset: Dataset) -> Baseline:
+def baseline(pytestconfig: pytest.Config, baselines: Path, pipeline: Subject, dataset: Dataset) -> Baseline:
     """Read what was last accepted; without it nothing is judged, and what does not fit fails."""
+    option = pytestconfig.option
+    spec = option.spec if option.pipeline or not option.model else None  # else it is the file's, not the accepted one's
+    accept = accept_command(dataset.name, option.pipeline, spec, option.baselines)
     try:
         found = load(path_of(baselines, pipeline.name, dataset.name))
-        check(found, pipeline, dataset)
+        check_data(found, pipeline, dataset)
+        if not option.model:  # a file is held against the accepted predictions, whatever the recipe that it comes from
+            check(found, pipeline, dataset)
     except NoBaselineError as error:
-        pytest.skip(f"{error} --dataset {dataset.name}")
+        raise NotJudgedError(f"{error} {accept}") from error
     except MnistlabError as error:
-        pytest.fail(str(error), pytrace=False)
+        pytest.fail(f"{error} {accept}", pytrace=False)
     return found
 
 
 @pytest.fixture(scope="session")
+def gate_margins(
+    pytestconfig: pytest.Config, pipeline: Subject, baseline: Baseline, trained: Trained
+) -> tuple[Margin, ...]:
+    """Return the margins of what was accepted; of the final weights alone where ``fit`` averages none."""
+    margin = pytestconfig.option.margin or pipeline.margin
+    accepted = baseline.columns
+    if "averaged_weights" in trained.history:
+        return margins_for(baseline.dataset, set(accepted), margin)
+    found = margins_for(baseline.dataset, {"final"}, margin)
+    return tuple(each for each in found if each.metric in accepted["final"])
+
+
+@pytest.fixture(scope="session")
 def recipe_gate(
-    pytestconfig: pytest.Config, pipeline: Pipeline, dataset: Dataset, baseline: Baseline, seed: int
+    pytestconfig: pytest.Config,
+    pipeline: Subject,
+    dataset: Dataset,
+    baseline: Baseline,
+    gate_margins: tuple[Margin, ...],
 ) -> gate.Result:
     """Train fresh seeds until the gate has decided: once a run."""
     option = pytestconfig.option
     try:
-        margins = margins_for(dataset.name, set(baseline.columns), option.margin)
-        plan = gate.plan(margins, option.seeds, baseline.seeds)
-        train = functools.partial(train_seeds, pipeline, dataset)
-        return gate.run(train, SPACING * (seed + 1), baseline.columns, plan, _progress(pytestconfig))
+        plan = gate.plan(gate_margins, option.seeds, baseline.seeds)
+        with trainings(pipeline, dataset, Place(option.scheduler)) as train:
+            return gate.run(train, SPACING * (option.seed + 1), baseline.columns, plan, _progress(pytestconfig))
+    except (ContractError, NotJudgedError):
+        raise  # is told once a run
     except MnistlabError as error:
         pytest.fail(str(error), pytrace=False)
 
 
 @pytest.fixture(scope="session")
-def gate_rates(pytestconfig: pytest.Config, baselines: Path, dataset: Dataset, baseline: Baseline) -> rates.Rates:
-    """Return the measured error rates of this gate, or a mapping with the reason why there are none."""
-    margin = pytestconfig.option.margin or DEFAULT
-    if dataset.name != rates.DATASET:
-        return {"unknown": f"of the gate on {dataset.name} not measured; those of MNIST are"}
+def gate_rates(
+    pytestconfig: pytest.Config, baselines: Path, baseline: Baseline, gate_margins: tuple[Margin, ...]
+) -> rates.Rates:
+    """Return the measured error rates of this gate and of others, or a mapping with the reason why there are none."""
+    budget, leading = pytestconfig.option.seeds, gate_margins[0]
+    if leading.probe != "averaged":
+        return {"unknown": "not measured of a gate on final weights alone, as fit returns no averaged_weights"}
+    if baseline.pipeline != Pipeline.name:
+        return {"unknown": f"of the gate on {baseline.pipeline} not measured; those of the published recipe are"}
     try:
-        return rates.load(baselines, dataset.name, (margin, pytestconfig.option.seeds, baseline.seeds))
+        found = rates.load(baselines, baseline.dataset)
+        return {**rates.of_gate(found, leading.margin, budget, baseline.seeds), "others": found["others"]}
     except MnistlabError as error:
         return {"unknown": str(error)}
 
 
 @pytest.fixture(scope="session")
-def file_comparison(pytestconfig: pytest.Config, baseline: Baseline, evaluation: Evaluation) -> artifact.Comparison:
+def file_comparison(
+    pytestconfig: pytest.Config, pipeline: Subject, baseline: Baseline, evaluation: Evaluation
+) -> artifact.Comparison:
     """Pair the file's predictions with the accepted ones."""
     usual = artifact.MARGIN if baseline.dataset == "mnist" else artifact.SMALL_MARGIN
     try:
-        return artifact.compare(evaluation, baseline, pytestconfig.option.margin or usual)
+        return artifact.compare(evaluation, baseline, pytestconfig.option.margin or pipeline.margin or usual)
     except MnistlabError as error:
         pytest.fail(str(error), pytrace=False)
 

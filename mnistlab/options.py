@@ -20,6 +20,12 @@ def add_report_option(add: Callable[..., Any]) -> None:
     add("--report", metavar="DIR", default="report", help="where the page goes (default: report)")
 
 
+def add_subject_options(add: Callable[..., Any]) -> None:
+    """Add the options of what is judged, and by which promise."""
+    add("--pipeline", metavar="FILE.py:Name", help="a pipeline of your own; or package.module:Name")
+    add("--spec", metavar="FILE.toml", help="what it promises: architecture, recipe, bounds, margin")
+
+
 def _seed(text: str) -> int:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r} is not a seed; required: a whole number from 0")

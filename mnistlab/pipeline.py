@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,7 @@ from numpy.typing import NDArray
 
 from mnistlab import engine
 from mnistlab.errors import MnistlabError
-from mnistlab.spec import DIGITS, Spec
+from mnistlab.spec import DIGITS, PUBLISHED
 
 WHITE = np.float32(255)
 CLASSES = 10
@@ -24,7 +23,7 @@ class Pipeline:
     """
 
     name = "seed"
-    spec = Spec()
+    spec = PUBLISHED
 
     def prepare_images(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Scale grey levels from 0..255 to [0, 1].
@@ -117,7 +116,7 @@ class Pipeline:
         dict
             See `mnistlab.engine.train`.
         """
-        count = math.floor(len(images) * (1 - self.spec.validation_split))  # rounded as Model.fit rounds
+        count = self.spec.trained_on(len(images))
         rounds = range(self.spec.epochs if epochs is None else epochs)
         orders = [engine.epoch_order(seed, epoch, count) for epoch in rounds]
         training, validation = (images[:count], labels[:count]), (images[count:], labels[count:])

@@ -11,13 +11,15 @@ from typing import Any
 import pytest
 
 from mnistlab import report
-from mnistlab.options import add_options, add_report_option
-from mnistlab.record import Record, check_writable, group_of, is_quality, write_atomically
+from mnistlab.errors import ContractError, NotAskedError, NotJudgedError
+from mnistlab.options import add_options, add_report_option, add_subject_options
+from mnistlab.record import UNASKED, Record, check_writable, group_of, is_quality, write_atomically
 from mnistlab.report import row_cells
 
 pytest_plugins = ("mnistlab.fixtures", "mnistlab.gating")
 RECORD = pytest.StashKey[Record]()
 SUMMARY = pytest.StashKey[Mapping[str, Any]]()
+TOLD = pytest.StashKey[set[str]]()
 PAGE = "index.html"
 VERDICT = "verdict.json"
 KNOWN_WARNINGS = (
@@ -27,7 +29,7 @@ KNOWN_WARNINGS = (
     r".* got an unexpected keyword argument '___pyct_anno'",
 )
 GROUPS = (
-    *("dataset", "preparation", "architecture", "training", "result", "serving"),
+    *("dataset", "preparation", "architecture", "prediction", "fit", "training", "result", "serving"),
     *("behaviour", "calibration", "data_quality", "robustness", "regression"),
 )
 """The modules of the suite in the order in which they run: what the later ones rely on comes first."""
@@ -37,6 +39,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Add what a run can be told; ``--strict`` is pytest's own, and here also fails a run that is NOT RUN."""
     group = parser.getgroup("mnistlab", "mnistlab: judge a model")
     add_options(group.addoption)
+    add_subject_options(group.addoption)
     add_report_option(group.addoption)
 
 
@@ -85,6 +88,34 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     if RECORD in session.config.stash:
         session.config.stash[RECORD].collected = any(_group(item) for item in session.items)
         _keep_last_page(session.config)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None, None, None]:
+    """Say what is wrong with the subject in one line, where a fixture meets it."""
+    yield from _in_one_line(item)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
+    """Say what is wrong with the subject in one line, where a test meets it."""
+    yield from _in_one_line(item)
+
+
+def _in_one_line(item: pytest.Item) -> Generator[None, None, None]:
+    """Fail the first test that meets a method's broken promise; skip later ones, and what cannot be judged at all."""
+    try:
+        yield
+    except NotAskedError as reason:
+        raise pytest.skip.Exception(f"{UNASKED}{reason}") from None
+    except NotJudgedError as reason:
+        raise pytest.skip.Exception(str(reason)) from None
+    except ContractError as error:
+        told = item.config.stash.setdefault(TOLD, set())
+        if error.method in told:
+            raise pytest.skip.Exception(f"{error.method} does not do what it must, see above") from None
+        told.add(error.method)
+        raise pytest.fail.Exception(str(error), pytrace=False) from None
 
 
 @pytest.hookimpl(wrapper=True)

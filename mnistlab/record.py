@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import dataclasses
 import importlib.metadata
 import json
@@ -10,19 +9,20 @@ import os
 import platform
 import tempfile
 import time
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mnistlab import __version__
-from mnistlab.pipeline import Pipeline
-from mnistlab.requirement import Requirement, Value, Verdict, overall
+from mnistlab.requirement import Requirement, Verdict, overall
 
 Collecting = Generator[None, pytest.CollectReport, pytest.CollectReport]
 
 SCHEMA = 1
+UNASKED = "not asked: "
+"""How the reason begins why a test was skipped that the subject's spec does not ask for."""
 PACKAGES = ("tensorflow", "keras", "numpy", "scipy", "scikit-learn", "matplotlib", "pytest", "pytest-html")
 
 
@@ -64,7 +64,7 @@ class Record:
             self._take(found, group)
             verdicts = self.verdicts[report.nodeid]
         if report.skipped:
-            verdicts.append(claim.not_run(_reason(report)))
+            verdicts += [] if any(not verdict.asked for verdict in verdicts) else [_skipped(claim, _reason(report))]
         elif report.failed and not any(verdict.status in ("failed", "undecided") for verdict in verdicts):
             verdicts = [verdict for verdict in verdicts if verdict.name != claim.name]
             verdicts.append(claim.judge(False, _reason(report)))
@@ -144,53 +144,6 @@ class Record:
         }
 
 
-@dataclasses.dataclass(frozen=True)
-class Judge:
-    """Records a measured number, then fails the test if it misses its bound."""
-
-    record: Callable[[str, object], None]
-    pipeline: Pipeline
-
-    def __call__(self, requirement: Requirement | str, measured: Value, detail: str = "") -> Verdict:
-        """Judge a measured value by a requirement, or by the bound of the subject's spec with this name."""
-        __tracebackhide__ = True
-        if isinstance(requirement, str):
-            try:
-                requirement = self.pipeline.spec.bound(requirement)
-            except KeyError:
-                pytest.skip(f"the spec of {self.pipeline.name!r} states no bound for {requirement!r}")
-        verdict = requirement.judge(measured, detail)
-        self.record("mnistlab.verdict", json.dumps(dataclasses.asdict(verdict)))
-        if verdict.status == "failed":
-            pytest.fail(verdict.message, pytrace=False)
-        return verdict
-
-    def all(self, verdicts: Iterable[Verdict]) -> None:
-        """Record verdicts that were reached elsewhere; fail the test if one failed or is undecided."""
-        __tracebackhide__ = True
-        found = list(verdicts)
-        for verdict in found:
-            self.record("mnistlab.verdict", json.dumps(dataclasses.asdict(verdict)))
-        missed = [verdict.message for verdict in found if verdict.status in ("failed", "undecided")]
-        if missed:
-            pytest.fail("\n".join(missed), pytrace=False)
-
-    def gate(self, name: str, found: dict[str, Any]) -> None:
-        """Put what a gate found into ``verdict.json``."""
-        self.record("mnistlab.context", json.dumps({"gate": {name: found}}))
-
-    def timed(self, name: str, seconds: float) -> None:
-        """Put the seconds that some work took on the page."""
-        self.record("mnistlab.context", json.dumps({"seconds": {name: round(seconds, 2)}}))
-
-    def picture(self, title: str, caption: str, figure: Any) -> None:
-        """Put a matplotlib figure on the page, with a line that says how to read it."""
-        from mnistlab import plots
-
-        png = base64.b64encode(plots.png(figure)).decode("ascii")
-        self.record("mnistlab.picture", json.dumps({"title": title, "caption": caption, "png": png}))
-
-
 def is_quality(item: pytest.Item | pytest.Collector) -> bool:
     """Tell whether a test or a module of tests belongs to the suite that judges a subject."""
     return item.path.parent.name == "quality"
@@ -204,6 +157,12 @@ def group_of(item: pytest.Item | pytest.Collector) -> str:
 def _claim(nodeid: str, group: str) -> Requirement:
     """Make a requirement of a test's name, which states its claim."""
     return Requirement(nodeid.rpartition("::")[2].removeprefix("test_").replace("_", " "), group)
+
+
+def _skipped(claim: Requirement, reason: str) -> Verdict:
+    """Return what became of a skipped test's claim: the reason tells whether anybody asked for it."""
+    asked = not reason.startswith(UNASKED)
+    return claim.not_run(reason) if asked else claim.not_asked(reason.removeprefix(UNASKED))
 
 
 def environment() -> dict[str, Any]:
@@ -238,6 +197,6 @@ def _reason(report: pytest.TestReport | pytest.CollectReport) -> str:
     if isinstance(report.longrepr, tuple):
         return str(report.longrepr[2]).removeprefix("Skipped: ")
     crash = getattr(report.longrepr, "reprcrash", None)
-    text = str(crash.message if crash else report.longrepr)
+    text = str(crash.message if crash else report.longrepr).removeprefix("Failed: ")
     lines = text.strip().splitlines() or ["no message"]
     return next((line[1:].strip() for line in lines if line.startswith("E ")), lines[0])

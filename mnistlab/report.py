@@ -16,6 +16,7 @@ WORDS = {
     "FAILED": "something does not hold, or could not be decided; the reasons are below",
     "NOT RUN": "nothing failed, but not everything that the specification asks for was judged",
 }
+UNASKED = "the spec does not ask for it; the page lists what was measured"
 KEY_RESULT, KEY_GROUP = "test accuracy", "result"
 GATES = "regression"
 """The group whose pictures come first: they decide whether a change may be merged."""
@@ -33,8 +34,10 @@ def escaped(value: Any) -> Any:
 def headline(summary: Mapping[str, Any]) -> str:
     """Say what the verdict means and what it is about, in one sentence; plain text."""
     subject, dataset = summary["subject"], summary["dataset"]
-    about = f" (pipeline {subject['name']} on {dataset['name']}, seed {subject['seed']})" if subject and dataset else ""
-    return f"{WORDS[summary['verdict']]}{about}."
+    if not subject or not dataset:
+        return f"{WORDS[summary['verdict']]}."
+    what = f"file {subject['file']}" if "file" in subject else f"pipeline {subject['name']}"
+    return f"{WORDS[summary['verdict']]} ({what} on {dataset['name']}, seed {subject['seed']})."
 
 
 def page(summary: Mapping[str, Any], pictures: Iterable[Any]) -> str:
@@ -60,15 +63,23 @@ def page(summary: Mapping[str, Any], pictures: Iterable[Any]) -> str:
     rows = "".join(f"<tr><th>{name}</th><td>{value}</td></tr>" for name, value in _facts(safe))
     parts.append(f'<table class="facts">{rows}</table>')
     for status, title in (("failed", "What failed"), ("undecided", "Undecided"), ("not run", "What was not judged")):
-        found = [row for row in safe["requirements"] if row["status"] == status]
-        items = "".join(f"<li>{row['message']}</li>" for row in found)
-        parts.append(f"<h3>{title} ({len(found)})</h3><ul>{items}</ul>" if found else "")
+        found = [row["message"] for row in safe["requirements"] if row["status"] == status and row["asked"]]
+        parts.append(f"<h3>{title} ({len(found)})</h3>{_listed(found)}" if found else "")
+    unasked = [row["message"] for row in safe["requirements"] if not row["asked"]]
+    if unasked:
+        parts.append(
+            f"<details><summary>Not asked for by the spec ({len(unasked)})</summary>{_listed(unasked)}</details>"
+        )
     for picture in sorted(pictures, key=lambda picture: picture.group != GATES):
         title, caption = html.escape(picture.title), html.escape(picture.caption)
         image = f'<img alt="{title}" src="data:image/png;base64,{html.escape(picture.png)}"/>'
         parts.append(f"<figure>{image}<figcaption>{caption}</figcaption></figure>")
     parts.append("<h3>Every test</h3><noscript>This table needs JavaScript; verdict.json says the same.</noscript>")
     return f'<section class="mnistlab">{"".join(parts)}</section>'
+
+
+def _listed(messages: Iterable[str]) -> str:
+    return f"<ul>{''.join(f'<li>{message}</li>' for message in messages)}</ul>"
 
 
 def _facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -80,11 +91,13 @@ def _facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
             facts.append(("Result", row["message"]))
     facts += _gate_facts(summary)
     if subject:
-        facts.append(("Subject", f"pipeline «{subject['name']}», {show(subject['parameters'])} parameters"))
+        promised = f", {show(subject['parameters'])} parameters promised" if subject["parameters"] else ""
+        file = f"file {subject['file']}, as " if "file" in subject else ""
+        facts.append(("Subject", f"{file}pipeline «{subject['name']}»{promised}"))
         facts.append(("Seed", str(subject["seed"])))
     if dataset:
         facts.append(("Data", f"{dataset['name']}, from {dataset['source']} (SHA-256 {dataset['sha256'][:12]}…)"))
-    counts = [row["status"] for row in summary["requirements"]]
+    counts = [row["status"] if row["asked"] else "not asked for" for row in summary["requirements"]]
     tally = ", ".join(f"{counts.count(status)} {status}" for status in dict.fromkeys(counts))
     facts.append(("Requirements", tally or "none"))
     facts.append(("Seconds", ", ".join(f"{name} {value:.1f}" for name, value in seconds.items())))
@@ -102,7 +115,7 @@ def row_cells(properties: Iterable[tuple[str, object]]) -> list[str]:
     texts = ["", "", ""]
     if found and found[-1]["direction"] != "holds":
         row = found[-1]
-        required = f"{row['direction']} {show(row['bound'], row['unit'])}"
+        required = f"{row['direction']} {show(row['bound'], row['unit'])}" if row["asked"] else "not asked"
         margin = Verdict(**row).margin
         texts = [show(row["measured"], row["unit"]), required]
         texts.append("" if margin is None else show_difference(margin, row["unit"]))
@@ -132,9 +145,14 @@ def terminal_table(summary: Mapping[str, Any], width: int) -> str:
     for heading in ("requirement", "measured", "required", "status"):
         table.add_column(heading, justify="right" if heading == "measured" else "left", overflow="fold")
     others: Counter[str] = Counter()
+    unjudged: dict[str, list[str]] = {}
     for row in summary["requirements"]:
         if row["status"] == "passed" and (row["group"] != KEY_GROUP or row["direction"] == "holds"):
             others[row["group"]] += 1
+            continue
+        if row["status"] == "not run" and row["group"] != "run":  # why nothing ran at all, pytest says itself
+            reason = row["message"].partition("not judged; ")[2] if row["asked"] else UNASKED
+            unjudged.setdefault(reason, []).append(row["name"])
             continue
         required = "" if row["direction"] == "holds" else f"{row['direction']} {show(row['bound'], row['unit'])}"
         measured = "" if row["measured"] is None else show(row["measured"], row["unit"])
@@ -142,6 +160,8 @@ def terminal_table(summary: Mapping[str, Any], width: int) -> str:
     text = io.StringIO()
     Console(file=text, width=width, color_system=None).print(table)
     lines = [text.getvalue().rstrip()]
+    for reason, names in unjudged.items():
+        lines.append(f"not judged, {names[0] if len(names) == 1 else f'{len(names)} requirements'}: {reason}")
     if others:
         counts = ", ".join(f"{group.replace('_', ' ')} {count}" for group, count in others.items())
         lines.append(f"also passed: {counts}")

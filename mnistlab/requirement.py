@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeGuard
 
 import numpy as np
@@ -16,7 +16,10 @@ Status = Literal["passed", "failed", "undecided", "not run"]
 
 @dataclass(frozen=True)
 class Verdict:
-    """What became of one requirement; the fields are those of ``verdict.json``."""
+    """What became of one requirement; the fields are those of ``verdict.json``.
+
+    What the subject's spec does not ask for is not run, whatever was measured, and the run may pass without it.
+    """
 
     name: str
     group: str
@@ -28,6 +31,7 @@ class Verdict:
     status: Status
     source: str
     message: str
+    asked: bool = True
 
     @property
     def margin(self) -> float | None:
@@ -102,6 +106,13 @@ class Requirement:
         """Say that the requirement was not judged, and why."""
         return self._verdict(None, "not run", f"{self.name}: not judged; {reason}")
 
+    def not_asked(self, reason: str, measured: Any = None) -> Verdict:
+        """Say that the subject's spec does not ask for it, and what would have been judged."""
+        measured = _plain(measured)
+        seen = "" if measured is None else f" measured {show(measured, self.unit)},"
+        message = f"{self.name}:{seen} not judged; {reason}"
+        return replace(self._verdict(measured, "not run", message), asked=False)
+
     def _holds(self, measured: Value) -> bool:
         bound = _plain(self.bound)
         if self.direction == "holds":
@@ -119,7 +130,7 @@ class Requirement:
 
 def overall(verdicts: Iterable[Verdict]) -> Literal["PASSED", "FAILED", "NOT RUN"]:
     """Return the verdict on a run: what failed or is undecided weighs most, then what was not judged."""
-    statuses = {verdict.status for verdict in verdicts}
+    statuses = {verdict.status for verdict in verdicts if verdict.asked}
     if statuses & {"failed", "undecided"}:
         return "FAILED"
     return "PASSED" if statuses == {"passed"} else "NOT RUN"

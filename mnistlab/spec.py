@@ -2,20 +2,40 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import difflib
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
 from mnistlab import bounds
+from mnistlab.errors import MnistlabError, NotAskedError
 from mnistlab.requirement import Requirement
 
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer of an architecture: its Keras class, units, activation and number of parameters."""
+    """One layer of an architecture.
+
+    Parameters
+    ----------
+    kind : str
+        Its Keras class.
+    units : int, optional
+        Or filters, of a convolution.
+    activation : str, optional
+        As Keras names it.
+    parameters : int
+        All of them.
+    untrained : int
+        Those among them that no gradient trains: the moving statistics of a batch normalisation.
+    """
 
     kind: str
     units: int | None = None
     activation: str | None = None
     parameters: int = 0
+    untrained: int = 0
 
 
 PUBLISHED_LAYERS = (
@@ -23,143 +43,135 @@ PUBLISHED_LAYERS = (
     Layer("Dense", 128, "relu", 784 * 128 + 128),
     Layer("Dense", 10, "softmax", 128 * 10 + 10),
 )
-# Measured by benchmarks/bounds.py on the recipe's seeds 1000 to 1095. An error's spread is even in its logarithm,
-# where a bound lies 4.5 standard deviations from the mean; other figures are bounded 5 from theirs. A healthy seed
-# beyond one of them: 1e-5 each for normal data (Student's t, 95 degrees of freedom), 2e-4 for all together.
-_SEEDS = "96 healthy seeds"
-MNIST_RECALL = (0.956, 0.954, 0.876, 0.886, 0.865, 0.865, 0.917, 0.907, 0.838, 0.867)
-DIGITS_RECALL = (0.80,) * 10
 
-
-def _result_bounds(
-    accuracy: Requirement, loss: float, gap: float, rises: int, recall: tuple[float, ...]
-) -> tuple[Requirement, ...]:
-    """State the bounds that every dataset has, with their numbers."""
-    return (
-        Requirement(
-            "distance of the initial loss from ln 10",
-            "architecture",
-            0.45,
-            "at most",
-            "nats",
-            f"ignorance of ten digits; 0.08 (sd 0.05 to 0.06) over {_SEEDS}, most 0.36",
-            "look at the initialisation, the activation of the output and the loss",
-        ),
-        Requirement(
-            "epochs in which the training loss rose",
-            "training",
-            rises,
-            "at most",
-            "",
-            f"5 sd above the mean of {_SEEDS}" if rises else f"never in {_SEEDS}",
-            "look at the learning rate and the order of the images",
-        ),
-        accuracy,
-        Requirement(
-            "test loss",
-            "result",
-            loss,
-            "at most",
-            "nats",
-            f"5 sd above the mean of {_SEEDS}",
-            "accuracy without calibration: look at the scaling of the test images, the labels, overfitting",
-        ),
-        Requirement(
-            "training accuracy over validation accuracy",
-            "result",
-            gap,
-            "at most",
-            "fraction",
-            f"5 sd above the mean of {_SEEDS}",
-            "it memorises: look at the amount of training data and at wrong labels",
-        ),
-        *(
-            Requirement(
-                f"recall of digit {digit}",
-                "result",
-                bound,
-                "at least",
-                "fraction",
-                f"4.5 sd of the log error below the mean of {_SEEDS}",
-                "look at this digit's row of the confusion matrix, and at its share of the training labels",
-            )
-            for digit, bound in enumerate(recall)
-        ),
-    )
-
-
-MNIST_BOUNDS = bounds.requirements(bounds.MNIST) + _result_bounds(
-    Requirement(
-        "test accuracy",
-        "result",
-        0.97,
-        "at least",
-        "fraction",
-        "the recipe's requirement, stated before any measurement",
-        "1.4 % of healthy seeds miss it too (6 of 424): try --seed 1, and if that misses as well, the recipe is worse",
-    ),
+ACCURACY = Requirement(
+    "test accuracy",
+    "result",
+    0.97,
+    "at least",
+    "fraction",
+    "the recipe's requirement, stated before any measurement",
+    "1.4 % of healthy seeds miss it too (6 of 424): try --seed 1, and if that misses as well, the recipe is worse",
+)
+MNIST_BOUNDS = bounds.requirements(bounds.MNIST) + bounds.results(
+    ACCURACY,
     loss=0.113,
     gap=0.022,
     rises=0,
-    recall=MNIST_RECALL,
+    recall=bounds.MNIST_RECALL,
 )
-DIGITS_BOUNDS = bounds.requirements(bounds.DIGITS) + _result_bounds(
+DIGITS_BOUNDS = bounds.requirements(bounds.DIGITS) + bounds.results(
     Requirement(
         "test accuracy",
         "result",
         0.945,
         "at least",
         "fraction",
-        f"4.5 sd of the log error below the mean of {_SEEDS}, 96.88 %",
+        f"4.5 sd of the log error below the mean of {bounds.SEEDS}, 96.88 %",
         "look at the curves: does it learn at all?",
     ),
     loss=0.122,
     gap=0.054,
     rises=12,
-    recall=DIGITS_RECALL,
+    recall=bounds.DIGITS_RECALL,
 )
 
 
 @dataclass(frozen=True)
 class Spec:
-    """The promise of the published recipe; a pipeline with another promise states its own.
+    """A promise; whoever brings a pipeline states its own. By default the published recipe's, without its bounds.
+
+    None promises nothing: of `layers` to `metric` for a model that is not Keras's, or whose they may be any.
 
     Parameters
     ----------
     dataset : str
         The data that the bounds hold for.
-    layers : tuple of Layer
+    layers : tuple of Layer, optional
         The architecture, input to output.
-    optimizer, loss, metric : str
+    optimizer, loss, metric : str, optional
         As Keras names them; `learning_rate` is the optimizer's.
     epochs, batch_size : int
         How long, and on how many images a step.
     validation_split : float
         The fraction, 0 to 1, at the end of the training data that training never reads.
     bounds : tuple of Requirement
-        What a healthy result keeps to, each with the source of its number.
+        What a healthy result keeps to, each with the source of its number. See `bounds_of`.
     """
 
     dataset: str = "mnist"
-    layers: tuple[Layer, ...] = PUBLISHED_LAYERS
-    optimizer: str = "adam"
-    learning_rate: float = 0.001
-    loss: str = "categorical_crossentropy"
-    metric: str = "accuracy"
+    layers: tuple[Layer, ...] | None = PUBLISHED_LAYERS
+    optimizer: str | None = "adam"
+    learning_rate: float | None = 0.001
+    loss: str | None = "categorical_crossentropy"
+    metric: str | None = "accuracy"
     epochs: int = 5
     batch_size: int = 32
     validation_split: float = 0.2
-    bounds: tuple[Requirement, ...] = MNIST_BOUNDS
+    bounds: tuple[Requirement, ...] = (ACCURACY,)
 
     @property
-    def parameters(self) -> int:
-        """The number of parameters of the whole model."""
-        return sum(layer.parameters for layer in self.layers)
+    def parameters(self) -> int | None:
+        """The number of parameters of the whole model; None if no architecture is promised."""
+        return sum(layer.parameters for layer in self.layers) if self.layers else None
 
     def bound(self, name: str) -> Requirement:
         """Return the bound with this name; KeyError if the spec states none."""
         return {bound.name: bound for bound in self.bounds}[name]
 
+    def promised(self, field: str) -> Any:
+        """Return a field, or raise NotAskedError if it promises nothing."""
+        value = getattr(self, field)
+        if not value:
+            raise NotAskedError(f"the spec promises no {field.replace('_', ' ')}")
+        return value
 
+    def trained_on(self, count: int) -> int:
+        """Return how many of so many images are trained on, and not held out; rounded as ``Model.fit`` rounds."""
+        return math.floor(count * (1 - self.validation_split))
+
+    def total_of(self, count: int) -> int:
+        """Return how many images ``fit`` must be given to train on so many."""
+        return math.ceil(count / (1 - self.validation_split))
+
+
+PUBLISHED = Spec(bounds=MNIST_BOUNDS)
+"""The recipe on MNIST."""
 DIGITS = Spec(dataset="digits", epochs=40, bounds=DIGITS_BOUNDS)
 """The recipe on scikit-learn's digits: 30 times fewer images, so 8 times more epochs."""
+
+
+def known_bound(name: str) -> Requirement | None:
+    """Return what the published recipe is held to under a name, without a number of its own; None if to nothing."""
+    known = next((bound for bound in (*MNIST_BOUNDS, *DIGITS_BOUNDS) if bound.name == name), None)
+    return known and replace(known, bound=None, source="")
+
+
+def bounds_of(numbers: Mapping[str, float], source: str = "stated in the spec") -> tuple[Requirement, ...]:
+    """Make the bounds of a spec of one's own.
+
+    Parameters
+    ----------
+    numbers : mapping
+        What is measured, as the published recipe's bounds name it -> the number; fractions, not percent.
+    source : str
+        Where the numbers come from.
+
+    Returns
+    -------
+    tuple of Requirement
+
+    Raises
+    ------
+    MnistlabError
+        If nothing is measured under a name.
+    """
+    found = []
+    for name, number in numbers.items():
+        known = known_bound(name)
+        if known is None:
+            names = {bound.name for bound in MNIST_BOUNDS}
+            near = difflib.get_close_matches(name, names, 3, 0.3)
+            raise MnistlabError(f"nothing is measured under the name {name!r}; near it: {', '.join(near)}")
+        found.append(replace(known, bound=number, source=source))
+    return tuple(found)

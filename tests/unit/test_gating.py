@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from mnistlab import gating
+from mnistlab.judge import Judge
 from mnistlab.margins import Margin
 from mnistlab.reading import Reading
-from mnistlab.record import Judge, Record
+from mnistlab.record import Record
 
 MARGIN = Margin("averaged", "accuracy", 0.001, 0.0075, "a test")
 

@@ -232,6 +232,73 @@ def test_a_test_whose_bound_the_spec_does_not_state_is_not_run(pytester):
     assert "states no bound for 'unheard-of'" in run.row("loss")["message"]
 
 
+def test_what_the_spec_does_not_ask_for_is_measured_and_does_not_hinder_the_verdict(pytester):
+    run = Run(pytester, HEALTHY + '    def test_more(judge):\n        judge("Brier score", 0.25)\n', "--strict")
+    row = run.row("Brier score")
+    assert (run.code, run.verdict, row["status"], row["measured"], row["asked"]) == (
+        0,
+        "PASSED",
+        "not run",
+        0.25,
+        False,
+    )
+    assert row["message"].startswith("Brier score: measured 0.25, not judged; the spec of 'fake' states no bound for")
+    assert "<summary>Not asked for by the spec (1)</summary>" in run.page
+    assert "<h3>What was not judged" not in run.page
+    assert "not judged, Brier score: the spec does not ask for it; the page lists what was measured" in run.output
+
+
+def test_dear_work_is_not_done_for_what_the_spec_does_not_ask_for(pytester):
+    suite = HEALTHY.replace("pass", 'pass\n    def test_x(judge): judge.asked("Brier score"); raise OSError')
+    run = Run(pytester, suite)
+    assert (run.code, run.row("Brier score")["status"], run.row("Brier score")["measured"]) == (0, "not run", None)
+
+
+BROKEN = """
+    import pytest
+    from mnistlab.errors import ContractError, NotAskedError, NotJudgedError
+
+    @pytest.fixture(scope="module")
+    def prepared():
+        raise ContractError("fit", "returned None; required a dict")
+
+    def test_first(prepared): pass
+    def test_second(): raise ContractError("fit", "raised ValueError: x (mine.py, line 3)")
+    def test_other(): raise ContractError("predict", "returned None")
+    def test_keras(): raise NotJudgedError("it is no Keras model")
+    def test_layers(): raise NotAskedError("the spec promises no layers")
+"""
+
+
+def test_a_broken_promise_of_a_method_is_told_once_without_a_traceback(pytester):
+    run = Run(pytester, BROKEN)
+    assert (run.code, run.verdict) == (1, "FAILED")
+    assert run.row("first")["message"] == "first: does not hold (fit returned None; required a dict)"
+    assert run.row("second")["message"] == "second: not judged; fit does not do what it must, see above"
+    assert run.row("other")["message"] == "other: does not hold (predict returned None)"
+    assert run.output.count("fit returned None; required a dict") == 1
+    assert "During handling" not in run.output
+    assert "test_result.py:" not in run.output.partition("mnistlab =")[0], "a place in the suite is nobody's business"
+
+
+def test_what_cannot_be_judged_is_not_run_and_what_nobody_asks_for_does_not_count(pytester):
+    run = Run(pytester, BROKEN, "-k", "keras or layers")
+    assert (run.row("keras")["status"], run.row("keras")["asked"]) == ("not run", True)
+    assert run.row("keras")["message"] == "keras: not judged; it is no Keras model"
+    assert (run.row("layers")["status"], run.row("layers")["asked"]) == ("not run", False)
+    assert run.row("layers")["message"] == "layers: not judged; the spec promises no layers"
+    suite = textwrap.dedent(HEALTHY) + textwrap.dedent(BROKEN)
+    assert Run(pytester, suite, "-k", "accuracy or loss or claims or layers").verdict == "NOT RUN"  # deselected
+
+
+def test_a_broken_promise_is_told_under_xdist_too(pytester):
+    pytest.importorskip("xdist")
+    run = Run(pytester, BROKEN, "-n1", "--dist=load")
+    assert (run.code, run.verdict) == (1, "FAILED")
+    assert "fit returned None; required a dict" in run.row("first")["message"]
+    assert run.row("second")["status"] == "not run"
+
+
 @pytest.mark.parametrize("place", ["raise OSError('disk full')\n    yield", "yield\n    raise OSError('disk full')"])
 def test_an_error_in_a_fixture_fails_the_run_before_and_after_its_test(pytester, place):
     fixture = f"import pytest\n@pytest.fixture\ndef broken():\n    {place}\n"

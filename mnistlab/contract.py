@@ -1,0 +1,135 @@
+"""What each method of a pipeline must return: checks that name the method and what it returned instead."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mnistlab.errors import ContractError, NotJudgedError
+from mnistlab.spec import Spec
+
+CLASSES = 10
+PROMISES = ("layers", "optimizer", "learning_rate", "loss", "metric")
+"""Fields of a spec that only a Keras model can keep."""
+NEAR = 1e-4
+"""How far a probability may lie outside 0 to 1 by rounding."""
+FAR = 0.01
+"""How far a row's sum may lie from 1 before there is no use in judging it further."""
+
+
+def is_keras(model: Any) -> bool:
+    """Tell whether an object is a Keras model, without importing Keras."""
+    bases = type(model).__mro__
+    return any(base.__name__ == "Model" and base.__module__.partition(".")[0] == "keras" for base in bases)
+
+
+def keras_model(model: Any, what: str) -> Any:
+    """Return a Keras model, or raise NotJudgedError that says what another lacks: «its layers»."""
+    if not is_keras(model):
+        raise NotJudgedError(f"build returns {kind(model)}, which is no Keras model: {what} cannot be looked at")
+    return model
+
+
+def check_array(method: str, found: Any, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Return what a method returned if it is float32 of this shape, and finite; else raise ContractError."""
+    required = f"for {shape[0]} images; required float32 {shape}"
+    if not isinstance(found, np.ndarray):
+        raise ContractError(method, f"returned {kind(found)} {required}, a numpy.ndarray")
+    if found.dtype != np.float32 or found.shape != shape:
+        raise ContractError(method, f"returned {found.dtype} {found.shape} {required}")
+    if not np.isfinite(found).all():
+        bad = int((~np.isfinite(found)).reshape(len(found), -1).any(axis=1).sum())
+        advice = "look for a division by zero, or for weights that diverged"
+        raise ContractError(method, f"returned NaN or infinity for {bad} of {len(found)} images; {advice}")
+    return found
+
+
+def check_probabilities(found: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the rows of ``predict`` unless they are far from probabilities; near them is a test's business."""
+    sums = found.sum(axis=1)
+    inside = not found.size or (found.min() >= -NEAR and found.max() <= 1 + NEAR)
+    if inside and (abs(sums - 1) <= FAR).all():
+        return found
+    span = (
+        f"values from {found.min():.3g} to {found.max():.3g} in rows that sum to {sums.min():.3g} to {sums.max():.3g}"
+    )
+    what, advice = "", "required 0 to 1 in rows that sum to 1; is the output a softmax?"
+    if found.max() <= NEAR and np.allclose(np.exp(found).sum(axis=1), 1, atol=FAR):
+        what, advice = ": logarithms of probabilities", "apply numpy.exp in predict"
+    elif not inside and (abs(sums - 1) > FAR).any():
+        what, advice = ": logits", "end the model with a softmax (keras.layers.Softmax()), or apply one in predict"
+    raise ContractError("predict", f"returned {span}{what}, not probabilities; {advice}")
+
+
+def check_model(found: Any, spec: Spec) -> Any:
+    """Return what ``build`` returned if it is a model that can be trained and that its spec can be held against."""
+    if found is None:
+        raise ContractError("build", "returned None; required a model: does it end with return?")
+    promised = [name for name in PROMISES if getattr(spec, name)]
+    if not is_keras(found):
+        if promised:
+            what = f"required a compiled keras.Model, for the spec promises {', '.join(promised)}"
+            raise ContractError("build", f"returned {kind(found)}; {what}; of another model state them as None")
+        return found
+    if not found.compiled:
+        advice = "call model.compile(optimizer=..., loss=..., metrics=[...])"
+        raise ContractError("build", f"returned a {type(found).__name__} model that is not compiled; {advice}")
+    steps = int(found.optimizer.iterations)
+    if steps:
+        raise ContractError("build", f"returned a model that was trained for {steps} steps; required an untrained one")
+    return found
+
+
+def check_history(found: Any, model: Any, spec: Spec) -> dict[str, Any]:
+    """Return what ``fit`` returned if it is a history with the lists that the spec's promises are judged by."""
+    if not isinstance(found, dict):
+        advice = (
+            "return its .history" if isinstance(getattr(found, "history", None), dict) else "of lists, one an epoch"
+        )
+        raise ContractError("fit", f"returned {kind(found)}; required a dict: {advice}")
+    required = [key for key, promised in (("loss", spec.loss), ("accuracy", spec.metric)) if promised]
+    required += [f"val_{key}" for key in required if spec.validation_split]
+    missing = [key for key in required if key not in found]
+    if missing:
+        keys = ", ".join(map(str, found)) or "none"
+        raise ContractError("fit", f"returned a dict without {', '.join(missing)}; its keys: {keys}")
+    lengths = {}
+    for key in ("loss", "accuracy", "val_loss", "val_accuracy"):
+        if key in found:
+            lengths[key] = _length_of(key, found[key])
+    if len(set(lengths.values())) > 1:
+        counts = ", ".join(f"{count} of {key}" for key, count in lengths.items())
+        raise ContractError("fit", f"returned lists of unequal lengths, {counts}; required a number an epoch")
+    if "averaged_weights" in found:
+        _check_averaged(found["averaged_weights"], model)
+    return found
+
+
+def _length_of(key: str, values: Any) -> int:
+    """Return how many epochs a list of the history has."""
+    try:
+        array = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        array = np.empty(())
+    if array.ndim != 1 or isinstance(values, Mapping) or not array.size:
+        raise ContractError("fit", f"returned {key} = {kind(values)} {str(values)[:60]}; required a number an epoch")
+    return array.size
+
+
+def _check_averaged(arrays: Any, model: Any) -> None:
+    """Refuse averaged weights that the model could not take."""
+    if not hasattr(model, "get_weights"):
+        raise ContractError("fit", f"returned averaged_weights for {kind(model)}, which has no set_weights")
+    required = [np.shape(weight) for weight in model.get_weights()]
+    got = [np.shape(array) for array in arrays] if isinstance(arrays, list | tuple) else kind(arrays)
+    if got != required:
+        raise ContractError("fit", f"returned averaged_weights of shapes {got}; required {required}, as get_weights")
+
+
+def kind(found: Any) -> str:
+    """Name the type of an object for people: «a list», «sklearn MLPClassifier»."""
+    name, module = type(found).__name__, type(found).__module__.partition(".")[0]
+    return "None" if found is None else name if module == "builtins" else f"{module} {name}"

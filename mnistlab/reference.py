@@ -1,0 +1,138 @@
+"""Finds a pipeline by what ``--pipeline`` names: ``FILE.py:Name`` or ``package.module:Name``."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from mnistlab.errors import MnistlabError, described
+from mnistlab.spec import Spec
+from mnistlab.specfile import check
+
+METHODS = ("prepare_images", "prepare_labels", "build", "fit", "predict")
+
+
+def source_of(text: str) -> str | None:
+    """Return the text of the file that a reference names; None if it names a module."""
+    place, _ = _parts(text)
+    if not place.endswith(".py"):
+        return None
+    try:
+        return Path(place).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise MnistlabError(f"--pipeline {text}: there is no file {place} in {Path.cwd()}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise MnistlabError(f"--pipeline {text}: {place} cannot be read ({error})") from error
+
+
+def found(text: str, source: str | None) -> Any:
+    """Return the pipeline that a reference names.
+
+    Parameters
+    ----------
+    text : str
+        The reference.
+    source : str or None
+        The text of its file, which need not be there; None for a module.
+
+    Returns
+    -------
+    object
+        With the five methods and a spec.
+
+    Raises
+    ------
+    MnistlabError
+        In one line, with the file's own line where it raised.
+    """
+    place, name = _parts(text)
+    try:
+        module = _imported(place) if source is None else _run(place, source)
+        if not hasattr(module, name):
+            own = [key for key, value in vars(module).items() if _is_own(value, module) and not _lacks(value)]
+            raise MnistlabError(f"{place} has no {name}; pipelines in it: {', '.join(own) or 'none'}")
+        return _pipeline(name, getattr(module, name))
+    except MnistlabError as error:
+        raise MnistlabError(f"--pipeline {text}: {error}") from error
+
+
+def file_of(pipeline: Any) -> str | None:
+    """Return the file that a pipeline's class comes from, if there is one."""
+    owner = pipeline if isinstance(pipeline, type) else type(pipeline)
+    return getattr(sys.modules.get(owner.__module__), "__file__", None)
+
+
+def _parts(text: str) -> tuple[str, str]:
+    place, _, name = text.rpartition(":")
+    if not place or not name.isidentifier():
+        required = "required FILE.py:Name or package.module:Name, of a class or an instance"
+        raise MnistlabError(f"--pipeline {text}: {required}")
+    return place, name
+
+
+def _run(place: str, source: str) -> ModuleType:
+    """Run a file as a module of its own; what lies beside it can be imported, as when Python runs a script."""
+    path = Path(place).resolve()
+    if str(path.parent) not in sys.path:
+        sys.path.insert(0, str(path.parent))
+    module = ModuleType(f"mnistlab_subject_{path.stem}")
+    module.__file__ = str(path)
+    sys.modules[module.__name__] = module
+    try:
+        exec(compile(source, str(path), "exec"), vars(module))
+    except (Exception, SystemExit) as error:
+        raise MnistlabError(f"raised {described(error, str(path))}") from error
+    return module
+
+
+def _imported(place: str) -> ModuleType:
+    """Import a module, also from the working directory."""
+    if str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))
+    try:
+        return importlib.import_module(place)
+    except (Exception, SystemExit) as error:
+        if isinstance(error, ModuleNotFoundError) and error.name and f"{place}.".startswith(f"{error.name}."):
+            where = "neither in the working directory nor installed"
+            raise MnistlabError(f"there is no module {error.name}, {where}") from None
+        module = importlib.util.find_spec(place)
+        raise MnistlabError(f"raised {described(error, module.origin if module else None)}") from error
+
+
+def _pipeline(name: str, named: Any) -> Any:
+    """Return an instance of what was named, if it is a pipeline."""
+    if not isinstance(named, type) and callable(named) and _lacks(named):
+        raise MnistlabError(f"{name} is a {type(named).__name__}; required a class or an instance")
+    lacks = _lacks(named)
+    if not lacks:
+        named = _instance(name, named) if isinstance(named, type) else named
+        lacks = [] if hasattr(named, "spec") else ["spec"]
+    if lacks:
+        required = f"required {', '.join(METHODS)} and spec, which mnistlab.pipeline.Pipeline has"
+        raise MnistlabError(f"{name} is no pipeline, it lacks {', '.join(lacks)}; {required}")
+    if not isinstance(named.spec, Spec):
+        got = type(named.spec).__name__
+        raise MnistlabError(f"the spec of {name} is of type {got}; required mnistlab.spec.Spec")
+    check(named.spec)
+    return named
+
+
+def _instance(name: str, named: type) -> Any:
+    """Call a class without arguments."""
+    try:
+        return named()
+    except (Exception, SystemExit) as error:
+        raise MnistlabError(f"{name}() raised {described(error, file_of(named))}") from error
+
+
+def _lacks(named: Any) -> list[str]:
+    """Return the methods that an object or a class needs to be a pipeline and does not have."""
+    return [name for name in METHODS if not callable(getattr(named, name, None))]
+
+
+def _is_own(value: Any, module: ModuleType) -> bool:
+    return getattr(value, "__module__", type(value).__module__) == module.__name__

@@ -1,0 +1,53 @@
+"""The suite that is shipped with the package: where it is, and what pytest is told to run it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mnistlab.errors import MnistlabError
+
+OPTIONS = (
+    *("dataset", "mnist_data", "seed", "report", "margin", "seeds", "baselines"),
+    *("model", "pipeline", "spec", "scheduler"),
+)
+
+
+def folder() -> Path:
+    """Find the suite: beside this file in an installed wheel, else in the clone.
+
+    Raises
+    ------
+    MnistlabError
+        If it is in neither place.
+    """
+    package = Path(__file__).resolve().parent
+    for place in (package / "quality", package.parent / "tests" / "quality"):
+        if place.is_dir():
+            return place
+    raise MnistlabError(f"{package}: the suite is missing; install mnistlab again")
+
+
+def arguments(settings: Mapping[str, Any]) -> list[str]:
+    """Return pytest's arguments that run the suite, whatever the working directory and its configuration.
+
+    Parameters
+    ----------
+    settings : mapping
+        Values of the plugin's options by their names with underscores, and ``strict``. None stands for the default;
+        other names are passed over.
+
+    Returns
+    -------
+    list of str
+    """
+    suite = folder()
+    given = ["-p", "mnistlab.plugin", "-p", "no:cacheprovider", "--import-mode=importlib", "-q"]
+    given += ["-c", os.devnull, f"--rootdir={suite.parent}"]
+    for name in OPTIONS:
+        value = settings.get(name)
+        given += [f"--{name.replace('_', '-')}={value}"] if value is not None else []
+    given += ["--strict"] if settings.get("strict") else []
+    return [*given, str(suite)]

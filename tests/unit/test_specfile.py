@@ -1,0 +1,89 @@
+"""A promise in TOML says what it says, and nothing is guessed from what it should not say."""
+
+import pytest
+
+from mnistlab.errors import MnistlabError
+from mnistlab.spec import DIGITS, PUBLISHED, Layer, Spec
+from mnistlab.specfile import applied
+
+WHOLE = """
+    [spec]
+    dataset = "digits"
+    optimizer = "sgd"
+    learning_rate = 0.1
+    loss = false
+    metric = false
+    epochs = 3
+    batch_size = 64
+    validation_split = 0
+    layers = [{kind = "Flatten"}, {kind = "Dense", units = 10, activation = "softmax", parameters = 7850}]
+    [bounds]
+    "test accuracy" = 0.9
+    "Brier score" = 0.1
+    [gate]
+    margin = 0.01
+"""
+
+
+def test_every_field_can_be_stated():
+    promise = applied(WHOLE, "x.toml", Spec())
+    layers = (Layer("Flatten"), Layer("Dense", 10, "softmax", 7850))
+    stated = promise.spec
+    assert stated == Spec("digits", layers, "sgd", 0.1, None, None, 3, 64, 0, stated.bounds)
+    assert {bound.name: (bound.bound, bound.direction) for bound in stated.bounds} == {
+        "test accuracy": (0.9, "at least"),
+        "Brier score": (0.1, "at most"),
+    }
+    assert {bound.source for bound in stated.bounds} == {"stated in --spec"}
+    assert promise.margin == 0.01
+
+
+@pytest.mark.parametrize("spec", [PUBLISHED, DIGITS], ids=["mnist", "digits"])
+def test_a_file_that_says_nothing_changes_nothing(spec):
+    promise = applied("", "x.toml", spec)
+    assert (promise.spec, promise.margin) == (spec, None)
+
+
+def test_a_bound_replaces_its_namesake_and_false_takes_it_away():
+    spec = applied("[bounds]\n'test loss' = 0.5\n'recall of digit 3' = false", "x.toml", PUBLISHED).spec
+    assert spec.bound("test loss").bound == 0.5
+    assert {bound.name for bound in PUBLISHED.bounds} - {bound.name for bound in spec.bounds} == {"recall of digit 3"}
+    assert len(spec.bounds) == len(PUBLISHED.bounds) - 1
+
+
+def test_layers_may_be_an_array_of_tables_or_not_be_promised():
+    assert applied("[[spec.layers]]\nkind = 'Flatten'", "x.toml", Spec()).spec.layers == (Layer("Flatten"),)
+    assert applied("[spec]\nlayers = false", "x.toml", Spec()).spec.layers is None
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[spec", r"not TOML: "),
+        ("[specs]", r"specs is unknown; allowed: spec, bounds, gate$"),
+        ("spec = 1", r"spec = 1; required a table, \[spec\]$"),
+        ("[spec]\nepoch = 1", r"spec\.epoch is unknown; allowed: dataset, optimizer, .*, layers$"),
+        ("[spec]\nepochs = 1.5", r"spec\.epochs = 1\.5; required a whole number from 1$"),
+        ("[spec]\nepochs = false", r"spec\.epochs = False; required a whole number from 1$"),
+        ("[spec]\nbatch_size = 0", r"spec\.batch_size = 0; required a whole number from 1$"),
+        ("[spec]\noptimizer = 1", r"spec\.optimizer = 1; required a string, or false to promise none$"),
+        ("[spec]\nlearning_rate = -1", r"spec\.learning_rate = -1; required a number above 0, or false"),
+        ("[spec]\nlearning_rate = nan", r"spec\.learning_rate = nan; required a number above 0"),
+        ("[spec]\nvalidation_split = 1", r"spec\.validation_split = 1; required a number from 0, below 1$"),
+        ("[spec]\ndataset = 'cifar'", r'spec\.dataset = \'cifar\'; required "mnist" or "digits"$'),
+        ("[spec]\nlayers = 3", r"spec\.layers = 3; required \[\[spec\.layers\]\] tables, or false to promise none$"),
+        ("[[spec.layers]]\nunits = 3", r'spec\.layers, 1: kind is missing; required a Keras class, such as "Dense"$'),
+        ("[[spec.layers]]\nkind = 'Dense'\nunit = 3", r"spec\.layers, 1: unit is unknown; allowed: kind, units, "),
+        ("[[spec.layers]]\nkind = 'Dense'\nunits = '3'", r"spec\.layers, 1: units = '3'; required a whole number$"),
+        ("[bounds]\naccuracy = 0.9", r"nothing is measured under the name 'accuracy'; near it: test accuracy"),
+        ("[bounds]\naccuracy = false", r"nothing is measured under the name 'accuracy'"),
+        ("[bounds]\n'test accuracy' = true", r"bounds\.'test accuracy' = True; required a number, or false for none$"),
+        ("[bounds]\n'test accuracy' = 97", r"bounds\.'test accuracy' = 97; required a fraction, not percent$"),
+        ("[gate]\nseeds = 8", r"gate\.seeds is unknown; allowed: margin$"),
+        ("[gate]\nmargin = 1", r"gate\.margin = 1; required a fraction such as 0\.001$"),
+    ],
+)  # fmt: skip
+def test_what_a_promise_cannot_be_is_named_with_its_key(text, message):
+    with pytest.raises(MnistlabError, match=f"^--spec x.toml: {message}") as caught:
+        applied(text, "x.toml", Spec())
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,166 @@
+"""A pipeline is found by its name, judged by its own spec, and travels to processes that lack its file."""
+
+import pickle
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+
+from mnistlab.errors import MnistlabError
+from mnistlab.pipeline import DigitsPipeline, Pipeline
+from mnistlab.spec import DIGITS, PUBLISHED, Spec
+from mnistlab.subject import load, promised_of_mnist
+
+BARE = """
+    import numpy as np
+    from mnistlab.spec import Spec
+
+    class Bare:
+        spec = Spec(epochs=2)
+        def prepare_images(self, images): return np.zeros((len(images), 28, 28), np.float32)
+        def prepare_labels(self, labels): pass
+        def build(self, seed): pass
+        def fit(self, model, images, labels, *, seed, epochs=None): pass
+        def predict(self, model, images): pass
+
+    bare = Bare()
+"""
+SAME = """
+    from mnistlab.pipeline import Pipeline
+
+    class Same(Pipeline):
+        pass
+"""
+
+
+@pytest.fixture
+def write(tmp_path, monkeypatch):
+    """Return a function that writes a file into the working directory, a new one."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    for name in ("package", "package.module"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+
+    def written(text, name="mine.py"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(textwrap.dedent(text), encoding="utf-8")
+        return path
+
+    return written
+
+
+@pytest.mark.parametrize("place", ["mine.py", "package/module.py"])
+@pytest.mark.parametrize("name", ["Bare", "bare"])
+def test_a_class_or_an_instance_is_found_in_a_file_or_a_module(write, place, name):
+    write(BARE, place)
+    reference = place if place == "mine.py" else "package.module"
+    subject = load(f"{reference}:{name}", None, "mnist")
+    assert (subject.name, subject.spec) == ("Bare", Spec(epochs=2))
+    assert subject.prepare_images(np.zeros((4, 28, 28), np.uint8)).shape == (4, 28, 28)
+
+
+def test_a_file_may_import_what_lies_beside_it(write):
+    write("SPLIT = 0.25", "folder/beside.py")
+    write(
+        BARE.replace("epochs=2", "validation_split=beside.SPLIT").replace("import", "import beside;import", 1),
+        "folder/mine.py",
+    )
+    assert load("folder/mine.py:Bare", None, "mnist").spec.validation_split == 0.25
+
+
+@pytest.mark.parametrize(
+    ("reference", "text", "message"),
+    [
+        ("no.py:Bare", "", r"there is no file no\.py in /"),
+        ("no.such:Bare", "", r"there is no module no, neither in the working directory nor installed$"),
+        ("mine.py", BARE, r"--pipeline mine\.py: required FILE\.py:Name or package\.module:Name"),
+        ("mine.py:", BARE, r"required FILE\.py:Name"),
+        ("mine.py:Nobody", BARE, r"mine\.py has no Nobody; pipelines in it: Bare, bare$"),
+        ("mine.py:np", BARE, r"np is no pipeline, it lacks prepare_images, prepare_labels, build, fit, predict; "),
+        ("mine.py:Bare", BARE.replace("def fit", "def train"), r"Bare is no pipeline, it lacks fit; required"),
+        ("mine.py:Bare", BARE.replace("spec = ", "promise = "), r"Bare is no pipeline, it lacks spec; required"),
+        ("mine.py:Bare", BARE.replace("Spec(epochs=2)", "{}"), r"the spec of Bare is of type dict; required"),
+        ("mine.py:Bare", BARE.replace("epochs=2", "epochs=0"), r"spec\.epochs = 0; required a whole number from 1$"),
+        ("mine.py:Bare", BARE.replace("epochs=2", "layers=[1]"), r"spec\.layers = \[1\]; required a tuple"),
+        ("mine.py:make", "def make(): pass", r"make is a function; required a class or an instance$"),
+        ("mine.py:Bare", "import no_such_module", r"raised ModuleNotFoundError: .* \(mine\.py, line 1\)$"),
+        ("mine.py:Bare", "\n\nclass Bare\n", r"raised SyntaxError: expected ':' \(mine\.py, line 3\)$"),
+        ("mine.py:Bare", "raise SystemExit(2)", r"raised SystemExit: 2 \(mine\.py, line 1\)$"),
+        ("mine:Bare", "\nraise KeyError('x')", r"raised KeyError: 'x' \(mine\.py, line 2\)$"),
+        ("mine.py:Bare", BARE + "    Bare.__init__ = lambda self, size: None", r"Bare\(\) raised TypeError: .*size"),
+        ("mine.py:Bare", BARE.replace("spec =", "name = 'a/b'; spec ="), r"name 'a/b' is used in file"),
+    ],
+)  # fmt: skip
+def test_what_is_no_pipeline_is_refused_in_one_line(write, monkeypatch, reference, text, message):
+    monkeypatch.delitem(sys.modules, "mine", raising=False)
+    write(text)
+    with pytest.raises(MnistlabError, match=message) as caught:
+        load(reference, None, "mnist")
+    assert "\n" not in str(caught.value)
+
+
+def test_an_abstract_pipeline_is_refused(write):
+    write("""
+        from abc import abstractmethod
+        from abc import ABC
+        from mnistlab.pipeline import Pipeline
+
+        class Mine(Pipeline, ABC):
+            @abstractmethod
+            def fit(self, model, images, labels, *, seed, epochs=None): ...
+    """)
+    with pytest.raises(MnistlabError, match=r"Mine\(\) raised TypeError: Can't instantiate abstract class Mine .*fit"):
+        load("mine.py:Mine", None, "mnist")
+
+
+def test_without_a_reference_it_is_the_published_recipe():
+    for dataset, kind in (("mnist", Pipeline), ("digits", DigitsPipeline)):
+        subject = load(None, None, dataset)
+        assert type(subject.pipeline) is kind
+        assert (subject.name, subject.spec) == ("seed", kind.spec)
+
+
+def test_who_keeps_the_published_spec_is_judged_on_the_digits_by_that_of_the_digits(write):
+    write(SAME)
+    subject = load("mine.py:Same", None, "digits")
+    assert (subject.name, subject.spec) == ("seed", DIGITS)
+    assert subject.pipeline.spec is DIGITS  # by which its fit trains
+    assert promised_of_mnist(subject) == PUBLISHED.bounds
+
+
+def test_bounds_of_another_dataset_are_not_applied(write):
+    write(BARE)
+    subject = load("mine.py:Bare", None, "digits")
+    assert (subject.spec.bounds, subject.spec.epochs) == ((), 2)
+    assert [bound.name for bound in promised_of_mnist(subject)] == ["test accuracy"]
+
+
+def test_a_spec_of_its_own_without_a_name_is_not_the_published_recipes(write):
+    write(SAME.replace("pass", "spec = Pipeline.spec.__class__(epochs=1)"))
+    assert load("mine.py:Same", None, "mnist").name == "Same"
+
+
+def test_toml_is_put_over_the_pipelines_own_spec(write):
+    write(BARE)
+    write("[spec]\nbatch_size = 64\n[bounds]\n'test accuracy' = false\n[gate]\nmargin = 0.002", "mine.toml")
+    subject = load("mine.py:Bare", "mine.toml", "mnist")
+    assert (subject.spec, subject.margin) == (Spec(epochs=2, batch_size=64, bounds=()), 0.002)
+
+
+def test_a_spec_that_cannot_be_read_is_named(write):
+    with pytest.raises(MnistlabError, match=r"^--spec no\.toml: cannot be read"):
+        load(None, "no.toml", "mnist")
+
+
+def test_a_subject_travels_to_where_its_files_are_not(write):
+    files = [write(BARE), write("[spec]\nepochs = 3", "mine.toml")]
+    subject = load("mine.py:Bare", "mine.toml", "mnist")
+    subject.pipeline.calls = 7
+    sent = pickle.dumps(subject)
+    for file in files:
+        file.unlink()
+    arrived = pickle.loads(sent)
+    assert (arrived.name, arrived.spec, arrived.margin) == ("Bare", Spec(epochs=3), None)
+    assert not hasattr(arrived.pipeline, "calls"), "it is made anew, as in any other process"
