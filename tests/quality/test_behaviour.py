@@ -1,10 +1,8 @@
 """Whether the model does what its users take for granted."""
 
-import numpy as np
 import pytest
 
 from mnistlab import behaviour, plots
-from mnistlab.requirement import Requirement
 from mnistlab.strokes import stroke_digits
 
 PLACES = (
@@ -47,27 +45,3 @@ def test_clean_drawn_digits_are_read_right(judge, predicted):
 def test_place_in_the_test_set_does_not_decide_accuracy(judge, evaluation, place, side):
     difference = behaviour.differences_by_place(evaluation.right, evaluation.labels)[place]
     judge(f"accuracy above the rest: {place}, {side}", difference)
-
-
-@pytest.mark.parametrize("side", ["least", "most"])
-def test_training_accuracy_of_the_history_is_that_of_the_model(judge, pipeline, trained, prepared, dataset, side):
-    count = int(np.floor(len(prepared.train_images) * (1 - pipeline.spec.validation_split)))
-    predictions = pipeline.predict(trained.model, prepared.train_images[:count]).argmax(axis=1)
-    accuracy = float((predictions == dataset.train_labels[:count]).mean())
-    claimed = trained.history["accuracy"][-1]
-    detail = f"{100 * accuracy:.2f} % after training, {100 * claimed:.2f} % as the mean over the last epoch's batches"
-    judge(f"training accuracy less the history's, {side}", accuracy - claimed, detail)
-
-
-def test_validation_accuracy_of_the_history_is_that_of_the_model(judge, pipeline, trained, prepared, dataset):
-    count = int(np.floor(len(prepared.train_images) * (1 - pipeline.spec.validation_split)))
-    right = (
-        pipeline.predict(trained.model, prepared.train_images[count:]).argmax(axis=1) == dataset.train_labels[count:]
-    )
-    apart = abs(int(right.sum()) - trained.history["val_accuracy"][-1] * len(right))
-    source = "the same weights and images; near ties may round the other way"
-    advice = "is it another model, are other images validated, or is preparation another?"
-    same = Requirement(
-        "validation images read otherwise than by the history", "behaviour", 3, "at most", "", source, advice
-    )
-    judge(same, round(apart, 2))

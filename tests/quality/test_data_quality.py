@@ -62,7 +62,7 @@ def test_likely_label_errors_can_be_looked_at(judge, dataset, evaluation):
 
 
 def test_training_sees_every_digit_often_enough(judge, prepared, pipeline):
-    count = int(np.floor(len(prepared.train_labels) * (1 - pipeline.spec.validation_split)))
+    count = pipeline.spec.trained_on(len(prepared.train_labels))
     shares = prepared.train_labels[:count].mean(axis=0)
     source = "MNIST 9.0 % (digit 5), scikit-learn's digits 9.4 % (digit 0); ten even digits would have 10 %"
     often = Requirement("share of the rarest digit in training", "data_quality", 0.08, "at least", "fraction", source)

@@ -24,16 +24,17 @@ def test_seeds_can_be_looked_at(judge, recipe_gate, baseline):
     judge.picture("Fresh seeds against the accepted", caption, plots_gate.seed_strip(recipe_gate, baseline.columns))
 
 
-def test_power_can_be_looked_at(judge, recipe_gate, gate_rates, baselines, dataset):
+def test_power_can_be_looked_at(judge, recipe_gate, gate_rates):
     if "unknown" in gate_rates:
         return
-    others, here = rates.load_others(baselines, dataset.name), gating.drop_of(recipe_gate)
+    here = gating.drop_of(recipe_gate)
     caption = f"{rates.sentence(gate_rates).capitalize()}. Measured on real trainings; docs/power.md says how."
-    judge.picture("What this gate finds", caption, plots_gate.power_curve(gate_rates, others, rates.DROPS, here))
+    judge.picture("What this gate finds", caption, plots_gate.power_curve(gate_rates, gate_rates["others"], here))
 
 
 def test_file_is_no_worse_than_the_accepted_one(judge, file_comparison):
     judge.gate("file", file_comparison.as_dict())
+    judge.gate("rates", {"sentence": file_comparison.rates})
     judge.all(file_comparison.verdicts())
 
 

@@ -39,7 +39,8 @@ def test_recall_can_be_looked_at(judge, evaluation, pipeline):
     right, all_of = np.diag(evaluation.confusion), evaluation.confusion.sum(axis=1)
     intervals = [wilson(int(r), int(n)) for r, n in zip(right, all_of, strict=True)]
     low, high = (np.array([getattr(interval, end) for interval in intervals]) for end in ("low", "high"))
-    bounds = np.array([pipeline.spec.bound(f"recall of digit {digit}").bound for digit in range(10)])
+    stated = {bound.name: bound.bound for bound in pipeline.spec.bounds}
+    bounds = np.array([stated.get(f"recall of digit {digit}", np.nan) for digit in range(10)], dtype=np.float64)
     caption = "The share of each digit's images that are read right, with 95 % Wilson intervals, against its bound."
     judge.picture("Recall by digit", caption, plots.recall_by_digit(evaluation.recall, low, high, bounds))
 

@@ -23,11 +23,11 @@ def unchanged():
 
 
 @pytest.fixture(scope="module")
-def accuracies(pipeline, trained, dataset, examples, unchanged):
+def accuracies(pipeline, trained, dataset, corrupted, examples, unchanged):
     """Return the accuracy of every corruption at severity 0 to 5; one set of images is in memory at a time."""
 
     def watched():
-        for name, severity, images in behaviour.corruptions(dataset.test_images):
+        for name, severity, images in corrupted():
             examples[name].append(images[EXAMPLE])
             unchanged[name, severity] = int((images == dataset.test_images).all(axis=(1, 2)).sum())
             yield name, severity, images

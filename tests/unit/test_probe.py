@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from mnistlab import probe
+from mnistlab import faults, probe, recorder, slopes
 from mnistlab.pipeline import Pipeline
 from mnistlab.spec import Spec
 
@@ -164,18 +164,18 @@ def striped(count):
 
 
 def tapes(pipeline, seed=0):
-    return probe.record_epochs(pipeline, seed=seed, count=COUNT, epochs=3)
+    return recorder.record_epochs(pipeline, seed=seed, count=COUNT, epochs=3)
 
 
 def images_by_step(tape):
-    return np.bincount(tape[:TRAINED][tape[:TRAINED] != probe.UNSEEN]).tolist()
+    return np.bincount(tape[:TRAINED][tape[:TRAINED] != recorder.UNSEEN]).tolist()
 
 
 @pytest.mark.parametrize("healthy", [_Engine, _KerasFit])
 def test_healthy_training_shows_every_image_once_in_a_fresh_order(healthy):
     for tape in (found := tapes(healthy())):
         assert images_by_step(tape) == [4] * 6 + [3]
-        assert (tape[TRAINED:] == probe.UNSEEN).all()
+        assert (tape[TRAINED:] == recorder.UNSEEN).all()
     assert len({tape.tobytes() for tape in found}) == 3
 
 
@@ -197,14 +197,14 @@ def test_another_batch_size_is_caught():
 
 
 def test_training_on_what_is_held_out_is_caught():
-    assert (tapes(_TrainsOnEverything())[0][TRAINED:] != probe.UNSEEN).any()
+    assert (tapes(_TrainsOnEverything())[0][TRAINED:] != recorder.UNSEEN).any()
 
 
 @pytest.mark.parametrize("healthy", [_Engine, _KerasFit])
 def test_healthy_training_uses_every_images_own_label(healthy):
-    seen = probe.labels_seen(healthy(), seed=0, count=COUNT)
+    seen = recorder.labels_seen(healthy(), seed=0, count=COUNT)
     assert seen[:TRAINED].tolist() == [i % 10 for i in range(TRAINED)]
-    assert (seen[TRAINED:] == probe.UNSEEN).all()
+    assert (seen[TRAINED:] == recorder.UNSEEN).all()
 
 
 @pytest.mark.parametrize(
@@ -216,7 +216,7 @@ def test_healthy_training_uses_every_images_own_label(healthy):
     ],
 )
 def test_labels_that_training_changes_are_caught(broken, wrong):
-    seen = probe.labels_seen(broken(), seed=0, count=COUNT)[:TRAINED]
+    seen = recorder.labels_seen(broken(), seed=0, count=COUNT)[:TRAINED]
     assert (seen != np.arange(TRAINED) % 10).sum() == wrong
 
 
@@ -231,7 +231,7 @@ def test_labels_that_training_changes_are_caught(broken, wrong):
     ],
 )
 def test_learning_rate_is_measured_as_it_is_during_training(pipeline, first, last):
-    np.testing.assert_allclose(probe.learning_rates(pipeline(), seed=0), (first, last), rtol=1e-3)
+    np.testing.assert_allclose(slopes.learning_rates(pipeline(), seed=0), (first, last), rtol=1e-3)
 
 
 @pytest.mark.parametrize(("pipeline", "forgotten"), [(_Engine, []), (_CountsItsCalls, [0, 1])])
@@ -278,3 +278,83 @@ def test_norms_are_those_of_each_layer_with_weights():
     model = Pipeline().build(0)
     model.set_weights([np.full_like(weight, 2) for weight in model.get_weights()])
     np.testing.assert_allclose(probe.weight_norms(model), [2 * 100480**0.5, 2 * 1290**0.5])
+
+
+def small(name):
+    """Return a pipeline of the catalogue, or the published one, with small batches."""
+    pipeline = faults.CATALOGUE[name].pipeline() if name else Pipeline()
+    pipeline.spec = SMALL
+    return pipeline
+
+
+def test_the_last_steps_of_a_healthy_training_come_from_everywhere():
+    steps, place = recorder.last_steps(small(None), seed=0, count=2000)
+    assert steps == 400
+    assert abs(place - 0.5) < 5 * (1 / 12 / 12) ** 0.5
+
+
+@pytest.mark.parametrize(("name", "count"), [("no-shuffling", 2000), ("shuffle-buffer-too-small", 6000)])
+def test_the_last_steps_of_an_order_that_is_the_datas_come_from_its_end(name, count):
+    assert recorder.last_steps(small(name), seed=0, count=count)[1] > 0.7
+
+
+def test_a_limit_to_the_images_is_told_by_the_steps():
+    assert recorder.last_steps(small("first-1000-images-only"), seed=0, count=2000)[0] == 250
+
+
+@pytest.mark.parametrize("name", [None, "history-of-another-run", "early-weights-returned", "no-validation"])
+def test_the_history_is_held_against_the_model(name):
+    claimed, own = probe.validation_losses(small(name), IMAGES, LABELS, seed=0)
+    assert len(claimed) == 3
+    assert (abs(claimed[-1] - own) < 1e-5) == (name is None)
+
+
+def test_settings_of_an_optimizer_are_told_where_they_are_not_the_usual_ones():
+    import keras
+
+    assert probe.unusual_settings(keras.optimizers.Adam(0.5, beta_1=0.9)) == "Keras's defaults"
+    assert probe.unusual_settings(keras.optimizers.SGD(0.5, momentum=0.5, clipnorm=1)) == "clipnorm=1, momentum=0.5"
+
+
+def test_a_loss_is_told_by_its_values_and_not_by_its_name():
+    import keras
+
+    model = Pipeline().build(0)
+    losses = keras.losses
+    same = [losses.CategoricalCrossentropy(name="mine"), losses.KLDivergence(), "categorical_crossentropy"]
+    others = [losses.CategoricalCrossentropy(label_smoothing=0.01), losses.CategoricalCrossentropy(from_logits=True)]
+    for loss, near in [*((each, True) for each in same), *((each, False) for each in others)]:
+        model.compile("adam", loss)
+        assert (probe.loss_apart(model, "categorical_crossentropy") < 1e-4) == near
+
+
+@pytest.mark.parametrize(("metric", "right"), [("CategoricalAccuracy", True), ("BinaryAccuracy", False)])
+def test_accuracy_is_told_by_what_it_counts(metric, right):
+    import keras
+
+    model = Pipeline().build(0)
+    model.compile("adam", "categorical_crossentropy", metrics=[getattr(keras.metrics, metric)(name="accuracy")])
+    assert (probe.accuracy_apart(model) < 1e-6) == right
+
+
+def test_what_regularisation_adds_is_told_apart_from_the_loss():
+    model = faults.CATALOGUE["strong-regularisation"].pipeline().build(0)
+    assert probe.penalty(Pipeline().build(0)) == 0
+    assert probe.penalty(model) == pytest.approx(0.01 * sum((w**2).sum() for w in model.get_weights()), rel=1e-5)
+    assert probe.loss_apart(model, "categorical_crossentropy") < 1e-4
+
+
+@pytest.mark.parametrize(("layer", "off"), [(1, (912 / 784) ** 0.5 - 1), (2, (138 / 128) ** 0.5 - 1)])
+def test_initial_weights_are_held_against_glorots(layer, off):
+    he = faults.CATALOGUE["he-initialisation"].pipeline()
+    assert probe.initial_spread(Pipeline().build(0), layer) == pytest.approx(0, abs=(0.0071, 0.063)[layer - 1])
+    assert probe.initial_spread(he.build(0), layer) == pytest.approx(off, abs=(0.0071, 0.063)[layer - 1])
+
+
+def test_a_models_own_predictions_are_those_of_images_in_its_shape():
+    import keras
+
+    model = Pipeline().build(0)
+    image = keras.Input((28, 28, 1))
+    deeper = keras.Model(image, model(keras.layers.Reshape((28, 28))(image)))
+    np.testing.assert_allclose(probe.own_predictions(deeper, IMAGES), probe.own_predictions(model, IMAGES), rtol=1e-5)

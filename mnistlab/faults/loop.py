@@ -1,0 +1,52 @@
+"""The published training in parts, of which a fault changes one."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mnistlab import engine
+from mnistlab.pipeline import Pipeline
+
+Array = NDArray[Any]
+Pair = tuple[Array, Array]
+
+
+class Loop(Pipeline):
+    """The published recipe; its ``fit`` is the same, written so that each part can be another."""
+
+    def rounds(self, epochs: int | None) -> int:
+        """Return how many epochs to train."""
+        return self.spec.epochs if epochs is None else epochs
+
+    def held_out(self, images: Array, labels: Array, count: int) -> Pair:
+        """Return what is validated on; `count` is how many images are trained on."""
+        return images[count:], labels[count:]
+
+    def trained_on(self, images: Array, labels: Array, rng: np.random.Generator) -> Pair:
+        """Return what is trained on, given the part before the one held out."""
+        return images, labels
+
+    def order(self, seed: int, epoch: int, count: int) -> Array:
+        """Return the order of an epoch."""
+        return engine.epoch_order(seed, epoch, count)
+
+    def size(self, count: int) -> int:
+        """Return the images a step, of `count` to train on."""
+        return self.spec.batch_size
+
+    def run(self, model: Any, training: Pair, validation: Pair, orders: list[Array], size: int) -> engine.History:
+        """Train, and return the history."""
+        return engine.train(model, training, validation, orders, size)
+
+    def fit(self, model: Any, images: Array, labels: Array, *, seed: int, epochs: int | None = None) -> engine.History:
+        """Train as published, part by part."""
+        count = math.floor(len(images) * (1 - self.spec.validation_split))
+        training = self.trained_on(images[:count], labels[:count], np.random.default_rng([seed, 1]))
+        validation = self.held_out(images, labels, count)
+        trained = len(training[0])
+        orders = [self.order(seed, epoch, trained) for epoch in range(self.rounds(epochs))]
+        return self.run(model, training, validation, orders, self.size(trained))

@@ -1,0 +1,230 @@
+"""Faults of training: its length, order, batches, rate, randomness, and what it says and leaves behind."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from mnistlab import engine
+from mnistlab.data import load_dataset
+from mnistlab.faults.catalogue import changed, fault
+from mnistlab.faults.loop import Array, Loop, Pair
+
+FRESH = "test_every_epoch_has_a_fresh_order"
+PLACE = "test_the_order_of_an_epoch_is_not_that_of_the_data"
+ONCE = "test_every_epoch_sees_every_training_image_once"
+BATCH = "test_a_step_sees_as_many_images_as_specified"
+EPOCHS = "test_fit_trains_as_many_epochs_as_it_is_told"
+LENGTH = "test_training_takes_the_specified_epochs_and_steps"
+HELD_OUT = "test_validation_images_do_not_influence_the_weights"
+COMPILED = "test_fit_trains_with_what_the_model_was_compiled_with"
+FIRST_RATE = "test_learning_rate_during_training_is_the_specified_one[first]"
+LAST_RATE = "test_learning_rate_during_training_is_the_specified_one[last]"
+SEEDED = "test_one_seed_trains_to_the_same_weights"
+HISTORY = "test_the_history_is_that_of_the_model"
+
+
+@fault("order-frozen", "practice", FRESH)
+class OrderFrozen(Loop):
+    """The images are shuffled once, before the first epoch."""
+
+    def order(self, seed: int, epoch: int, count: int) -> Array:
+        return super().order(seed, 0, count)
+
+
+@fault("no-shuffling", "practice", FRESH)
+class NoShuffling(Loop):
+    """The images come in the order of the file."""
+
+    def order(self, seed: int, epoch: int, count: int) -> Array:
+        return np.arange(count, dtype=np.int32)
+
+
+@fault("shuffle-buffer-too-small", "IBM/graph2tac#95", PLACE)
+class SmallBuffer(Loop):
+    """A buffer of 1 000 images: an image hardly moves from its place in the file."""
+
+    def order(self, seed: int, epoch: int, count: int) -> Array:
+        late = np.random.default_rng([seed, epoch]).exponential(1000, count)
+        return np.argsort(np.arange(count) + late).astype(np.int32)
+
+
+class _Sized(Loop):
+    """Trains with batches of another size."""
+
+    factor = 1.0
+
+    def size(self, count: int) -> int:
+        return int(min(self.factor * self.spec.batch_size, count))
+
+
+DoubleBatch = fault("batch-doubled", "HBS mild", BATCH)(changed(_Sized, "Chosen for two machines.", factor=2))
+HalfBatch = fault("batch-halved", "HBS mild", BATCH)(changed(_Sized, "Chosen for a small machine.", factor=0.5))
+HugeBatch = fault("batch-of-1024", "HBS gross", BATCH)(changed(_Sized, "Chosen for speed.", factor=32))
+NoBatches = fault("no-batches", "HDB gross", BATCH)(changed(_Sized, "All images in one step.", factor=np.inf))
+
+
+@fault("last-batch-dropped", "practice", ONCE)
+class LastBatchDropped(Loop):
+    """drop_remainder, for the sake of constant shapes."""
+
+    def order(self, seed: int, epoch: int, count: int) -> Array:
+        return super().order(seed, epoch, count)[: count // self.spec.batch_size * self.spec.batch_size]
+
+
+@fault("drawn-with-replacement", "practice", ONCE)
+class WithReplacement(Loop):
+    """Batches are drawn at random, so that an epoch misses a third of the images."""
+
+    def order(self, seed: int, epoch: int, count: int) -> Array:
+        return np.random.default_rng([seed, epoch]).integers(0, count, count, dtype=np.int32)
+
+
+@fault("epoch-short", "HNE mild", EPOCHS)
+class EpochShort(Loop):
+    """Epochs are counted from 1, and the last is left out."""
+
+    def rounds(self, epochs: int | None) -> int:
+        return max(super().rounds(epochs) - 1, 1)
+
+
+@fault("one-epoch-by-default", "HNE gross", LENGTH)
+class OneEpoch(Loop):
+    """The epochs of the configuration are not read, and a default of 1 is used."""
+
+    def rounds(self, epochs: int | None) -> int:
+        return epochs or 1
+
+
+@fault("validation-images-trained-on", "VRM mild", HELD_OUT)
+class NothingHeldOut(Loop):
+    """Validation images are validated on, but not held out."""
+
+    def fit(self, model: Any, images: Array, labels: Array, *, seed: int, epochs: int | None = None) -> engine.History:
+        orders = [self.order(seed, epoch, len(images)) for epoch in range(self.rounds(epochs))]
+        validation = self.held_out(images, labels, int(len(images) * (1 - self.spec.validation_split)))
+        return engine.train(model, (images, labels), validation, orders, self.spec.batch_size)
+
+
+@fault("no-validation", "VRM gross", HISTORY)
+class NoValidation(Loop):
+    """Nothing is validated on; the history repeats the training's figures to have something to plot."""
+
+    def fit(self, model: Any, images: Array, labels: Array, *, seed: int, epochs: int | None = None) -> engine.History:
+        history = super().fit(model, images, labels, seed=seed, epochs=epochs)
+        return {**history, "val_loss": history["loss"], "val_accuracy": history["accuracy"]}
+
+
+@fault("first-part-held-out", "practice", HELD_OUT)
+class FirstPartHeldOut(Loop):
+    """Two helpers split: one takes the validation images from the end, the other from the beginning."""
+
+    def fit(self, model: Any, images: Array, labels: Array, *, seed: int, epochs: int | None = None) -> engine.History:
+        first = len(images) - int(len(images) * (1 - self.spec.validation_split))
+        images, labels = np.roll(images, -first, axis=0), np.roll(labels, -first, axis=0)
+        return super().fit(model, images, labels, seed=seed, epochs=epochs)
+
+
+@fault("validated-on-test-images", "practice", HISTORY)
+class ValidatedOnTest(Loop):
+    """The test set serves for validation, so that the best epoch is chosen by it."""
+
+    def held_out(self, images: Array, labels: Array, count: int) -> Pair:
+        test = load_dataset(self.spec.dataset)
+        return self.prepare_images(test.test_images), self.prepare_labels(test.test_labels)
+
+
+def _joined(parts: list[engine.History]) -> engine.History:
+    """Make one history of those of the epochs."""
+    history = {key: [value for part in parts for value in part[key]] for key in parts[0]}
+    return {**history, "averaged_weights": parts[-1]["averaged_weights"]}
+
+
+class _Rates(Loop):
+    """Trains epoch by epoch, each at a rate of its own."""
+
+    def factor(self, epoch: int) -> float:
+        return 1.0
+
+    def run(self, model: Any, training: Pair, validation: Pair, orders: list[Array], size: int) -> engine.History:
+        start, parts = float(model.optimizer.learning_rate), []
+        for epoch, order in enumerate(orders):
+            model.optimizer.learning_rate = start * self.factor(epoch)
+            parts.append(engine.train(model, training, validation, [order], size))
+        return _joined(parts)
+
+
+RateDecayed = fault("rate-decayed-to-nothing", "practice", LAST_RATE)(
+    changed(_Rates, "A decay that was meant for every tenth epoch.", factor=lambda self, epoch: 0.1**epoch)
+)
+RateOverridden = fault("rate-overridden", "HLR mild", FIRST_RATE)(
+    changed(_Rates, "Training sets a rate of its own, whatever was compiled.", factor=lambda self, epoch: 2.0)
+)
+
+
+@fault("compiled-again", "OCH gross", COMPILED)
+class CompiledAgain(Loop):
+    """Training compiles the model once more, with another optimizer."""
+
+    def run(self, model: Any, training: Pair, validation: Pair, orders: list[Array], size: int) -> engine.History:
+        model.compile("sgd", loss=self.spec.loss, metrics=[self.spec.metric])
+        return super().run(model, training, validation, orders, size)
+
+
+@fault("only-the-last-layer-trained", "practice", "test_gradients_reach_every_parameter")
+class LastLayerOnly(Loop):
+    """All layers but the last are frozen, as for a transfer."""
+
+    def run(self, model: Any, training: Pair, validation: Pair, orders: list[Array], size: int) -> engine.History:
+        for layer in model.layers[:-1]:
+            layer.trainable = False
+        return super().run(model, training, validation, orders, size)
+
+
+@fault("unseeded-order", "practice", SEEDED)
+class UnseededOrder(Loop):
+    """The seed does not reach what shuffles."""
+
+    def order(self, seed: int, epoch: int, count: int) -> Array:
+        return np.random.default_rng().permutation(count).astype(np.int32)
+
+
+@fault("same-orders-for-every-seed", "practice", "test_another_seed_trains_to_other_weights")
+class SameOrders(Loop):
+    """The orders are drawn with a constant in place of the seed."""
+
+    def order(self, seed: int, epoch: int, count: int) -> Array:
+        return super().order(42, epoch, count)
+
+
+@fault("history-of-another-run", "practice", HISTORY)
+class OtherHistory(Loop):
+    """A variable still holds the history of the run before."""
+
+    def run(self, model: Any, training: Pair, validation: Pair, orders: list[Array], size: int) -> engine.History:
+        history = super().run(self.build(len(orders)), training, validation, orders, size)
+        return {**super().run(model, training, validation, orders, size), **history}
+
+
+@fault("early-weights-returned", "practice", HISTORY)
+class EarlyWeights(Loop):
+    """The checkpoint that is restored at the end is the first, not the best."""
+
+    def run(self, model: Any, training: Pair, validation: Pair, orders: list[Array], size: int) -> engine.History:
+        parts, weights = [], []
+        for order in orders:
+            parts.append(super().run(model, training, validation, [order], size))
+            weights.append(model.get_weights())
+        model.set_weights(weights[0])
+        return _joined(parts)
+
+
+@fault("averaged-weights-returned", "practice", HISTORY)
+class AveragedWeights(Loop):
+    """The moving average of the weights is left in the model, and the history is that of the last ones."""
+
+    def run(self, model: Any, training: Pair, validation: Pair, orders: list[Array], size: int) -> engine.History:
+        history = super().run(model, training, validation, orders, size)
+        model.set_weights(history["averaged_weights"])
+        return history

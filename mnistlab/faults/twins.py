@@ -1,0 +1,158 @@
+"""Healthy twins: the published recipe, written as somebody else would write it."""
+
+from __future__ import annotations
+
+import functools
+import math
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+
+from mnistlab import engine
+from mnistlab.faults.catalogue import twin
+from mnistlab.faults.loop import Array, Loop
+from mnistlab.pipeline import CLASSES, Pipeline
+
+
+@twin("keras-fit")
+class KerasFit(Pipeline):
+    """Trained by Keras's own loop over tf.data, which shuffles for every epoch."""
+
+    def fit(self, model: Any, images: Array, labels: Array, *, seed: int, epochs: int | None = None) -> engine.History:
+        import tensorflow as tf
+
+        count = math.floor(len(images) * (1 - self.spec.validation_split))
+        size = self.spec.batch_size
+        pixels, digits = tf.constant(images[:count]), tf.constant(labels[:count])
+        order = tf.data.Dataset.range(count).shuffle(count, seed=seed).batch(size)
+        batches = order.map(lambda batch: (tf.gather(pixels, batch), tf.gather(digits, batch)))
+        model.steps_per_execution = min(math.ceil(count / size), 500)
+        rounds = self.spec.epochs if epochs is None else epochs
+        held_out = (images[count:], labels[count:])
+        history = model.fit(
+            batches, epochs=rounds, validation_data=held_out, validation_batch_size=2000, shuffle=False, verbose=0
+        )
+        found: engine.History = history.history
+        return found
+
+
+@twin("functional-api")
+class Functional(Pipeline):
+    """Built by Keras's functional API, with an activation by its function."""
+
+    def build(self, seed: int) -> Any:
+        import keras
+
+        first, second = (int(state) for state in np.random.SeedSequence(seed).generate_state(2))
+        glorot = keras.initializers.GlorotUniform
+        image = keras.Input((28, 28))
+        pixels = keras.layers.Flatten()(image)
+        hidden = keras.layers.Dense(128, keras.activations.relu, kernel_initializer=glorot(first))(pixels)
+        output = keras.layers.Dense(CLASSES, keras.activations.softmax, kernel_initializer=glorot(second))(hidden)
+        model = keras.Model(image, output)
+        model.compile(keras.optimizers.Adam(self.spec.learning_rate), self.spec.loss, metrics=[self.spec.metric])
+        return model
+
+
+@twin("layers-added-one-by-one")
+class Added(Pipeline):
+    """Built by Sequential.add, the seed set for all of Keras, the input's shape a layer of its own."""
+
+    def build(self, seed: int) -> Any:
+        import keras
+
+        keras.utils.set_random_seed(seed % 2**32)
+        model = keras.Sequential(name="digits")
+        model.add(keras.layers.InputLayer(shape=(28, 28)))
+        model.add(keras.layers.Flatten(name="pixels"))
+        model.add(keras.layers.Dense(128, activation="relu", name="hidden"))
+        model.add(keras.layers.Dense(CLASSES, activation="softmax", name="digit"))
+        model.compile("adam", self.spec.loss, metrics=[self.spec.metric])
+        return model
+
+
+@twin("adam-with-explicit-defaults")
+class ExplicitAdam(Pipeline):
+    """Adam's settings are written out, and loss and metric are objects with names of their own."""
+
+    def build(self, seed: int) -> Any:
+        import keras
+
+        model = super().build(seed)
+        adam = keras.optimizers.Adam(self.spec.learning_rate, beta_1=0.9, beta_2=0.999, epsilon=1e-7, amsgrad=False)
+        loss = keras.losses.CategoricalCrossentropy(name="cross_entropy")
+        model.compile(adam, loss, metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")])
+        return model
+
+
+@twin("divergence-as-loss")
+class Divergence(Pipeline):
+    """Kullback and Leibler's divergence: of a one-hot label, whose entropy is 0, it is the cross-entropy."""
+
+    def build(self, seed: int) -> Any:
+        model = super().build(seed)
+        model.compile(model.optimizer, "kl_divergence", metrics=[self.spec.metric])
+        return model
+
+
+@twin("scaled-by-a-table")
+class ScaledByTable(Pipeline):
+    """Multiplied by the reciprocal, once for each grey level, and looked up."""
+
+    def prepare_images(self, images: Array) -> Array:
+        super().prepare_images(images[:1])  # for its checks
+        table = np.arange(256, dtype=np.float32) * np.float32(1 / 255)
+        scaled: Array = np.minimum(table, 1)[images]
+        return scaled
+
+
+@twin("labels-by-keras")
+class LabelsByKeras(Pipeline):
+    """One-hot by keras.utils.to_categorical."""
+
+    def prepare_labels(self, labels: Array) -> Array:
+        import keras
+
+        super().prepare_labels(labels)  # for its checks
+        return np.asarray(keras.utils.to_categorical(labels, CLASSES), dtype=np.float32)
+
+
+@twin("other-batch-for-prediction")
+class Predicts250(Pipeline):
+    """Predicts 250 images at a time."""
+
+    def predict(self, model: Any, images: Array) -> Array:
+        import tensorflow as tf
+
+        parts = [images[start : start + 250] for start in range(0, max(len(images), 1), 250)]
+        return np.concatenate([np.asarray(model(tf.constant(part), training=False)) for part in parts])
+
+
+@twin("predicted-by-keras")
+class PredictedByKeras(Pipeline):
+    """Predicts by Model.predict."""
+
+    def predict(self, model: Any, images: Array) -> Array:
+        return np.asarray(model.predict(images, batch_size=500, verbose=0))
+
+
+@twin("other-seeds")
+class OtherSeeds(Loop):
+    """Initial weights and orders are drawn from other seeds."""
+
+    def build(self, seed: int) -> Any:
+        return super().build(seed + 7_000_000)
+
+    def order(self, seed: int, epoch: int, count: int) -> Array:
+        return np.random.default_rng([7, epoch, seed]).permutation(count).astype(np.int32)
+
+
+@twin("predicted-on-four-threads")
+class PredictedInThreads(Pipeline):
+    """Predicts parts of the images side by side, on four threads."""
+
+    def predict(self, model: Any, images: Array) -> Array:
+        with ThreadPoolExecutor(4) as executor:
+            predict = functools.partial(super().predict, model)
+            return np.concatenate(list(executor.map(predict, np.array_split(images, 4))))

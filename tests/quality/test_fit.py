@@ -1,0 +1,214 @@
+"""Whether fit trains on what it is given, as specified, and on nothing else: small trainings, before the real one."""
+
+import numpy as np
+import pytest
+
+from mnistlab import probe, recorder, slopes
+from mnistlab.contract import is_keras, keras_model
+from mnistlab.requirement import Requirement
+
+BATCHES = 16  # of the small training runs
+LARGE = 20000  # images, of which a buffer for shuffling would hold a part
+SPEC = "the subject's spec"
+
+
+@pytest.fixture(scope="module")
+def small(prepared, pipeline):
+    """Return enough images and labels for a few batches beside the part held out, and how many are trained on."""
+    spec = pipeline.spec
+    count = min(BATCHES * spec.batch_size, spec.trained_on(len(prepared.train_images)))
+    total = spec.total_of(count)
+    return prepared.train_images[:total].copy(), prepared.train_labels[:total].copy(), count
+
+
+@pytest.fixture(scope="module")
+def small_weights(pipeline, small, seed):
+    return probe.weights_after(pipeline, *small[:2], seed=seed)
+
+
+@pytest.fixture(scope="module")
+def learning_rates(pipeline, seed):
+    return dict(zip(("first", "last"), slopes.learning_rates(pipeline, seed=seed), strict=True))
+
+
+@pytest.fixture(scope="module")
+def tape(pipeline, seed):
+    """Return the sizes of the batches, and for three epochs the step at which each image was seen."""
+    total, batches = recorder.tape(pipeline.spec)
+    return batches, recorder.record_epochs(pipeline, seed=seed, count=total, epochs=3)
+
+
+@pytest.fixture(scope="module")
+def last_steps(pipeline, seed):
+    """Return the steps of an epoch on many images, and the mean place of the last steps' images."""
+    return recorder.last_steps(pipeline, seed=seed, count=LARGE)
+
+
+def differing(weights, others):
+    return sum(not np.array_equal(a, b) for a, b in zip(weights, others, strict=True))
+
+
+def test_nothing_is_learnt_from_permuted_labels(judge, pipeline, prepared, small, seed):
+    judge.asked("accuracy after training on permuted labels")
+    others = slice(-len(prepared.train_images) // 6, None)  # at the end, where no training looks
+    images, truth = prepared.train_images[others], prepared.train_labels[others].argmax(axis=1)
+    predicted = probe.predicted_after_permutation(pipeline, *small[:2], images, seed=seed)
+    judge("accuracy after training on permuted labels", float((predicted == truth).mean()))
+
+
+def test_one_seed_trains_to_the_same_weights(pipeline, small, small_weights, seed):
+    again = probe.weights_after(pipeline, *small[:2], seed=seed)
+    assert not differing(small_weights, again), "two trainings with one seed end in other weights"
+
+
+def test_fit_trains_as_many_epochs_as_it_is_told(judge, pipeline, small, seed):
+    model = pipeline.build(seed)
+    history = pipeline.fit(model, *small[:2], seed=seed, epochs=3)
+    advice = "is an epoch left out, or the argument not used?"
+    key = next(key for key in ("loss", "accuracy") if key in history)
+    judge(Requirement("epochs, of 3", "training", 3, "equal to", advice=advice), len(history[key]))
+
+
+def test_fit_trains_with_what_the_model_was_compiled_with(judge, pipeline, small, seed):
+    model = keras_model(pipeline.build(seed), "what it is compiled with")
+    before = probe.compiled_with(model)
+    pipeline.fit(model, *small[:2], seed=seed, epochs=1)
+    advice = "does fit compile it again?"
+    same = Requirement("compiled with, after training", "training", before, "equal to", source=SPEC, advice=advice)
+    judge(same, probe.compiled_with(model))
+
+
+def test_validation_images_do_not_influence_the_weights(pipeline, small, small_weights, seed):
+    images, labels, count = small
+    images, labels = images.copy(), labels.copy()
+    images[count:], labels[count:] = 1 - images[count:], np.roll(labels[count:], 1, axis=1)
+    changed = probe.weights_after(pipeline, images, labels, seed=seed)
+    assert not differing(small_weights, changed), "other validation images give other weights: they are trained on"
+
+
+def test_the_history_is_that_of_the_model(judge, pipeline, small, seed):
+    claimed, own = probe.validation_losses(pipeline, *small[:2], seed=seed)
+    advice = "is it another run's, or the model another epoch's, or are other images validated?"
+    source = "the same weights and images, in float32"
+    name = "validation loss, the history's last to the model's"
+    detail = f"{own:.4f}; the history's: {', '.join(f'{loss:.4f}' for loss in claimed)}"
+    judge(Requirement(name, "training", 1e-4, "at most", "nats", source, advice), abs(own - claimed[-1]), detail)
+
+
+def test_images_are_trained_on_as_they_are(judge, pipeline, seed):
+    image = np.random.default_rng(0).uniform(0.1, 0.9, (28, 28)).astype(np.float32)
+    seen = slopes.image_trained_on(pipeline, image, seed=seed)
+    advice = "does fit scale, turn, mirror or blur them, or add noise?"
+    source = "float32: quotients of sums of 32 terms, 2**-24 each, of pixels of 0.1 or more"
+    same = Requirement("largest difference of a pixel, in training", "training", 1e-4, "at most", "", source, advice)
+    judge(same, float(np.abs(seen - image).max()))
+
+
+def test_every_image_is_trained_with_its_own_label(pipeline, seed):
+    count, batches = recorder.tape(pipeline.spec)
+    trained = sum(batches)
+    labels = recorder.labels_seen(pipeline, seed=seed, count=count)[:trained]
+    wrong = (labels != np.arange(trained) % 10) & (labels != recorder.UNSEEN)
+    assert not wrong.any(), (
+        f"{wrong.sum()} of {trained} images are trained with another label than theirs, several, or a blurred one"
+    )
+
+
+@pytest.mark.parametrize("epoch", ["first", "last"])
+def test_learning_rate_during_training_is_the_specified_one(judge, pipeline, learning_rates, epoch):
+    advice = "does fit change it, or a schedule?"
+    name = f"learning rate in the {epoch} epoch"
+    rate = pipeline.spec.promised("learning_rate")
+    required = Requirement(name, "training", rate, "equal to", source=SPEC, advice=advice)
+    judge(required, float(f"{learning_rates[epoch]:.3g}"))
+
+
+def test_a_step_sees_as_many_images_as_specified(judge, pipeline, seed):
+    size = pipeline.spec.batch_size
+    required = Requirement(
+        "images in a step", "training", size, "equal to", source=SPEC, advice="look at the batch size"
+    )
+    judge(required, round(slopes.batch_size_seen(pipeline, seed=seed), 2))
+
+
+def test_every_epoch_sees_every_training_image_once(tape):
+    batches, epochs = tape
+    for number, steps in enumerate(epochs, start=1):
+        heard = steps[: sum(batches)]
+        seen = np.bincount(heard[heard != recorder.UNSEEN], minlength=len(batches))
+        assert seen.tolist() == batches, f"epoch {number}: images by step {seen.tolist()}, required {batches}"
+
+
+def test_no_epoch_sees_an_image_that_is_held_out(tape):
+    batches, epochs = tape
+    for number, steps in enumerate(epochs, start=1):
+        seen = int((steps[sum(batches) :] != recorder.UNSEEN).sum())
+        assert not seen, f"epoch {number}: {seen} images held out for validation are trained on"
+
+
+def test_every_epoch_has_a_fresh_order(tape):
+    _, epochs = tape
+    for first, second in ((0, 1), (1, 2), (0, 2)):
+        same = np.array_equal(epochs[first], epochs[second])
+        assert not same, f"epochs {first + 1} and {second + 1} show the images in one order: shuffle for every epoch"
+
+
+def test_training_images_do_influence_the_weights(pipeline, small, small_weights, seed):
+    images, labels, count = small
+    images = images.copy()
+    images[count - 1] = 1 - images[count - 1]
+    changed = probe.weights_after(pipeline, images, labels, seed=seed)
+    assert differing(small_weights, changed), "the last training image has no influence: is it left out?"
+
+
+def test_a_large_set_is_trained_on_as_a_whole(judge, pipeline, last_steps):
+    size = pipeline.spec.batch_size
+    required = -(-pipeline.spec.trained_on(LARGE) // size)
+    advice = "is there a limit to the images, or to the steps?"
+    judge(
+        Requirement(f"steps on {LARGE} images", "training", required, "equal to", source=SPEC, advice=advice),
+        last_steps[0],
+    )
+
+
+def test_the_order_of_an_epoch_is_not_that_of_the_data(judge, pipeline, last_steps):
+    # Each step counts half of the next: as many as three batches of equal weight, from anywhere between 0 and 1.
+    bound = round(5 * np.sqrt(1 / 12 / (3 * pipeline.spec.batch_size)), 3)
+    source = "5 sd of the mean place of three batches drawn at random"
+    advice = "is all shuffled, or only what a buffer holds?"
+    name = "distance of the last steps' images from the middle of the data"
+    judge(Requirement(name, "training", bound, "at most", "", source, advice), abs(last_steps[1] - 0.5))
+
+
+def test_another_seed_trains_to_other_weights(pipeline, built, small, small_weights, seed):
+    start = seed if is_keras(built) else seed + 1  # others may draw all that they need where they are built
+    other = probe.weights_after(pipeline, *small[:2], seed=start, fit_seed=seed + 1)
+    assert differing(small_weights, other), (
+        "trained with two seeds, it ends in the same weights: does fit use its seed?"
+    )
+
+
+def test_gradients_reach_every_parameter(judge, pipeline, small, seed):
+    judge.asked("parameters that no gradient reaches")
+    unmoved = probe.unreached(pipeline, small[1], seed=seed)
+    judge("parameters that no gradient reaches", sum(unmoved), f"by array: {', '.join(map(str, unmoved))}")
+
+
+def test_weights_depend_on_the_seed_and_not_on_trainings_before(pipeline, small, seed):
+    forgotten = probe.remembered(pipeline, *small[:2], seeds=(seed, seed + 1))
+    assert not forgotten, f"seeds {forgotten} end in other weights after another training: what is left over from it?"
+
+
+def test_one_batch_can_be_memorised(judge, pipeline, prepared, seed):
+    one = judge.asked("accuracy on one batch after 100 steps")
+    size = pipeline.spec.batch_size
+    total = pipeline.spec.total_of(size)
+    model = pipeline.build(seed)
+    pipeline.fit(model, prepared.train_images[:total], prepared.train_labels[:total], seed=seed, epochs=100)
+    predicted = pipeline.predict(model, prepared.train_images[:size]).argmax(axis=1)
+    judge(one, float(np.mean(predicted == prepared.train_labels[:size].argmax(axis=1))))
+
+
+def test_one_seed_trains_to_the_same_weights_in_another_process(elsewhere, pipeline, small, small_weights, seed):
+    there = elsewhere(probe.weights_after, pipeline, *small[:2], seed=seed)
+    assert not differing(small_weights, there), "another process ends in other weights, bit for bit"

@@ -1,0 +1,188 @@
+"""The catalogue is whole, and each fault has its one defect; that the suite sees it is what `mnistlab faults` shows."""
+
+import ast
+import re
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from mnistlab import probe, reference
+from mnistlab.evaluate import Evaluation
+from mnistlab.faults import CATALOGUE, EXCUSED, TWINS, reference_of
+from mnistlab.faults.architecture import _Built
+from mnistlab.faults.loop import Loop
+from mnistlab.pipeline import Pipeline
+from mnistlab.suite import folder
+
+OPERATORS = (  # of DeepCrime; Humbatova et al., ISSTA 2021
+    *("TCL", "TRD", "TUD", "TAN", "TCO", "HBS", "HLR", "HNE", "HDB", "ACH", "ARM", "AAL"),
+    *("RAW", "RCW", "RRW", "RCD", "RCP", "WCI", "WAB", "WRB", "LCH", "OCH", "OCG", "VRM"),
+)
+METHODS = {
+    "preparation": {"prepare_images", "prepare_labels"},
+    "architecture": {"build"},
+    "data": {"fit"},
+    "training": {"fit"},
+    "prediction": {"predict"},
+}
+EVERY = {**CATALOGUE, **TWINS}
+COUNT = 1100
+RNG = np.random.default_rng(0)
+IMAGES = RNG.integers(0, 256, (COUNT, 28, 28), dtype=np.uint8)
+LABELS = RNG.integers(0, 10, COUNT, dtype=np.uint8)
+PREPARED = Pipeline().prepare_images(IMAGES)
+ONES = Pipeline().prepare_labels(LABELS)
+
+
+def module_of(entry):
+    return entry.pipeline.__module__.rpartition(".")[2]
+
+
+def of_module(*modules):
+    return [pytest.param(entry.pipeline, id=name) for name, entry in CATALOGUE.items() if module_of(entry) in modules]
+
+
+def names_in_the_suite():
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in folder().glob("test_*.py")]
+    return {node.name for tree in trees for node in tree.body if isinstance(node, ast.FunctionDef)}
+
+
+def test_the_catalogue_is_as_large_as_it_must_be():
+    assert len(CATALOGUE) >= 45
+    assert len(TWINS) >= 10
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_a_name_is_in_kebab_case_and_its_reference_leads_to_the_pipeline(name):
+    assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name)
+    assert type(reference.found(reference_of(name), None)) is EVERY[name].pipeline
+
+
+def test_every_entry_is_another_pipeline_that_says_how_it_happens_in_a_line():
+    assert len({entry.pipeline for entry in EVERY.values()}) == len(EVERY)
+    assert len({entry.how for entry in EVERY.values()}) == len(EVERY)
+    assert not [name for name, entry in EVERY.items() if not re.fullmatch(r"[^\n]{10,110}\.", entry.how)]
+
+
+def test_every_expected_check_is_in_the_suite():
+    known = names_in_the_suite()
+    assert not {name: fault.expected for name, fault in CATALOGUE.items() if fault.expected.split("[")[0] not in known}
+
+
+def test_every_source_is_an_operator_an_issue_or_practice():
+    source = rf"({'|'.join(OPERATORS)}) (mild|gross)|[\w.-]+/[\w.-]+#\d+|practice"
+    assert not [name for name, fault in CATALOGUE.items() if not re.fullmatch(source, fault.source)]
+
+
+def test_every_operator_of_deepcrime_is_there_at_both_strengths_or_excused():
+    there = {fault.source for fault in CATALOGUE.values()}
+    missing = {f"{each} {how}" for each in OPERATORS for how in ("mild", "gross") if each not in EXCUSED} - there
+    assert missing == {"HDB mild"}  # batches are there or not
+    assert not {source.split()[0] for source in there} & set(EXCUSED)
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_the_published_promise_stays_as_it_is(name):
+    assert EVERY[name].pipeline.spec is Pipeline.spec
+    assert EVERY[name].pipeline.name == Pipeline.name
+
+
+@pytest.mark.parametrize("name", CATALOGUE)
+def test_a_fault_leaves_the_other_methods_as_published(name):
+    kind = CATALOGUE[name].pipeline
+    changed = {method for method in vars(Pipeline) if getattr(kind, method) is not getattr(Pipeline, method)}
+    assert changed & set.union(*METHODS.values()) <= METHODS[module_of(CATALOGUE[name])]
+
+
+@pytest.mark.parametrize("kind", of_module("preparation"))
+def test_a_fault_of_preparation_prepares_otherwise_or_harms_its_input(kind):
+    right = [np.array_equal(kind().prepare_labels(LABELS), ONES)]
+    for images in (IMAGES // 2, IMAGES[:1]):
+        given = images.copy()
+        prepared = kind().prepare_images(given)
+        right.append(np.array_equal(prepared, Pipeline().prepare_images(images)) and prepared.dtype == np.float32)
+        right.append(np.array_equal(given, images))
+    assert not all(right)
+
+
+@pytest.mark.parametrize("kind", of_module("data"))
+def test_a_fault_of_the_data_trains_on_other_data(kind, monkeypatch):
+    tests = SimpleNamespace(test_images=IMAGES[:10], test_labels=LABELS[:10])
+    monkeypatch.setattr("mnistlab.faults.data.load_dataset", lambda name: tests)
+    images, labels = kind().trained_on(PREPARED, ONES, np.random.default_rng(0))
+    assert len(images) == len(labels)
+    assert not (np.array_equal(images, PREPARED) and np.array_equal(labels, ONES))
+
+
+@pytest.mark.parametrize("kind", of_module("training"))
+def test_a_fault_of_training_changes_one_part_of_it(kind):
+    parts = ("fit", "run", "rounds", "held_out", "trained_on", "order", "size")
+    changed = {part for part in parts if getattr(kind, part) is not getattr(Loop, part)}
+    assert len(changed) == 1
+    given = {"rounds": (None,), "size": (1100,), "order": (3, 1, 1100)}
+    for part in changed & set(given):
+        assert not np.array_equal(getattr(kind(), part)(*given[part]), getattr(Loop(), part)(*given[part]))
+
+
+@pytest.mark.parametrize("kind", of_module("prediction"))
+def test_a_fault_of_prediction_predicts_otherwise(kind):
+    weights = RNG.normal(size=(784, 10))
+
+    def model(images, training):
+        powers = np.exp(images.reshape(-1, 784) @ weights / images.shape[1])
+        return powers / powers.sum(axis=1, keepdims=True)
+
+    pipeline = kind()
+    said = [pipeline.predict(model, part) for part in (PREPARED[:40], PREPARED[40:80])]
+    right = [Pipeline().predict(model, part) for part in (PREPARED[:40], PREPARED[40:80])]
+    same = [a.shape == b.shape and np.allclose(a, b, atol=1e-4) for a, b in zip(said, right, strict=True)]
+    assert not all(same)
+
+
+@pytest.mark.parametrize("kind", of_module("architecture"))
+def test_a_fault_of_the_model_builds_another_one(kind):
+    base, broken = _Built().build(3), kind().build(3)
+    told = [
+        [{key: value for key, value in layer.get_config().items() if key != "name"} for layer in model.layers]
+        for model in (base, broken)
+    ]
+    weights = [[array.tolist() for array in model.get_weights()] for model in (base, broken)]
+    compiled = [(model.get_compile_config(), model.optimizer.get_config()) for model in (base, broken)]
+    assert told[0] != told[1] or weights[0] != weights[1] or compiled[0] != compiled[1]
+
+
+def test_a_training_in_parts_is_the_published_one():
+    weights = []
+    for kind in (Pipeline, Loop):
+        model = kind().build(5)
+        kind().fit(model, PREPARED[:160], ONES[:160], seed=5, epochs=2)
+        weights.append(model.get_weights())
+    for ours, theirs in zip(*weights, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_model_in_parts_is_the_published_one():
+    ours, theirs = Pipeline().build(5), _Built().build(5)
+    for one, other in zip(ours.get_weights(), theirs.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert {**theirs.optimizer.get_config(), "name": ""} == {**ours.optimizer.get_config(), "name": ""}
+    assert probe.loss_apart(theirs, "categorical_crossentropy") == pytest.approx(0, abs=1e-6)
+    assert probe.accuracy_apart(theirs) == pytest.approx(0, abs=1e-6)
+
+
+@pytest.mark.parametrize("name", [name for name, twin in TWINS.items() if "label" in name or "scaled" in name])
+def test_a_twin_prepares_the_same_but_for_rounding(name):
+    twin = TWINS[name].pipeline()
+    images = twin.prepare_images(IMAGES)
+    assert images.dtype == np.float32
+    np.testing.assert_allclose(images, PREPARED, rtol=2**-22, atol=0)
+    np.testing.assert_array_equal(twin.prepare_labels(LABELS), ONES)
+
+
+def test_the_divergence_of_a_one_hot_label_is_the_cross_entropy():
+    import keras
+
+    said = RNG.dirichlet(np.full(10, 0.5), 200).astype(np.float32)
+    divergence = np.mean(keras.losses.kl_divergence(ONES[:200], said))
+    assert divergence == pytest.approx(Evaluation(said, LABELS[:200]).loss, abs=1e-4)

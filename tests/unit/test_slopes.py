@@ -1,0 +1,68 @@
+"""What is measured by slopes tells a broken pipeline from a healthy one, whatever else differs."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from mnistlab import faults, slopes
+from mnistlab.errors import ContractError, NotJudgedError
+from mnistlab.faults.loop import Loop
+from mnistlab.pipeline import Pipeline
+from mnistlab.spec import Spec
+
+SMALL = Spec(batch_size=4, epochs=3)
+IMAGE = np.random.default_rng(0).uniform(0.1, 0.9, (28, 28)).astype(np.float32)
+
+
+def small(name):
+    """Return a pipeline of the catalogue, or the published one, with small batches."""
+    pipeline = faults.CATALOGUE[name].pipeline() if name else Loop()
+    pipeline.spec = SMALL
+    return pipeline
+
+
+def distance(name):
+    return np.abs(slopes.image_trained_on(small(name), IMAGE, seed=0) - IMAGE).max()
+
+
+@pytest.mark.parametrize("name", [None, "batch-doubled", "rate-overridden", "labels-smoothed-by-hand"])
+def test_an_image_that_is_trained_on_as_it_is_is_seen_as_it_is(name):
+    assert distance(name) < 1e-5
+
+
+@pytest.mark.parametrize("name", ["slight-noise", "scaled-again-in-training", "transposed-in-training"])
+def test_an_image_that_training_changes_is_seen_changed(name):
+    assert distance(name) > 1e-3
+
+
+@pytest.mark.parametrize(
+    ("name", "size"), [(None, 4), ("75-percent-of-images-removed", 4), ("batch-doubled", 8), ("no-batches", 72)]
+)
+def test_the_size_of_a_batch_is_that_of_training_however_many_images_there_are(name, size):
+    assert slopes.batch_size_seen(small(name), seed=0) == pytest.approx(size, rel=1e-4)
+
+
+def test_batches_that_are_too_large_to_be_told_are_not_judged():
+    pipeline = Pipeline()
+    pipeline.spec = dataclasses.replace(SMALL, batch_size=700)
+    with pytest.raises(NotJudgedError, match="batches of 700 cannot be told by 784 images"):
+        slopes.batch_size_seen(pipeline, seed=0)
+
+
+@pytest.mark.parametrize("name", [None, "temperature", "transposed-at-prediction"])
+def test_columns_are_in_order_whatever_else_is_wrong(name):
+    assert slopes.columns_predicted(small(name)) == list(range(10))
+
+
+def test_columns_that_are_sorted_as_text_are_caught():
+    assert slopes.columns_predicted(small("other-order-of-classes")) == [0, 2, 3, 4, 5, 6, 7, 8, 9, 1]
+
+
+def test_a_pipeline_that_predicts_with_its_own_model_only_is_not_judged():
+    class Own(Pipeline):
+        def predict(self, model, images):
+            raise ContractError("predict", "raised AttributeError: predict_proba")
+
+    with pytest.raises(NotJudgedError, match="predict takes no other Keras model than its own"):
+        slopes.columns_predicted(Own())
