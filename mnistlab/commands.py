@@ -1,11 +1,14 @@
-"""The commands about the gates, ``mnistlab baseline`` and ``mnistlab power``: arguments only, so that help is fast."""
+"""The commands ``mnistlab baseline``, ``power`` and ``faults``: arguments only, so that help is fast."""
 
 from __future__ import annotations
 
 import argparse
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from mnistlab.options import add_subject_options
 
 FOLDER = "baselines"
 BUDGET = 32
@@ -18,47 +21,86 @@ def add_gate_options(add: Callable[..., Any]) -> None:
     add("--seeds", type=int, default=BUDGET, help=f"most trainings of the recipe gate (default: {BUDGET})")
     add("--baselines", metavar="DIR", help="where accepted results are kept (default: baselines)")
     add("--model", metavar="FILE", help="judge this .keras file against the accepted predictions; nothing is trained")
+    add_scheduler(add)
+
+
+def add_scheduler(add: Callable[..., Any]) -> None:
+    """Add the option of where trainings and trials run."""
+    add("--scheduler", metavar="ADDRESS", help="of a Dask cluster, to run on it, such as tcp://HOST:8786")
 
 
 def add_commands(commands: Any, data: argparse.ArgumentParser) -> None:
-    """Add ``baseline`` with its three actions, and ``power``."""
+    """Add ``baseline`` with its three actions, ``power``, and ``faults``."""
     text = "what was last accepted: accept, show, compare"
     actions = commands.add_parser("baseline", help=text, description=text.capitalize())
     choices = actions.add_subparsers(dest="action", required=True)
     accept = choices.add_parser("accept", parents=[data], help="train, show old against new, and accept")
     accept.add_argument("--seeds", type=int, default=96, help="how many to train (default: 96)")
+    add_scheduler(accept.add_argument)
     show = choices.add_parser("show", parents=[data], help="print what was accepted")
     for parser in (accept, show):
+        add_subject_options(parser.add_argument)
         parser.add_argument("--baselines", metavar="DIR", default=FOLDER, help="where they are kept")
     compare = choices.add_parser("compare", help="hold one baseline against another; exit 1 unless it is no worse")
     compare.add_argument("old", metavar="A", type=Path)
     compare.add_argument("new", metavar="B", type=Path)
     text = "how often the gates err, measured on real trainings"
     power = commands.add_parser("power", help=text, description=text.capitalize())
+    choices = ("all", "mnist", "digits")
+    power.add_argument("--dataset", choices=choices, default="all", help="whose gates (default: all)")
     power.add_argument("--margin", type=_margin, metavar="M", help="of one more gate, a fraction")
     power.add_argument("--seeds", type=int, default=BUDGET, help="most seeds of that gate")
     power.add_argument("--gates", type=int, default=2000, help="simulated for each rate, of rare ones 5 times as many")
-    power.add_argument("--pools", metavar="FILE", type=Path, default=Path("benchmarks/pools.json"))
+    text = "where the pools and complete gates are (default: benchmarks)"
+    power.add_argument("--pools", metavar="DIR", type=Path, default=Path("benchmarks"), help=text)
     power.add_argument("--baselines", metavar="DIR", default=FOLDER, help="where the rates go")
     power.add_argument("--docs", metavar="DIR", type=Path, default=Path("docs"), help="where page and picture go")
+    _add_faults(commands, data)
+
+
+def _add_faults(commands: Any, data: argparse.ArgumentParser) -> None:
+    text = "run the suite on broken pipelines: which check catches which fault"
+    faults = commands.add_parser("faults", parents=[data], help=text, description=text.capitalize())
+    faults.add_argument("--list", action="store_true", help="show what there is, and run nothing")
+    only = "this fault or twin alone; may be repeated"
+    faults.add_argument("--only", metavar="NAME", action="append", default=[], help=only)
+    faults.add_argument("--sample", action="store_true", help="ten of them, in a minute or two")
+    full = "run every check on each, for the whole matrix (default: up to the first failure)"
+    faults.add_argument("--full", action="store_true", help=full)
+    faults.add_argument("--out", metavar="DIR", default="faults", help="where the page goes (default: faults)")
+    faults.add_argument("--docs", metavar="DIR", type=Path, help="where Markdown and a picture go, if wanted")
+    faults.add_argument("--timeout", type=float, default=600, metavar="S", help="seconds of one trial (default: 600)")
+    faults.add_argument("--processes", type=int, default=0, metavar="N", help="here (default: one a core)")
+    add_scheduler(faults.add_argument)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run ``baseline`` or ``power``."""
-    if options.command == "power":
-        from mnistlab.power_page import command
+    """Run one of these commands."""
+    if options.command == "faults":
+        from mnistlab.campaign import command
+    elif options.command == "power":
+        from mnistlab.power_command import command
     else:
         from mnistlab.accept import command
     return command(options)
 
 
-def baseline_folder(named: str | None) -> Path:
-    """Return where accepted results are kept: as named, else here, in the clone, or beside this file in a wheel."""
+def baseline_folder(named: str | None, file: str) -> Path:
+    """Return where an accepted result is kept: as named, else here, in the clone, or beside this file in a wheel.
+
+    Where there is none, it is to be kept here.
+    """
     if named:
         return Path(named)
     package = Path(__file__).resolve().parent
     places = (Path(FOLDER), package.parent / FOLDER, package / FOLDER)
-    return next((place for place in places if place.is_dir()), places[0])
+    return next((place for place in places if (place / file).is_file()), places[0])
+
+
+def accept_command(dataset: str, pipeline: str | None, spec: str | None, baselines: str | None) -> str:
+    """Return the options behind ``mnistlab baseline accept`` that accept what a run judged."""
+    given = {"dataset": dataset, "pipeline": pipeline, "spec": spec, "baselines": baselines}
+    return " ".join(f"--{name} {shlex.quote(value)}" for name, value in given.items() if value)
 
 
 def _margin(text: str) -> float:

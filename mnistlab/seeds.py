@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-from collections.abc import Iterator, Sequence
-from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
-from dataclasses import dataclass, field
+import contextlib
+import dataclasses
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mnistlab.behaviour import SEVERITY
 from mnistlab.calibrate import reliability
+from mnistlab.corrupt import CORRUPTIONS, corrupt
 from mnistlab.data import Dataset
-from mnistlab.errors import MnistlabError
+from mnistlab.errors import ContractError, MnistlabError, NotJudgedError
 from mnistlab.evaluate import Evaluation
+from mnistlab.lane import DiedError
 from mnistlab.slices import thirds
+from mnistlab.workers import Place, available_cores, opened
 
 Columns = dict[str, dict[str, NDArray[np.float64]]]
 """Metrics of many seeds: probe, metric -> one value a seed."""
@@ -24,98 +29,96 @@ Columns = dict[str, dict[str, NDArray[np.float64]]]
 GAP = "loss above the averaged"
 """The final weights' loss less that of the averaged ones: how noisy the last steps were."""
 
+CORRUPTED = 1000
+"""The first test images, which every corruption is tried on: all would take as long as the training."""
+
 MOST_PROCESSES = 8
 """As many as the first look has seeds; each takes 0.7 GB."""
+
+FEW_CORES = 4
+HERE = Place()
 
 
 @dataclass(frozen=True, eq=False)
 class Seed:
-    """What one training came to.
-
-    Attributes
-    ----------
-    seed : int
-    probes : dict
-        ``"final"`` and, where the engine trains, ``"averaged"``: the metrics of these weights by name.
-    evaluation : Evaluation
-        Of the final weights.
-    """
+    """What one training came to."""
 
     seed: int
-    probes: dict[str, dict[str, float]]
-    evaluation: Evaluation
+    probes: dict[str, dict[str, float]]  # "final" and, where the engine trains, "averaged": their metrics by name
+    evaluation: Evaluation  # of the final weights
 
 
 @dataclass(eq=False)
 class Trainer:
-    """Trains a pipeline on a dataset, one seed a call; prepares the data at the first.
-
-    Attributes
-    ----------
-    pipeline : Pipeline
-    dataset : Dataset
-    """
+    """Trains a pipeline on a dataset, one seed a call; prepares the data at the first."""
 
     pipeline: Any
     dataset: Dataset
-    _prepared: list[NDArray[np.float32]] = field(default_factory=list)
-    _slices: dict[str, NDArray[np.int64]] = field(default_factory=dict)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel without what it keeps."""
+        return Trainer, (self.pipeline, self.dataset)
 
     def __call__(self, seed: int) -> Seed:
-        """Build, train and measure one seed.
-
-        Parameters
-        ----------
-        seed : int
-
-        Returns
-        -------
-        Seed
-
-        Raises
-        ------
-        MnistlabError
-            If the predictions cannot be evaluated, for instance because training diverged.
-        """
+        """Build, train and measure one seed; MnistlabError if it cannot be evaluated, for instance as it diverged."""
         try:
             return self._measure(seed)
+        except (ContractError, NotJudgedError):
+            raise  # what it says is true of every seed
         except MnistlabError as error:
             raise MnistlabError(f"training with seed {seed}: {error}") from error
 
     def _measure(self, seed: int) -> Seed:
-        pipeline, data = self.pipeline, self.dataset
-        if not self._prepared:
-            self._prepared.append(pipeline.prepare_images(data.train_images))
-            self._prepared.append(pipeline.prepare_labels(data.train_labels))
-            self._prepared.append(pipeline.prepare_images(data.test_images))
-            self._slices.update(thirds(data.test_images))
-        images, labels, test = self._prepared
-        model = pipeline.build(seed)
-        history = pipeline.fit(model, images, labels, seed=seed)
-        final = Evaluation(pipeline.predict(model, test), data.test_labels)
-        probes = {"final": metrics(final, self._slices)}
+        images, labels = self._training
+        model = self.pipeline.build(seed)
+        history = self.pipeline.fit(model, images, labels, seed=seed)
+        final, probe = self._probe(model)
+        probes = {"final": probe}
         if "averaged_weights" in history:
             model.set_weights(history["averaged_weights"])
-            averaged = Evaluation(pipeline.predict(model, test), data.test_labels)
-            probes["averaged"] = metrics(averaged, self._slices)
-            probes["final"][GAP] = final.loss - averaged.loss
+            averaged, probes["averaged"] = self._probe(model)
+            probe[GAP] = final.loss - averaged.loss
         return Seed(seed, probes, final)
+
+    def _probe(self, model: Any) -> tuple[Evaluation, dict[str, float]]:
+        """Measure a model as it is now."""
+        evaluation = Evaluation(self.pipeline.predict(model, self._test), self.dataset.test_labels)
+        return evaluation, metrics(evaluation, self._slices) | self._under_corruption(model)
+
+    def _under_corruption(self, model: Any) -> dict[str, float]:
+        """Measure mean accuracy under corruption, where it can be: no gate needs it; robustness has its own tests."""
+        labels = np.tile(self.dataset.test_labels[:CORRUPTED], len(CORRUPTIONS))
+        try:
+            return {"corruption accuracy": Evaluation(self.pipeline.predict(model, self._corrupted), labels).accuracy}
+        except MnistlabError:
+            return {}
+
+    @cached_property
+    def _training(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        data = self.dataset
+        return self.pipeline.prepare_images(data.train_images), self.pipeline.prepare_labels(data.train_labels)
+
+    @cached_property
+    def _test(self) -> NDArray[np.float32]:
+        prepared: NDArray[np.float32] = self.pipeline.prepare_images(self.dataset.test_images)
+        return prepared
+
+    @cached_property
+    def _corrupted(self) -> NDArray[np.float32]:
+        """The first test images under every corruption, one corruption behind the other: 41 MB."""
+        images = self.dataset.test_images[:CORRUPTED]
+        return np.concatenate([self.pipeline.prepare_images(corrupt(images, name, SEVERITY)) for name in CORRUPTIONS])
+
+    @cached_property
+    def _slices(self) -> dict[str, NDArray[np.int64]]:
+        return thirds(self.dataset.test_images)
 
 
 def metrics(evaluation: Evaluation, slices: dict[str, NDArray[np.int64]]) -> dict[str, float]:
-    """Measure one evaluation.
+    """Measure one evaluation, with the indices of images by the slice's name.
 
-    Parameters
-    ----------
-    evaluation : Evaluation
-    slices : dict of numpy.ndarray of int64
-        Indices of images by the slice's name.
-
-    Returns
-    -------
-    dict
-        Accuracy, worst recall, the recall of each digit and the accuracy of each slice, as fractions; loss in nats;
-        expected calibration error, a fraction. A digit without images has no recall.
+    Accuracy, worst recall, the recall of each digit (that has images) and the accuracy of each slice, as fractions;
+    loss in nats; expected calibration error, a fraction.
     """
     recall = {f"digit {digit}": float(value) for digit, value in enumerate(evaluation.recall) if not np.isnan(value)}
     return {
@@ -129,18 +132,7 @@ def metrics(evaluation: Evaluation, slices: dict[str, NDArray[np.int64]]) -> dic
 
 
 def columns(seeds: Sequence[Seed]) -> Columns:
-    """Turn seeds into arrays, one for each metric that all of them have.
-
-    Parameters
-    ----------
-    seeds : sequence of Seed
-        At least one.
-
-    Returns
-    -------
-    dict
-        Probe, metric -> numpy.ndarray of float64, shape (seeds,).
-    """
+    """Turn seeds, at least one, into arrays, one for each metric that all of them have."""
     rows = [seed.probes for seed in seeds]
     shared = {probe: set.intersection(*(set(row.get(probe, ())) for row in rows)) for probe in rows[0]}
     return {
@@ -150,60 +142,39 @@ def columns(seeds: Sequence[Seed]) -> Columns:
     }
 
 
-def train_seeds(pipeline: Any, dataset: Dataset, seeds: Sequence[int], processes: int = 0) -> Iterator[Seed]:
-    """Train seeds, spread over the cores, and yield each in the order of `seeds`.
+@contextlib.contextmanager
+def trainings(pipeline: Any, dataset: Dataset, place: Place) -> Iterator[Callable[[Sequence[int]], Iterator[Seed]]]:
+    """Give a function that trains seeds and yields each in their order, as `train_seeds` does, any number of times.
 
     Parameters
     ----------
     pipeline : Pipeline
-        Importable, if there are several processes.
+        One that can be pickled, if it is trained in other processes.
     dataset : Dataset
-    seeds : sequence of int
-    processes : int
-        By default as many as pay: one, in this process and on all cores, where there are less than four cores (a
-        process takes 4 s to load TensorFlow, and two cores train one seed 1.5 times as fast as one does); else one
-        a core.
+    place : Place
+        Where; by default in as many processes as pay: in this one, and on all cores, where there are less than four
+        (a process takes 4 s to load TensorFlow, and two cores train one seed 1.5 times as fast as one does), else in
+        one a core.
 
-    Yields
+    Raises
     ------
-    Seed
+    MnistlabError
+        If a training fails, a process dies, or the cluster cannot be used.
     """
-    cores = available_cores()
-    processes = min(processes or (1 if len(cores) < 4 else min(len(cores), MOST_PROCESSES)), len(seeds))
-    trainer = Trainer(pipeline, dataset)
-    if processes < 2:
-        yield from map(trainer, seeds)
+    trainer, cores = Trainer(pipeline, dataset), available_cores()
+    processes = place.processes or (1 if cores < FEW_CORES else min(cores, MOST_PROCESSES))
+    if processes < 2 and not place.scheduler:
+        yield functools.partial(map, trainer)
         return
-    context = multiprocessing.get_context("spawn")
-    places = context.Queue()
-    for number in range(processes):
-        places.put(cores[number % len(cores)])
     try:
-        with ProcessPoolExecutor(processes, context, _begin, (trainer, places)) as executor:
-            yield from executor.map(_train, seeds)
-    except BrokenExecutor as error:
-        reasons = "is there memory for all, 0.7 GB each, and can the pipeline's module be imported?"
-        raise MnistlabError(f"one of {processes} training processes ended early; {reasons}") from error
+        with opened(dataclasses.replace(place, processes=processes)) as pool:
+            yield functools.partial(pool.in_order, trainer)
+    except DiedError as error:
+        reasons = "is there memory, 0.7 GB a process, and can the pipeline's module be imported?"
+        raise MnistlabError(f"a training process {error}; {reasons}") from error
 
 
-def available_cores() -> list[int]:
-    """Return the cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return sorted(os.sched_getaffinity(0))
-    return list(range(os.cpu_count() or 1))
-
-
-_WORKER: list[Trainer] = []
-
-
-def _begin(trainer: Trainer, places: Any) -> None:
-    """Take a core of its own, and keep the trainer, whose data travels once."""
-    core = places.get()
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {core})
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    _WORKER.append(trainer)
-
-
-def _train(seed: int) -> Seed:
-    return _WORKER[0](seed)
+def train_seeds(pipeline: Any, dataset: Dataset, seeds: Sequence[int], place: Place = HERE) -> Iterator[Seed]:
+    """Train seeds and yield each in the order of `seeds`; see `trainings`."""
+    with trainings(pipeline, dataset, place) as train:
+        yield from train(seeds)

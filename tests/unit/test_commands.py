@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from mnistlab import cli
-from mnistlab.commands import baseline_folder
-from mnistlab.loaded import Unknown, load_model
+from mnistlab.commands import accept_command, baseline_folder
 
 
 def test_help_of_all_commands_loads_nothing_heavy():
@@ -39,19 +38,33 @@ def test_power_without_pools_says_how_to_make_them(tmp_path, capsys):
     assert "make them: python benchmarks/pools.py" in capsys.readouterr().err
 
 
-def test_baselines_are_looked_for_where_told_then_here(tmp_path, monkeypatch):
-    assert baseline_folder("there") == Path("there")
+def test_a_baseline_is_looked_for_where_told_then_here_then_where_there_is_one(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    assert baseline_folder("there", "seed-mnist.json") == Path("there")
+    assert baseline_folder(None, "mine-mnist.json") == Path("baselines")
+    assert (baseline_folder(None, "seed-mnist.json") / "seed-mnist.json").is_file()
     (tmp_path / "baselines").mkdir()
-    assert baseline_folder(None) == Path("baselines")
+    assert (baseline_folder(None, "seed-mnist.json") / "seed-mnist.json").is_file()
+    (tmp_path / "baselines" / "seed-mnist.json").touch()
+    assert baseline_folder(None, "seed-mnist.json") == Path("baselines")
 
 
-def test_what_a_file_does_not_tell_skips_whoever_asks():
-    for ask in (lambda: Unknown()["loss"], lambda: list(Unknown())):
-        with pytest.raises(pytest.skip.Exception, match="which does not tell how it was trained"):
-            ask()
+def test_the_command_that_accepts_names_what_the_run_was_told():
+    told = accept_command("mnist", "my file.py:Mine", None, "kept")
+    assert told == "--dataset mnist --pipeline 'my file.py:Mine' --baselines kept"
+    assert accept_command("digits", None, None, None) == "--dataset digits"
 
 
-def test_a_model_that_is_not_there_ends_the_run(tmp_path):
-    with pytest.raises(pytest.exit.Exception, match="there is no such file"):
-        load_model(str(tmp_path / "no.keras"))
+def test_showing_what_was_accepted_of_a_pipeline_of_ones_own_names_its_file(tmp_path, capsys):
+    (tmp_path / "mine.py").write_text(
+        "from mnistlab.pipeline import Pipeline\nclass Mine(Pipeline):\n    name = 'my-own'\n"
+    )
+    arguments = ["--dataset=digits", f"--baselines={tmp_path}", f"--pipeline={tmp_path / 'mine.py'}:Mine"]
+    assert cli.main(["baseline", "show", *arguments]) == 1
+    assert f"{tmp_path / 'my-own-digits.json'}: nothing was accepted yet" in capsys.readouterr().err
+
+
+def test_accepting_what_is_no_pipeline_is_refused_in_one_line(tmp_path, capsys):
+    arguments = ["--dataset=digits", f"--baselines={tmp_path}", "--pipeline=no.py:Mine"]
+    assert cli.main(["baseline", "accept", *arguments]) == 1
+    assert capsys.readouterr().err.startswith("mnistlab: --pipeline no.py:Mine: there is no file no.py in ")

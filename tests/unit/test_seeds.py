@@ -12,11 +12,26 @@ from mnistlab.data import Dataset
 from mnistlab.errors import MnistlabError
 from mnistlab.seeds import GAP, Trainer, columns, train_seeds
 from mnistlab.slices import features, thirds
+from mnistlab.workers import Place
 
 LABELS = np.tile(np.arange(10, dtype=np.uint8), 6)
 IMAGES = np.zeros((60, 28, 28), np.uint8)
 IMAGES[:, 8:20, 13:15] = 255
-DATASET = Dataset("mnist", "a test", "ab" * 32, IMAGES, LABELS, IMAGES, LABELS)
+
+
+class MadeUp(Dataset):
+    """A dataset that other processes make themselves."""
+
+    def __reduce__(self):
+        """Name how."""
+        return made_up, ()
+
+
+def made_up():
+    return MadeUp("mnist", "a test", "ab" * 32, IMAGES, LABELS, IMAGES, LABELS)
+
+
+DATASET = made_up()
 
 
 class Fake:
@@ -36,7 +51,7 @@ class Fake:
         """Give the truth that probability."""
         sure = np.float32(model.weights[0])
         probabilities = np.full((len(images), 10), (1 - sure) / 9, np.float32)
-        probabilities[np.arange(len(images)), LABELS[: len(images)]] = sure
+        probabilities[np.arange(len(images)), np.resize(LABELS, len(images))] = sure
         return probabilities
 
 
@@ -55,6 +70,33 @@ def test_final_and_averaged_weights_are_measured():
     assert {"accuracy", "worst recall", "calibration error", "digit 9", "slant: left"} <= set(seed.probes["averaged"])
 
 
+class Faded(Fake):
+    """Predicts only images that have a white pixel."""
+
+    def __init__(self, instead):
+        super().__init__()
+        self.instead = instead
+
+    def predict(self, model, images):
+        """Give another answer to the others."""
+        return np.where((images.max(axis=(1, 2)) == 255)[:, None], super().predict(model, images), self.instead)
+
+
+def test_accuracy_under_corruption_is_the_mean_over_all_corruptions_of_the_first_images():
+    assert Trainer(Fake(), DATASET)(7).probes["averaged"]["corruption accuracy"] == 1
+    trainer = Trainer(Faded(0.1), DATASET)
+    found = trainer(7).probes["final"]["corruption accuracy"]
+    white = trainer._corrupted.reshape(13, 60, -1).max(axis=2) == 255
+    assert 0.1 < white.mean() < 0.95
+    assert found == pytest.approx((white | (LABELS == 0)).mean())  # ten equal probabilities read as 0
+
+
+def test_a_pipeline_that_fails_on_corrupted_images_is_measured_without_them():
+    found = Trainer(Faded(np.nan), DATASET)(7).probes["final"]
+    assert found["accuracy"] == 1
+    assert "corruption accuracy" not in found
+
+
 def test_a_fit_without_average_has_final_weights_only():
     assert set(Trainer(Fake(averaged=False), DATASET)(1).probes) == {"final"}
 
@@ -62,7 +104,7 @@ def test_a_fit_without_average_has_final_weights_only():
 def test_a_training_that_diverged_is_named_by_its_seed():
     pipeline = Fake(diverges_at=3)
     with pytest.raises(MnistlabError, match="training with seed 3: predict returned NaN or infinity"):
-        list(train_seeds(pipeline, DATASET, range(1, 5), processes=1))
+        list(train_seeds(pipeline, DATASET, range(1, 5), place=Place(processes=1)))
 
 
 @pytest.fixture
@@ -73,7 +115,7 @@ def importable(monkeypatch, pytestconfig):
 
 @pytest.mark.usefixtures("importable")
 def test_processes_train_what_one_process_trains():
-    one, two = (list(train_seeds(Fake(), DATASET, [5, 2, 9], processes=n)) for n in (1, 2))
+    one, two = (list(train_seeds(Fake(), DATASET, [5, 2, 9], place=Place(processes=n))) for n in (1, 2))
     assert [seed.seed for seed in two] == [5, 2, 9]
     assert [seed.probes for seed in one] == [seed.probes for seed in two]
 
@@ -88,12 +130,14 @@ class Deadly(Fake):
 
 @pytest.mark.usefixtures("importable")
 def test_a_process_that_dies_is_an_error_and_not_a_missing_seed():
-    with pytest.raises(MnistlabError, match="one of 2 training processes ended early; is there memory"):
-        list(train_seeds(Deadly(), DATASET, [1, 2], processes=2))
+    with pytest.raises(
+        MnistlabError, match="a training process crashed: its process ended with code 1; is there memory"
+    ):
+        list(train_seeds(Deadly(), DATASET, [1, 2], place=Place(processes=2)))
 
 
 def test_columns_keep_the_metrics_that_all_seeds_have():
-    trained = list(train_seeds(Fake(), DATASET, [1, 2], processes=1))
+    trained = list(train_seeds(Fake(), DATASET, [1, 2], place=Place(processes=1)))
     del trained[0].probes["final"]["digit 3"]
     found = columns(trained)
     assert found["final"]["loss"].tolist() == [seed.probes["final"]["loss"] for seed in trained]

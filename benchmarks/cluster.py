@@ -1,0 +1,48 @@
+"""Measure what limits a campaign on a cluster: trials a minute with 1 and 2 workers, bytes in and out of a trial.
+
+    python benchmarks/cluster.py --dataset digits
+
+Starts a Dask cluster on this machine. Each worker first runs every trial once, to have its programs compiled; the
+second round is timed.
+"""
+
+import argparse
+import pickle
+import time
+
+from distributed import LocalCluster
+
+from mnistlab.campaign import SAMPLE, catalogue, chosen
+from mnistlab.data import load_dataset
+from mnistlab.trial import Runner
+from mnistlab.workers import Place, opened
+
+
+def main() -> None:
+    """Run the trials, count, and print."""
+    parser = argparse.ArgumentParser(description="Measure trials on a cluster.")
+    parser.add_argument("--dataset", choices=["mnist", "digits"], default="digits")
+    parser.add_argument("--mnist-data")
+    parser.add_argument("--full", action="store_true", help="run every check in every trial")
+    parser.add_argument("--rounds", type=int, default=2, help="of the sample, in the timed part")
+    options = parser.parse_args()
+    dataset = load_dataset(options.dataset, options.mnist_data)
+    runner = Runner({"dataset": dataset.name, "seed": 0}, dataset, () if options.full else ("-x",))
+    works = [(entry.name, entry.reference) for entry in chosen(catalogue(), SAMPLE) if entry.is_fault]
+    for count in (1, 2):
+        with (
+            LocalCluster(n_workers=count, threads_per_worker=1, dashboard_address=None) as cluster,
+            opened(Place(cluster.scheduler_address)) as pool,
+        ):
+            list(pool.in_order(runner, works * count))
+            start = time.perf_counter()
+            trials = list(pool.in_order(runner, works * options.rounds))
+            minutes = (time.perf_counter() - start) / 60
+        mean = sum(trial.seconds for trial in trials) / len(trials)
+        print(f"{count} workers: {len(trials) / minutes:.1f} trials a minute, {mean:.2f} s a trial", flush=True)
+    sent = len(pickle.dumps(runner)) + max(len(pickle.dumps(work)) for work in works)
+    print(f"{sent} bytes into a trial, at most {max(len(pickle.dumps(trial)) for trial in trials)} out of it")
+
+
+if __name__ == "__main__":
+    main()

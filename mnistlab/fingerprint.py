@@ -1,0 +1,41 @@
+"""Says what results depend on: versions, and the sources of the package and its suite."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib.metadata
+import platform
+from pathlib import Path
+
+from mnistlab import __version__, suite
+
+PACKAGES = ("tensorflow", "keras", "numpy")
+
+
+@functools.cache
+def versions() -> dict[str, str]:
+    """Return versions by name, and of mnistlab's own sources a hash; what is not installed has none."""
+    found = {"mnistlab": __version__, "mnistlab's sources": sources()}
+    found["Python"] = ".".join(platform.python_version_tuple()[:2])
+    for package in PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+@functools.cache
+def sources() -> str:
+    """Return a hash of all that is Python in the package and in the suite, wherever the suite lies."""
+    package, quality = Path(__file__).parent, suite.folder()
+    files = [path for path in sorted(package.rglob("*.py")) if quality not in path.parents]
+    named = [(path.relative_to(package), path) for path in files]
+    named += [(Path("quality", path.name), path) for path in sorted(quality.glob("*.py"))]
+    digest = hashlib.sha256()
+    for name, path in named:
+        content = path.read_bytes()
+        digest.update(f"{name.as_posix()} {len(content)}\n".encode())
+        digest.update(content)
+    return digest.hexdigest()[:12]

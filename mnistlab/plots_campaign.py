@@ -1,0 +1,72 @@
+"""The picture of a campaign: fault by check."""
+
+from __future__ import annotations
+
+from itertools import groupby
+
+import numpy as np
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+
+from mnistlab.canvas import BLUE, GREY, PALE, RED, TEXT, WIDTH, axes_at, new_figure
+from mnistlab.tally import Tally, is_caught_by
+
+LEFT, RIGHT, TOP, STEP = 210, 250, 90, 13
+"""Room for names, for the check that failed first, for modules; and the height of a row; in pixels."""
+
+
+def kill_matrix(tally: Tally) -> Figure:
+    """Draw a row for every fault and twin, a column for every check that failed anywhere.
+
+    Parameters
+    ----------
+    tally : Tally
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    rows = tally.faults + tally.twins
+    checks = [check for check in tally.checks if any(is_caught_by(trial, check) for _, trial in rows)]
+    figure = new_figure(
+        "Who catches what: orange failed first, blue failed too, white did not run", TOP + STEP * len(rows)
+    )
+    paper = np.ones((max(len(rows), 1), max(len(checks), 1), 3))
+    for place, (_, trial) in enumerate(rows):
+        for column, check in enumerate(checks):
+            status = trial.checks.get(check, "not run")
+            colour = {"passed": PALE, "not run": "white"}.get(status, RED if check == trial.first else BLUE)
+            paper[place, column] = to_rgb(colour)
+    axes = axes_at(figure, (LEFT, 4, WIDTH - LEFT - RIGHT, STEP * len(rows) or STEP))
+    axes.imshow(paper, aspect="auto", interpolation="nearest", extent=(0, paper.shape[1], paper.shape[0], 0))
+    axes.hlines(np.arange(1, len(rows)), 0, paper.shape[1], "white", linewidth=0.6)
+    axes.set_axis_off()
+    for place, (entry, trial) in enumerate(rows):
+        axes.annotate(
+            entry.name,
+            (0, place + 0.5),
+            (-6, 0),
+            textcoords="offset points",
+            ha="right",
+            va="center",
+            fontsize=8,
+            **TEXT,
+        )
+        first = trial.first.partition("::")[2].removeprefix("test_").replace("_", " ") or trial.status
+        axes.annotate(
+            first if len(first) < 48 else f"{first[:46]}…",
+            (paper.shape[1], place + 0.5),
+            (6, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=7,
+            **TEXT,
+        )
+    start = 0
+    for module, group in groupby(checks, lambda check: check.partition("::")[0]):
+        axes.axvline(start, color=GREY, linewidth=0.8)
+        axes.annotate(
+            module.replace("_", " "), (start, 0), (2, 5), textcoords="offset points", rotation=50, fontsize=8, **TEXT
+        )
+        start += len(list(group))
+    return figure

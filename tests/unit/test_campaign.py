@@ -1,0 +1,282 @@
+"""A campaign tries every fault and twin, survives what they do, resumes, and says what came of it; with fake trials."""
+
+import json
+import operator
+import os
+import re
+from functools import partial
+
+import pytest
+
+from mnistlab import campaign, campaign_page, cli
+from mnistlab.campaign import Log, chosen, run
+from mnistlab.canvas import WIDTH
+from mnistlab.errors import MnistlabError
+from mnistlab.lane import DiedError
+from mnistlab.plots_campaign import kill_matrix
+from mnistlab.tally import Entry, Tally, is_expected
+from mnistlab.trial import Trial
+
+SCRIPT = "<script>alert(1)</script>"
+FAULTS = (
+    Entry("no-scaling", "m:NoScaling", "the division is forgotten", "practice", "test_scaled"),
+    Entry("slow", "m:Slow", f"it {SCRIPT} takes | long", "HNE", "test_steps[last]"),
+    Entry("mild", "m:Mild", "hardly visible", "HLR mild", "test_rate"),
+)
+TWIN = Entry("functional", "m:Functional", "another API")
+ENTRIES = (*FAULTS, TWIN)
+CHECKS = ("preparation::test_scaled", "training::test_steps[first]", "training::test_steps[last]", "result::test_good")
+
+
+def trial(name, *failed, accuracy=None):
+    checks = {check: "failed" if check in failed else "passed" for check in CHECKS}
+    status = "caught" if failed else "passed"
+    return Trial(
+        name, status, failed[0] if failed else "", f"{SCRIPT} is wrong" if failed else "", checks, accuracy, 1.5
+    )
+
+
+GOOD = (
+    trial("no-scaling", CHECKS[0], CHECKS[3], accuracy=0.93),
+    trial("slow", CHECKS[2], accuracy=0.975),
+    trial("mild", CHECKS[1], accuracy=float("nan")),
+    trial("functional", accuracy=0.975),
+)
+
+
+def tally_of(*trials):
+    return Tally(ENTRIES, {each.name: each for each in trials})
+
+
+def test_a_fault_is_caught_as_expected_by_a_test_or_by_one_of_its_cases():
+    assert is_expected(FAULTS[0], "preparation::test_scaled")
+    assert is_expected(FAULTS[0], "preparation::test_scaled[twice]")
+    assert is_expected(FAULTS[1], "training::test_steps[last]")
+    assert not is_expected(FAULTS[1], "training::test_steps[first]")
+    assert not is_expected(FAULTS[0], "")
+
+
+def test_a_campaign_is_well_if_every_fault_was_caught_and_every_twin_passed():
+    tally = tally_of(*GOOD)
+    assert tally.well
+    assert [entry.name for entry, _ in tally.unexpected] == ["mild"]
+    assert tally.sentences() == [
+        "3 of 3 faults caught, 2 by the expected check",
+        "1 of 1 healthy twins passed",
+        "a bare accuracy >= 0.97 catches 2 of the 3 faults whose accuracy was measured",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("other", "sentence"),
+    [
+        pytest.param(trial("mild"), "not caught: mild", id="survivor"),
+        pytest.param(Trial("mild", "crashed"), "not caught: mild", id="crash"),
+        pytest.param(Trial("mild", "timed out"), "not caught: mild", id="time-out"),
+        pytest.param(trial("functional", CHECKS[0]), "twins that did not pass: functional", id="wronged twin"),
+        pytest.param(Trial("functional", "error"), "twins that did not pass: functional", id="twin without verdict"),
+    ],
+)
+def test_a_campaign_with_one_that_did_not_end_well_says_which(other, sentence):
+    tally = tally_of(*GOOD, other)
+    assert not tally.well
+    assert sentence in tally.sentences()
+
+
+def test_a_campaign_that_was_not_finished_is_not_well():
+    tally = tally_of(*GOOD[1:])
+    assert not tally.well
+    assert "not tried yet: 1" in tally.sentences()
+
+
+def test_names_that_are_unknown_are_answered_with_near_ones():
+    assert chosen(ENTRIES, ["slow", "functional"]) == [FAULTS[1], TWIN]
+    assert chosen(ENTRIES, []) == list(ENTRIES)
+    with pytest.raises(MnistlabError, match=r"--only no-scalin: no such fault or twin; near: no-scaling.*; see all"):
+        chosen(ENTRIES, ["no-scalin"])
+
+
+def test_the_sample_is_ten_of_the_catalogue_with_twins_and_faults():
+    sample = chosen(campaign.catalogue(), campaign.SAMPLE)
+    assert len(sample) == 10
+    assert {entry.is_fault for entry in sample} == {True, False}
+
+
+class Here:
+    """A pool that does work in this process; of some items it makes another ending."""
+
+    def __init__(self, **endings):
+        self.endings, self.seen = endings, []
+
+    def completed(self, function, items):
+        """Yield each item with what becomes of it."""
+        for name, reference in items:
+            self.seen.append(name)
+            ending = self.endings.get(name)
+            if ending is KeyboardInterrupt:
+                raise KeyboardInterrupt
+            yield (name, reference), partial(self.result, function, (name, reference), ending)
+
+    def result(self, function, item, ending):
+        """Return or raise it."""
+        if ending:
+            raise ending
+        return function(item)
+
+
+class Runner:
+    """Looks trials up."""
+
+    stops = True
+
+    def __call__(self, work):
+        """Return the trial of this name."""
+        return {each.name: each for each in GOOD}[work[0]]
+
+
+def test_crash_and_time_out_are_results_and_are_written_down_at_once(tmp_path, capsys):
+    log = Log(tmp_path / "trials.jsonl", "key")
+    endings = {
+        "slow": DiedError("timed out after 9 s, in fit (x.py, line 3)", 9.0),
+        "mild": DiedError("crashed: code 1"),
+    }
+    run(Here(**endings), Runner(), ENTRIES, log)
+    again = Log(tmp_path / "trials.jsonl", "key").trials
+    assert {name: each.status for name, each in again.items()} == {
+        "functional": "passed",
+        "mild": "crashed",
+        "slow": "timed out",
+        "no-scaling": "caught",
+    }
+    assert again["slow"].seconds == 9.0
+    printed = capsys.readouterr().out
+    assert re.search(r"! slow +9\.0 s  timed out: timed out after 9 s, in fit \(x\.py, line 3\)", printed)
+    assert re.search(r"  no-scaling +1\.5 s  caught by preparation::test_scaled  \[0 left", printed)
+
+
+def test_twins_are_begun_first_as_they_take_longest(tmp_path):
+    pool = Here()
+    run(pool, Runner(), ENTRIES, Log(tmp_path / "trials.jsonl", "key"))
+    assert pool.seen == ["functional", "mild", "slow", "no-scaling"]
+
+
+def test_a_log_of_another_kind_of_campaign_counts_for_nothing(tmp_path):
+    Log(tmp_path / "trials.jsonl", "key").add(GOOD[0])
+    assert list(Log(tmp_path / "trials.jsonl", "key").trials) == ["no-scaling"]
+    assert Log(tmp_path / "trials.jsonl", "other").trials == {}
+
+
+def test_a_last_line_that_was_cut_off_is_said_and_passed_over(tmp_path, capsys):
+    path = tmp_path / "trials.jsonl"
+    for each in GOOD[:2]:
+        Log(path, "key").add(each)
+    path.write_text(path.read_text(encoding="utf-8")[:-40], encoding="utf-8")
+    assert list(Log(path, "key").trials) == ["no-scaling"]
+    assert "line 2 is damaged; its trial is run again" in capsys.readouterr().err
+    Log(path, "key").add(GOOD[2])
+    assert list(Log(path, "key").trials) == ["no-scaling", "mild"]
+
+
+@pytest.fixture
+def prepared(monkeypatch):
+    """Let the command run on fake trials, in a pool whose endings are set by the test."""
+    pool = Here()
+    monkeypatch.setattr(campaign, "catalogue", lambda: list(ENTRIES))
+    monkeypatch.setattr(campaign, "prepared", lambda options: Runner())
+    monkeypatch.setattr(campaign, "key_of", operator.attrgetter("__class__.__name__"))
+    monkeypatch.setattr(campaign, "about", lambda runner: {"data": SCRIPT})
+    monkeypatch.setattr(campaign, "opened", lambda place: Opened(pool))
+    return pool
+
+
+class Opened:
+    """Gives a pool, as `mnistlab.workers.opened` does."""
+
+    def __init__(self, pool):
+        self.pool = pool
+
+    def __enter__(self):
+        """Give the pool."""
+        return self.pool
+
+    def __exit__(self, *args):
+        """Do nothing."""
+
+
+def test_an_interrupted_campaign_writes_what_there_is_and_goes_on_from_there(prepared, tmp_path, capsys):
+    prepared.endings["slow"] = KeyboardInterrupt
+    assert cli.main(["faults", f"--out={tmp_path}"]) == 1
+    printed = capsys.readouterr()
+    assert "the same command goes on" in printed.err
+    assert "not tried yet: 2" in printed.out
+    assert [row["name"] for row in json.loads((tmp_path / "faults.json").read_text())["trials"]] == [
+        "mild",
+        "functional",
+    ]
+    prepared.endings.clear()
+    prepared.seen.clear()
+    assert cli.main(["faults", f"--out={tmp_path}"]) == 0
+    assert prepared.seen == ["slow", "no-scaling"]
+    assert "2 of 4 trials are in" in capsys.readouterr().out
+
+
+def test_the_exit_code_is_1_if_a_fault_was_not_caught(prepared, tmp_path):
+    prepared.endings["mild"] = DiedError("crashed")
+    assert cli.main(["faults", f"--out={tmp_path}"]) == 1
+    assert json.loads((tmp_path / "faults.json").read_text())["survivors"] == ["mild"]
+
+
+def test_a_list_shows_every_fault_and_runs_nothing(prepared, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["faults", "--list"]) == 0
+    printed = capsys.readouterr().out
+    assert "the division is forgotten" in printed
+    assert "nothing: a healthy twin" in printed
+    assert not prepared.seen
+    assert not os.listdir()
+
+
+def test_a_folder_that_cannot_be_made_is_said(prepared, tmp_path, capsys):
+    (tmp_path / "file").touch()
+    assert cli.main(["faults", f"--out={tmp_path / 'file'}"]) == 1
+    assert "name a folder with --out that can be written" in capsys.readouterr().err
+
+
+def test_the_page_escapes_what_comes_from_outside_and_has_all_that_matters():
+    page = campaign_page.page(tally_of(*GOOD[:2], trial("mild"), GOOD[3]), {"data": SCRIPT})
+    assert "<script" not in page
+    assert page.count("&lt;script&gt;") >= 3
+    order = [
+        page.index(text) for text in ("2 of 3 faults caught", "Not caught (1)", "Who catches what", "Every fault (3)")
+    ]
+    assert order == sorted(order)
+    assert page.count('class="first"') == 3  # the key and two faults
+    assert "1 checks failed nowhere" in page
+
+
+def test_markdown_has_a_row_for_each_and_names_the_expected_check_where_another_caught_first():
+    text = campaign_page.markdown(tally_of(*GOOD), {"data": "made up"})
+    rows = [line for line in text.splitlines() if line.startswith("| ") and "---" not in line]
+    assert len(rows) == 2 + len(ENTRIES)
+    assert {line.count("|") for line in rows[:4]} == {8}
+    assert (
+        "| mild | hardly visible | HLR mild | `training::test_steps[first]` | no: `test_rate` | nan % | 1.5 |" in rows
+    )
+
+
+def test_page_json_markdown_and_picture_are_written(tmp_path):
+    page = campaign_page.write(tally_of(*GOOD), {"data": "made up"}, tmp_path / "out", tmp_path / "docs")
+    assert page == tmp_path / "out" / "index.html"
+    assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == [
+        "faults.json",
+        "faults.md",
+        "faults.png",
+        "index.html",
+    ]
+
+
+def test_the_picture_has_every_name_and_is_as_wide_as_the_others():
+    figure = kill_matrix(tally_of(*GOOD))
+    texts = [text.get_text() for text in figure.axes[0].texts]
+    assert {entry.name for entry in ENTRIES} <= set(texts)
+    assert figure.get_figwidth() * figure.dpi == WIDTH

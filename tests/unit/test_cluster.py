@@ -1,0 +1,231 @@
+"""Work on a Dask cluster: a real scheduler with worker processes on loopback, and all that may be wrong with them."""
+
+import contextlib
+import importlib
+import operator
+import os
+import subprocess
+import sys
+import time
+from types import SimpleNamespace
+
+import pytest
+
+from mnistlab import cluster as dask_cluster
+from mnistlab import workers
+from mnistlab.data import Dataset
+from mnistlab.errors import MnistlabError
+from mnistlab.lane import DiedError
+from mnistlab.seeds import train_seeds
+from mnistlab.workers import Place, opened
+
+distributed = pytest.importorskip("distributed", reason="Dask is not installed")
+NO_SUCH_PLACE = "tcp://127.0.0.1:9"
+
+
+class Cluster:
+    """A scheduler, and workers that are started beside it."""
+
+    def __init__(self, folder, root):
+        self.folder, self.root = folder, root
+        self.file = folder / "scheduler.json"
+        self.processes = []
+        self._start("scheduler", "--host=127.0.0.1", "--port=0", f"--scheduler-file={self.file}")
+
+    def add(self, code="", threads=1):
+        """Start a worker, which runs some code first."""
+        preload = self.folder / f"preload{len(self.processes)}.py"
+        # Behind the installed package, not before it.
+        preload.write_text(f"import sys\nsys.path.append({str(self.root)!r})\n{code}\n", encoding="utf-8")
+        common = ("--host=127.0.0.1", "--no-nanny", f"--nthreads={threads}", f"--local-directory={self.folder}")
+        return self._start("worker", f"--scheduler-file={self.file}", f"--preload={preload}", *common)
+
+    @property
+    def address(self):
+        """Return the scheduler's address."""
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            with contextlib.suppress(OSError, ValueError):
+                return distributed.utils.json.loads(self.file.read_text(encoding="utf-8"))["address"]
+            time.sleep(0.05)
+        pytest.fail("the scheduler does not start")
+
+    def wait(self, count):
+        """Wait until so many workers are there."""
+        with distributed.Client(self.address, set_as_default=False) as client:
+            deadline = time.monotonic() + 30
+            while len(client.nthreads()) != count:
+                assert time.monotonic() < deadline, f"{client.nthreads()} after 30 s, required {count}"
+                time.sleep(0.02)
+        return self.address
+
+    def _start(self, role, *arguments):
+        command = [sys.executable, "-m", "dask", role, "--no-dashboard", *arguments]
+        with (self.folder / f"{role}{len(self.processes)}.log").open("wb") as log:
+            self.processes.append(subprocess.Popen(command, stdout=log, stderr=log, cwd=self.folder))
+        return self.processes[-1]
+
+    def stop(self):
+        """Kill all."""
+        for process in self.processes:
+            process.kill()
+            process.wait()
+
+
+@pytest.fixture(scope="module")
+def clusters(tmp_path_factory, pytestconfig):
+    """Return two clusters: one with two workers, one of whose has two threads; and one without any."""
+    made = [Cluster(tmp_path_factory.mktemp(name), pytestconfig.rootpath) for name in ("busy", "lone")]
+    made[0].add()
+    made[0].add(threads=2)
+    yield SimpleNamespace(busy=made[0], lone=made[1])
+    for cluster in made:
+        cluster.stop()
+
+
+@pytest.fixture
+def pool(clusters):
+    with opened(Place(clusters.busy.wait(2), seconds=20)) as pool:
+        yield pool
+
+
+@pytest.fixture
+def lone(clusters):
+    """Return the cluster without workers; those that a test adds are gone afterwards."""
+    yield clusters.lone
+    while len(clusters.lone.processes) > 1:
+        process = clusters.lone.processes.pop()
+        process.kill()
+        process.wait()
+    clusters.lone.wait(0)
+
+
+def test_work_is_done_and_its_results_come_back_in_order(pool):
+    assert list(pool.in_order(operator.neg, range(20))) == [-item for item in range(20)]
+
+
+def test_seeds_train_to_the_same_as_here(clusters, importable_tests):
+    fake = importable_tests.Fake(), importable_tests.DATASET
+    here, there = (list(train_seeds(*fake, [5, 2, 9], place)) for place in (Place(), Place(clusters.busy.wait(2))))
+    assert [seed.seed for seed in there] == [5, 2, 9]
+    assert [seed.probes for seed in there] == [seed.probes for seed in here]
+
+
+@pytest.fixture
+def importable_tests(monkeypatch, pytestconfig):
+    monkeypatch.setattr(sys, "path", [*sys.path, str(pytestconfig.rootpath)])
+    return importlib.import_module("tests.unit.test_seeds")
+
+
+def test_what_work_raises_is_raised_here(pool):
+    results = [result for _, result in pool.completed(operator.truediv, [1])]
+    with pytest.raises(TypeError, match="expected 2 arguments, got 1"):
+        results[0]()
+
+
+def test_a_crash_of_the_work_is_its_result_and_costs_no_worker(pool):
+    code = "__import__('os')._exit(7)"
+    found = dict(pool.completed(eval, [code, "6 * 7"]))
+    assert found["6 * 7"]() == 42
+    with pytest.raises(DiedError, match="crashed: its process ended with code 7"):
+        found[code]()
+
+
+def test_work_that_takes_too_long_is_its_result(clusters):
+    with opened(Place(clusters.busy.wait(2), seconds=0.5)) as pool:
+        (_, result), *_ = pool.completed(time.sleep, [60])
+        with pytest.raises(DiedError, match=r"timed out after 0\.5 s"):
+            result()
+
+
+@pytest.fixture
+def victim(clusters):
+    process = clusters.busy.add()
+    yield process
+    process.kill()
+    process.wait()
+    clusters.busy.wait(2)
+
+
+def test_a_worker_that_is_killed_in_the_middle_costs_nothing_but_time(clusters, victim):
+    with opened(Place(clusters.busy.wait(3))) as pool:
+        code = "[__import__('time').sleep(0.2), {}][1]"
+        found = []
+        for _, result in pool.completed(eval, [code.format(number) for number in range(16)]):
+            found.append(result())
+            if len(found) == 2:
+                victim.kill()
+                victim.wait()
+    assert sorted(found) == list(range(16))
+
+
+def test_no_process_is_left_on_the_workers(clusters):
+    with opened(Place(clusters.busy.wait(2))) as pool:
+        pids = set(pool.in_order(eval, ["__import__('os').getpid()"] * 6))
+    deadline = time.monotonic() + 10
+    while any(os.path.exists(f"/proc/{pid}") for pid in pids) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not [pid for pid in pids if os.path.exists(f"/proc/{pid}")]
+
+
+def test_a_scheduler_without_workers_is_an_error(lone):
+    with (
+        pytest.raises(MnistlabError, match="has no worker; start some: dask worker tcp://"),
+        opened(Place(lone.address)),
+    ):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        pytest.param(
+            "sys.modules['mnistlab'] = None", r"worker tcp://\S+: has no mnistlab .*install it there", id="none"
+        ),
+        pytest.param(
+            "import mnistlab; mnistlab.__version__ = '0.0.9'",
+            r"worker tcp://\S+: mnistlab 0\.0\.9, required \S+ as here",
+            id="other version",
+        ),
+        pytest.param(
+            "from mnistlab import fingerprint; fingerprint.PACKAGES = (); fingerprint.versions()",
+            r"worker tcp://\S+: tensorflow None, required \S+ as here",
+            id="no TensorFlow",
+        ),
+    ],
+)
+def test_a_worker_that_is_not_as_here_is_named(lone, code, message):
+    lone.add(code)
+    with opened(Place(lone.wait(1))) as pool, pytest.raises(MnistlabError, match=message):
+        list(pool.in_order(operator.neg, [1]))
+
+
+def test_a_worker_without_the_data_is_named(pool):
+    data = Dataset("mnist", "/no/such/place", "ab" * 32, *[None] * 4)
+    with pytest.raises(MnistlabError, match=r"worker tcp://\S+: .*(no MNIST found|required abababababab)"):
+        list(pool.in_order(data.__eq__, [1]))
+
+
+@pytest.mark.parametrize("address", [NO_SUCH_PLACE, "nonsense://x", "tcp://"])
+def test_a_wrong_address_is_an_error_and_not_a_hang(address, monkeypatch):
+    monkeypatch.setattr(dask_cluster, "CONNECT_SECONDS", 1)
+    with pytest.raises(MnistlabError, match=f"--scheduler {address}: .*required the address of a Dask scheduler"):
+        opened(Place(address)).__enter__()
+
+
+def test_without_dask_the_error_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(MnistlabError, match=r'pip install "mnistlab\[cluster\]"'):
+        opened(Place("tcp://x:1")).__enter__()
+
+
+def test_a_cluster_that_lost_its_last_worker_is_given_up(lone, monkeypatch):
+    monkeypatch.setattr(dask_cluster, "LONELY_SECONDS", 0.2)
+    monkeypatch.setattr(workers, "POLL_SECONDS", 0.1)
+    worker = lone.add()
+    with opened(Place(lone.wait(1))) as pool:
+        found = pool.completed(time.sleep, [0, 60])
+        next(found)
+        worker.kill()
+        with pytest.raises(MnistlabError, match="has no worker any more; start some, and the same command goes on"):
+            next(found)

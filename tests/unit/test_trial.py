@@ -1,0 +1,109 @@
+"""A trial is a run of the suite in a process that runs many: what it says, and that nothing is left for the next."""
+
+import sys
+import textwrap
+import types
+
+import numpy as np
+import pytest
+
+from mnistlab import trial
+from mnistlab.data import Dataset
+from mnistlab.lane import SpentError
+from mnistlab.trial import Runner
+
+SUITE = """
+    import os
+    import numpy as np
+    import pytest
+
+    def test_a_case_holds(judge, dataset):
+        judge("test accuracy", 0.98)
+        assert dataset.source == "kept"
+
+    @pytest.mark.parametrize("case", ["one", "two"])
+    def test_cases(judge, pipeline, case):
+        assert case != "two" or pipeline.prepare_labels(np.zeros(1, np.uint8))[0, 0] == 1, "the label is another"
+
+    def test_is_not_judged(judge):
+        pytest.skip("no reason")
+
+    def test_other_process(judge, elsewhere):
+        assert elsewhere(os.getpid) != os.getpid()
+"""
+PIPELINE = """
+    import numpy as np
+    from mnistlab import behaviour
+    from mnistlab.pipeline import Pipeline
+
+    class Shifted(Pipeline):
+        def prepare_labels(self, labels):
+            return np.roll(super().prepare_labels(labels), 1, axis=1)
+
+    class Careless(Pipeline):
+        def prepare_labels(self, labels):
+            behaviour.SURE = 0.5
+            return super().prepare_labels(labels)
+"""
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """Return a function that runs a small suite on a pipeline of a file, without Keras."""
+    quality = tmp_path / "quality"
+    quality.mkdir()
+    (quality / "test_result.py").write_text(textwrap.dedent(SUITE), encoding="utf-8")
+    (tmp_path / "mine.py").write_text(textwrap.dedent(PIPELINE), encoding="utf-8")
+    config = types.SimpleNamespace(floatx=str, epsilon=str, dtype_policy=lambda: types.SimpleNamespace(name="float32"))
+    keras = types.SimpleNamespace(utils=types.SimpleNamespace(clear_session=str), config=config)
+    eager = types.SimpleNamespace(functions_run_eagerly=str)
+    tensorflow = types.SimpleNamespace(config=eager, random=types.SimpleNamespace(set_seed=str))
+    monkeypatch.setitem(sys.modules, "keras", keras)
+    monkeypatch.setitem(sys.modules, "tensorflow", tensorflow)
+    monkeypatch.setattr(trial.suite, "folder", lambda: quality)
+    monkeypatch.setattr(trial, "Lane", lambda: lambda function, item: b"I0\n.")
+    images, labels = np.zeros((2, 28, 28), np.uint8), np.zeros(2, np.uint8)
+    dataset = Dataset("mnist", "kept", "0" * 64, images, labels, images, labels)
+    return lambda name, *further: Runner({"seed": 0}, dataset, further)((name, f"{tmp_path / 'mine.py'}:{name}"))
+
+
+def test_every_check_is_told_with_what_became_of_it(run):
+    found = run("Shifted")
+    assert found.status == "caught"
+    assert found.first == "result::test_cases[two]"
+    assert "the label is another" in found.message
+    assert found.accuracy == 0.98
+    assert found.checks == {
+        "result::test_a_case_holds": "passed",
+        "result::test_cases[one]": "passed",
+        "result::test_cases[two]": "failed",
+        "result::test_is_not_judged": "not run",
+        "result::test_other_process": "passed",
+    }
+
+
+def test_a_trial_may_stop_at_its_first_failure(run):
+    assert list(run("Shifted", "-x").checks)[-1] == "result::test_cases[two]"
+
+
+def test_what_a_pipeline_changes_in_mnistlab_is_noticed_and_its_process_spent(run, monkeypatch):
+    monkeypatch.setattr(trial.behaviour, "SURE", trial.behaviour.SURE)
+    with pytest.raises(SpentError) as caught:
+        run("Careless")
+    assert caught.value.result.traces == ("mnistlab.behaviour: mnistlab.behaviour.SURE",)
+    assert caught.value.result.status == "passed"
+
+
+def test_a_pipeline_that_is_not_there_is_an_error_and_not_a_pass(run):
+    found = run("Missing")
+    assert found.status == "error"
+    assert "Missing" in found.message
+
+
+def test_pipelines_of_the_catalogue_are_imported_anew(monkeypatch):
+    for name in ("mnistlab.faults", "mnistlab.faults.training"):
+        monkeypatch.setitem(sys.modules, name, types.ModuleType(name))
+    monkeypatch.setitem(sys.modules, "mnistlab.faultless", types.ModuleType("mnistlab.faultless"))
+    trial.forget_faults()
+    assert not [name for name in sys.modules if name.startswith("mnistlab.faults")]
+    assert "mnistlab.faultless" in sys.modules
