@@ -106,7 +106,7 @@ def labels_seen(pipeline: Any, *, seed: int, count: int) -> NDArray[np.int64]:
     return np.select([labels == 0, labels == 1], [UNSEEN, weights.argmax(axis=1)], MIXED)
 
 
-def last_steps(pipeline: Any, *, seed: int, count: int) -> tuple[int, float]:
+def last_place(pipeline: Any, *, seed: int, count: int) -> float:
     """Find out whence in the training data the images of an epoch's last steps come.
 
     Parameters
@@ -114,25 +114,40 @@ def last_steps(pipeline: Any, *, seed: int, count: int) -> tuple[int, float]:
     pipeline, seed
         See `record_epochs`, whose recorder listens here too: each step halves what the steps before it left.
     count : int
-        Number of images, with the part that is held out. An image's pixel tells its place among those to train on.
+        Number of images, with the part that is held out; see `by_place`.
 
     Returns
     -------
-    steps : int
-        Of the epoch.
-    place : float
+    float
         Mean place, from 0, the first image to train on, to 1, the last; NaN if nothing was trained on.
     """
-    trained = pipeline.spec.trained_on(count)
+    images, _ = by_place(count, pipeline.spec.trained_on(count))
+    labels = np.eye(10, dtype=np.float32)[np.zeros(count, dtype=int)]
+    model = _recorder(pipeline.spec.batch_size, UNIT / pipeline.spec.batch_size)
+    fit_another(pipeline, model, (images, labels), seed, 1)
+    heard = np.asarray(model.get_weights()[0])[:, 0].astype(np.float64)
+    return float(np.average(np.arange(PIXELS), weights=heard)) / (PIXELS - 1) if heard.any() else np.nan
+
+
+def by_place(count: int, trained: int) -> Arrays:
+    """Make images with one white pixel, which tells their place among those to train on, and labels that tell it too.
+
+    Parameters
+    ----------
+    count, trained : int
+        All images, and the first ones, to train on: every 784th part of them has a pixel of its own.
+
+    Returns
+    -------
+    images, labels : numpy.ndarray of float32, shapes (count, 28, 28) and (count, 10)
+        The label is one that was drawn for the pixel.
+    """
     pixels = np.minimum(np.arange(count) * PIXELS // trained, PIXELS - 1)
     images = np.zeros((count, PIXELS), dtype=np.float32)
     images[np.arange(count), pixels] = 1
-    labels = np.eye(10, dtype=np.float32)[np.zeros(count, dtype=int)]
-    model = _recorder(pipeline.spec.batch_size, UNIT / pipeline.spec.batch_size)
-    fit_another(pipeline, model, (images.reshape(-1, 28, 28), labels), seed, 1)
-    heard = np.asarray(model.get_weights()[0])[:, 0].astype(np.float64)
-    place = float(np.average(np.arange(PIXELS), weights=heard)) / (PIXELS - 1) if heard.any() else np.nan
-    return int(model.optimizer.iterations), place
+    return images.reshape(-1, 28, 28), np.eye(10, dtype=np.float32)[
+        np.random.default_rng(0).integers(10, size=PIXELS)[pixels]
+    ]
 
 
 def _listen(pipeline: Any, seed: int, count: int, epochs: int) -> tuple[NDArray[np.float64], int]:

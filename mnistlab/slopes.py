@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from mnistlab.contract import keras_model
 from mnistlab.errors import ContractError, NotJudgedError
-from mnistlab.recorder import MOST_BATCHES, PIXELS, fit_another
+from mnistlab.recorder import MOST_BATCHES, PIXELS, by_place, fit_another
 
 
 def image_trained_on(pipeline: Any, image: NDArray[np.float32], *, seed: int) -> NDArray[np.float64]:
@@ -64,6 +64,37 @@ def batch_size_seen(pipeline: Any, *, seed: int) -> float:
     weights, bias, steps = _slopes(pipeline, images.reshape(-1, 28, 28), seed)
     moved = weights[weights > 0]
     return bias / steps / float(moved.min()) if moved.size else np.nan
+
+
+def places_astray(pipeline: Any, *, seed: int, count: int) -> float:
+    """Find out whether an epoch on many images sees each about once, and with its own label.
+
+    Every image moves the weight from its pixel to its label by one slope. The rate and the size of a batch must be
+    those of the spec.
+
+    Parameters
+    ----------
+    pipeline, seed
+        See `image_trained_on`.
+    count : int
+        Number of images, with the part that is held out; see `mnistlab.recorder.by_place`.
+
+    Returns
+    -------
+    float
+        The share of places, 0 to 1, whose images are seen less than half as often as they are there, more than one and
+        a half times as often, or with other labels.
+    """
+    import keras
+
+    spec, rate = pipeline.spec, 0.001
+    trained = spec.trained_on(count)
+    images, labels = by_place(count, trained)
+    model = _linear(keras.optimizers.SGD(rate))
+    fit_another(pipeline, model, (images, labels), seed, 1)
+    seen = np.asarray(model.get_weights()[0], dtype=np.float64) * (10 * spec.batch_size / rate)
+    there = images[:trained].reshape(trained, PIXELS).T @ labels[:trained]
+    return float((np.abs(seen - there) > 0.5 * there.max(axis=1, keepdims=True)).any(axis=1).mean())
 
 
 def _slopes(pipeline: Any, images: NDArray[np.float32], seed: int) -> tuple[NDArray[np.float64], float, int]:

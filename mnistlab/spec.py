@@ -51,10 +51,13 @@ ACCURACY = Requirement(
     "at least",
     "fraction",
     "the recipe's requirement, stated before any measurement",
-    "1.4 % of healthy seeds miss it too (6 of 424): try --seed 1, and if that misses as well, the recipe is worse",
+    "look at the curves: does it learn at all?",
+)
+_NOW_AND_THEN = (
+    "1.4 % of healthy seeds miss it too (6 of 424): try --seed 1, and if that misses as well, the recipe is worse"
 )
 MNIST_BOUNDS = bounds.requirements(bounds.MNIST) + bounds.results(
-    ACCURACY,
+    replace(ACCURACY, advice=_NOW_AND_THEN),
     loss=0.113,
     gap=0.022,
     rises=0,
@@ -143,7 +146,7 @@ DIGITS = Spec(dataset="digits", epochs=40, bounds=DIGITS_BOUNDS)
 
 def known_bound(name: str) -> Requirement | None:
     """Return what the published recipe is held to under a name, without a number of its own; None if to nothing."""
-    known = next((bound for bound in (*MNIST_BOUNDS, *DIGITS_BOUNDS) if bound.name == name), None)
+    known = next((bound for bound in (ACCURACY, *MNIST_BOUNDS, *DIGITS_BOUNDS) if bound.name == name), None)
     return known and replace(known, bound=None, source="")
 
 

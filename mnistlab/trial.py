@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 FAULTS = "mnistlab.faults"
 CAUGHT = ("failed", "undecided")
+MOST_GIGABYTES = 4.0
+"""Of a process that is used again: one trial takes 1.7, but what Keras's own loops took is not all given back."""
 ORDER = ("passed", "not run", "undecided", "failed")
 """What a check can come to; of several verdicts of one check the last of these counts."""
 
@@ -53,7 +55,7 @@ class Trial:
         On the test images, a fraction; None if it was not measured.
     seconds : float
     traces : tuple of str
-        What the pipeline left changed in its process, which then is not used again.
+        What the pipeline left changed in its process, which then is not used again; too much memory counts.
     """
 
     name: str
@@ -105,6 +107,7 @@ class Runner:
         trial = watcher.trial(name, code, output.getvalue(), time.perf_counter() - start)
         after = _traces()
         changed = [key for key, value in before.items() if after.get(key) != value]
+        changed += ["memory"] if _peak_gigabytes() > MOST_GIGABYTES else []
         if changed:
             raise SpentError(dataclasses.replace(trial, traces=tuple(changed)))
         return trial
@@ -188,6 +191,12 @@ def _reseed() -> None:
     tf.random.set_seed(None)
     random.seed()
     np.random.seed()
+
+
+def _peak_gigabytes() -> float:
+    import resource  # not on Windows, as little as the rest of a campaign
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e9
 
 
 def _traces() -> dict[str, Any]:

@@ -22,7 +22,7 @@ class Mlp(Pipeline):
         metric=None,
         epochs=5,
         batch_size=200,
-        bounds=bounds_of({"test accuracy": 0.96}),
+        bounds=bounds_of({"test accuracy": 0.95}),
     )
 
     def build(self, seed):

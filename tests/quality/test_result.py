@@ -17,8 +17,8 @@ def test_first_five_predictions_can_be_looked_at(judge, dataset, evaluation):
 
 def test_accuracy_on_the_test_images_is_as_required(judge, evaluation):
     interval = wilson(int(evaluation.right.sum()), evaluation.count)
-    detail = f"95 % Wilson interval {interval.low:.2%} to {interval.high:.2%}, n = {evaluation.count}"
-    judge("test accuracy", evaluation.accuracy, detail.replace("%", " %"))
+    ends = f"{100 * interval.low:.2f} to {100 * interval.high:.2f} %"
+    judge("test accuracy", evaluation.accuracy, f"95 % Wilson interval {ends}, n = {evaluation.count}")
 
 
 def test_loss_on_the_test_images_is_as_required(judge, evaluation):

@@ -66,3 +66,15 @@ def test_a_pipeline_that_predicts_with_its_own_model_only_is_not_judged():
 
     with pytest.raises(NotJudgedError, match="predict takes no other Keras model than its own"):
         slopes.columns_predicted(Own())
+
+
+@pytest.mark.parametrize(
+    ("name", "astray"),
+    [(None, 0), ("no-shuffling", 0), ("first-1000-images-only", 0.37), ("shard-read-twice", 0.4)],
+)
+def test_parts_of_a_large_set_that_are_left_out_or_read_twice_are_seen(name, astray):
+    assert slopes.places_astray(small(name), seed=0, count=2000) == pytest.approx(astray, abs=0.02)
+
+
+def test_a_shard_with_the_labels_of_another_is_seen():
+    assert slopes.places_astray(small("shard-of-labels-written-twice"), seed=0, count=2000) > 0.02

@@ -87,3 +87,12 @@ def test_what_a_promise_cannot_be_is_named_with_its_key(text, message):
     with pytest.raises(MnistlabError, match=f"^--spec x.toml: {message}") as caught:
         applied(text, "x.toml", Spec())
     assert "\n" not in str(caught.value)
+
+
+def test_what_is_true_of_the_published_recipe_alone_is_not_said_of_others():
+    told = [
+        bound.advice for bound in (*Spec().bounds, *applied("[bounds]\n'test accuracy' = 0.9", "", Spec()).spec.bounds)
+    ]
+    assert len(told) == 2
+    assert not any("healthy seeds" in advice for advice in told)
+    assert "healthy seeds" in PUBLISHED.bound("test accuracy").advice

@@ -107,3 +107,10 @@ def test_pipelines_of_the_catalogue_are_imported_anew(monkeypatch):
     trial.forget_faults()
     assert not [name for name in sys.modules if name.startswith("mnistlab.faults")]
     assert "mnistlab.faultless" in sys.modules
+
+
+def test_a_process_that_has_grown_is_not_used_again(run, monkeypatch):
+    monkeypatch.setattr(trial, "MOST_GIGABYTES", 0.0)
+    with pytest.raises(SpentError) as caught:
+        run("Shifted")
+    assert caught.value.result.traces == ("memory",)
