@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
+import gc
 import io
 import os
 import pickle
@@ -160,6 +161,8 @@ def _kept(dataset: Dataset) -> Kept:
                 array.setflags(write=False)
         return images
 
+    gc.collect()
+    gc.freeze()  # all that is imported: pytest has garbage collected three times a trial, a fifth of a short one's time
     helper = Lane()
 
     def elsewhere(function: Callable[..., Any], *given: Any, **named: Any) -> Any:
