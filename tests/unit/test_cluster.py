@@ -2,9 +2,9 @@
 
 import contextlib
 import importlib
+import multiprocessing
 import operator
 import os
-import subprocess
 import sys
 import time
 from types import SimpleNamespace
@@ -16,18 +16,28 @@ from mnistlab import workers
 from mnistlab.data import Dataset
 from mnistlab.errors import MnistlabError
 from mnistlab.lane import DiedError
-from mnistlab.seeds import train_seeds
+from mnistlab.seeds import Trainer, train_seeds
 from mnistlab.workers import Place, opened
 
 distributed = pytest.importorskip("distributed", reason="Dask is not installed")
 NO_SUCH_PLACE = "tcp://127.0.0.1:9"
+# Where a process of Dask's begins: not in the path of these tests, so a scheduler need not have mnistlab.
+DASK = """
+import os, runpy, sys
+folder, log, root, *sys.argv = {given}
+os.chdir(folder)
+for number in (1, 2):
+    os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND), number)
+sys.path[:] = [folder, *(place for place in sys.path if place not in ("", root))]
+runpy.run_module("dask", run_name="__main__", alter_sys=True)
+"""
 
 
 class Cluster:
     """A scheduler, and workers that are started beside it."""
 
-    def __init__(self, folder, root):
-        self.folder, self.root = folder, root
+    def __init__(self, context, folder, root):
+        self.context, self.folder, self.root = context, folder, root
         self.file = folder / "scheduler.json"
         self.processes = []
         self._start("scheduler", "--host=127.0.0.1", "--port=0", f"--scheduler-file={self.file}")
@@ -60,22 +70,29 @@ class Cluster:
         return self.address
 
     def _start(self, role, *arguments):
-        command = [sys.executable, "-m", "dask", role, "--no-dashboard", *arguments]
-        with (self.folder / f"{role}{len(self.processes)}.log").open("wb") as log:
-            self.processes.append(subprocess.Popen(command, stdout=log, stderr=log, cwd=self.folder))
+        log = f"{role}{len(self.processes)}.log"
+        given = [str(self.folder), log, str(self.root), "dask", role, "--no-dashboard", *arguments]
+        self.processes.append(self.context.Process(target=exec, args=(DASK.format(given=given), {}), daemon=True))
+        self.processes[-1].start()
         return self.processes[-1]
 
     def stop(self):
         """Kill all."""
         for process in self.processes:
-            process.kill()
-            process.wait()
+            end(process)
+
+
+def end(process):
+    process.kill()
+    process.join()
 
 
 @pytest.fixture(scope="module")
 def clusters(tmp_path_factory, pytestconfig):
     """Return two clusters: one with two workers, one of whose has two threads; and one without any."""
-    made = [Cluster(tmp_path_factory.mktemp(name), pytestconfig.rootpath) for name in ("busy", "lone")]
+    context = multiprocessing.get_context("forkserver")  # one process imports Dask, for all that there are
+    context.set_forkserver_preload(["distributed", "distributed.cli.dask_scheduler", "distributed.cli.dask_worker"])
+    made = [Cluster(context, tmp_path_factory.mktemp(name), pytestconfig.rootpath) for name in ("busy", "lone")]
     made[0].add()
     made[0].add(threads=2)
     yield SimpleNamespace(busy=made[0], lone=made[1])
@@ -83,7 +100,7 @@ def clusters(tmp_path_factory, pytestconfig):
         cluster.stop()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def pool(clusters):
     with opened(Place(clusters.busy.wait(2), seconds=20)) as pool:
         yield pool
@@ -94,9 +111,7 @@ def lone(clusters):
     """Return the cluster without workers; those that a test adds are gone afterwards."""
     yield clusters.lone
     while len(clusters.lone.processes) > 1:
-        process = clusters.lone.processes.pop()
-        process.kill()
-        process.wait()
+        end(clusters.lone.processes.pop())
     clusters.lone.wait(0)
 
 
@@ -106,9 +121,9 @@ def test_work_is_done_and_its_results_come_back_in_order(pool):
 
 def test_seeds_train_to_the_same_as_here(clusters, importable_tests):
     fake = importable_tests.Fake(), importable_tests.DATASET
-    here, there = (list(train_seeds(*fake, [5, 2, 9], place)) for place in (Place(), Place(clusters.busy.wait(2))))
+    there = list(train_seeds(*fake, [5, 2, 9], Place(clusters.busy.wait(2))))
     assert [seed.seed for seed in there] == [5, 2, 9]
-    assert [seed.probes for seed in there] == [seed.probes for seed in here]
+    assert [seed.probes for seed in there] == [Trainer(*fake)(seed).probes for seed in (5, 2, 9)]
 
 
 @pytest.fixture
@@ -142,8 +157,7 @@ def test_work_that_takes_too_long_is_its_result(clusters):
 def victim(clusters):
     process = clusters.busy.add()
     yield process
-    process.kill()
-    process.wait()
+    end(process)
     clusters.busy.wait(2)
 
 
@@ -154,8 +168,7 @@ def test_a_worker_that_is_killed_in_the_middle_costs_nothing_but_time(clusters, 
         for _, result in pool.completed(eval, [code.format(number) for number in range(16)]):
             found.append(result())
             if len(found) == 2:
-                victim.kill()
-                victim.wait()
+                end(victim)
     assert sorted(found) == list(range(16))
 
 

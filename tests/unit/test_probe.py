@@ -163,25 +163,26 @@ def striped(count):
     return images
 
 
-def tapes(pipeline, seed=0):
-    return recorder.record_epochs(pipeline, seed=seed, count=COUNT, epochs=3)
+def tapes(pipeline, epochs=1):
+    return recorder.record_epochs(pipeline, seed=0, count=COUNT, epochs=epochs)
 
 
 def images_by_step(tape):
     return np.bincount(tape[:TRAINED][tape[:TRAINED] != recorder.UNSEEN]).tolist()
 
 
-@pytest.mark.parametrize("healthy", [_Engine, _KerasFit])
-def test_healthy_training_shows_every_image_once_in_a_fresh_order(healthy):
-    for tape in (found := tapes(healthy())):
+@pytest.mark.parametrize(("healthy", "epochs"), [(_Engine, 3), (_KerasFit, 2)])
+def test_healthy_training_shows_every_image_once_in_a_fresh_order(healthy, epochs):
+    for tape in (found := tapes(healthy(), epochs)):
         assert images_by_step(tape) == [4] * 6 + [3]
         assert (tape[TRAINED:] == recorder.UNSEEN).all()
-    assert len({tape.tobytes() for tape in found}) == 3
+    assert len({tape.tobytes() for tape in found}) == epochs
 
 
 @pytest.mark.parametrize("broken", [_SeededFit, _NeverShuffles])
 def test_an_order_that_repeats_is_caught(broken):
-    assert len({tape.tobytes() for tape in tapes(broken())}) == 1
+    first, second = tapes(broken(), epochs=2)
+    np.testing.assert_array_equal(first, second)
 
 
 def test_training_without_shuffling_is_heard_in_the_order_of_the_images():
@@ -224,7 +225,6 @@ def test_labels_that_training_changes_are_caught(broken, wrong):
     ("pipeline", "first", "last"),
     [
         pytest.param(_Engine, 0.001, 0.001, id="engine"),
-        pytest.param(_KerasFit, 0.001, 0.001, id="keras"),
         pytest.param(_Momentum, 0.05, 0.05, id="momentum"),
         pytest.param(_LowersTheRate, 0.001, 0.00025, id="lowered"),
         pytest.param(_SetsAnotherRate, 0.002, 0.002, id="set"),

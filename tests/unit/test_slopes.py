@@ -22,20 +22,33 @@ def small(name):
     return pipeline
 
 
+@pytest.fixture
+def eager():
+    """Do steps one by one: to do a few takes less time than to trace them."""
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
 def distance(name):
     return np.abs(slopes.image_trained_on(small(name), IMAGE, seed=0) - IMAGE).max()
 
 
+@pytest.mark.usefixtures("eager")
 @pytest.mark.parametrize("name", [None, "batch-doubled", "rate-overridden", "labels-smoothed-by-hand"])
 def test_an_image_that_is_trained_on_as_it_is_is_seen_as_it_is(name):
     assert distance(name) < 1e-5
 
 
+@pytest.mark.usefixtures("eager")
 @pytest.mark.parametrize("name", ["slight-noise", "scaled-again-in-training", "transposed-in-training"])
 def test_an_image_that_training_changes_is_seen_changed(name):
     assert distance(name) > 1e-3
 
 
+@pytest.mark.usefixtures("eager")
 @pytest.mark.parametrize(
     ("name", "size"), [(None, 4), ("75-percent-of-images-removed", 4), ("batch-doubled", 8), ("no-batches", 72)]
 )

@@ -1,5 +1,6 @@
 """A trial is a run of the suite in a process that runs many: what it says, and that nothing is left for the next."""
 
+import gc
 import sys
 import textwrap
 import types
@@ -48,7 +49,17 @@ PIPELINE = """
 
 
 @pytest.fixture
-def run(tmp_path, monkeypatch):
+def modules():
+    """Return the modules of the faults, which a trial forgets; other tests get them back, and the suite not at all."""
+    kept = {name: module for name, module in sys.modules.items() if name.startswith(trial.FAULTS)}
+    yield kept
+    for name in [name for name in sys.modules if name.split(".")[0] in ("quality", "test_result")]:
+        del sys.modules[name]
+    sys.modules.update(kept)
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch, modules):
     """Return a function that runs a small suite on a pipeline of a file, without Keras."""
     quality = tmp_path / "quality"
     quality.mkdir()
@@ -64,7 +75,9 @@ def run(tmp_path, monkeypatch):
     monkeypatch.setattr(trial, "Lane", lambda: lambda function, item: b"I0\n.")
     images, labels = np.zeros((2, 28, 28), np.uint8), np.zeros(2, np.uint8)
     dataset = Dataset("mnist", "kept", "0" * 64, images, labels, images, labels)
-    return lambda name, *further: Runner({"seed": 0}, dataset, further)((name, f"{tmp_path / 'mine.py'}:{name}"))
+    gc.freeze()  # pytest collects garbage five times at its end: it need not look through all that was here before
+    yield lambda name, *further: Runner({"seed": 0}, dataset, further)((name, f"{tmp_path / 'mine.py'}:{name}"))
+    gc.unfreeze()
 
 
 def test_every_check_is_told_with_what_became_of_it(run):
@@ -100,6 +113,7 @@ def test_a_pipeline_that_is_not_there_is_an_error_and_not_a_pass(run):
     assert "Missing" in found.message
 
 
+@pytest.mark.usefixtures("modules")
 def test_pipelines_of_the_catalogue_are_imported_anew(monkeypatch):
     for name in ("mnistlab.faults", "mnistlab.faults.training"):
         monkeypatch.setitem(sys.modules, name, types.ModuleType(name))
