@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from mnistlab.data import Dataset
 
 KNOWN_MNIST_ERRORS = (947, 1621, 1901, 2130, 2462, 2597, 2654, 3520, 3558, 5937, 6651, 6783, 8527, 9679, 9729)
 """MNIST test images whose label at most two of five people confirmed, by index from 0.
@@ -16,13 +19,19 @@ benchmarks; github.com/cleanlab/label-errors, mturk/mnist_mturk.json at commit 5
 _BLOCK = 100  # rows of distances at a time: 24 MB against 60 000 images
 
 
+@functools.lru_cache(maxsize=1)
+def neighbours(dataset: Dataset) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Find for every test image the nearest training image: its index, and how far it is, in grey levels."""
+    images, others = (part.astype(np.float32) for part in (dataset.test_images, dataset.train_images))
+    return nearest(images, others)
+
+
 def nearest(images: NDArray[Any], others: NDArray[Any], dimensions: int = 40) -> tuple[NDArray[Any], NDArray[Any]]:
     """Find for every image the most similar one of others, by the first principal components of the others.
 
     Parameters
     ----------
     images, others : numpy.ndarray of float32, shapes (N, 28, 28) and (M, 28, 28)
-        Prepared.
     dimensions : int
         Principal components, of a sample of at most 6 000 of the others.
 

@@ -18,7 +18,7 @@ from mnistlab.evaluate import Evaluation
 from mnistlab.fixtures import Trained
 from mnistlab.margins import Margin, margins_for
 from mnistlab.pipeline import Pipeline
-from mnistlab.seeds import trainings
+from mnistlab.seeds import Trainer, trainings
 from mnistlab.subject import Subject
 from mnistlab.workers import Place
 
@@ -86,7 +86,7 @@ def recipe_gate(
     option = pytestconfig.option
     try:
         plan = gate.plan(gate_margins, option.seeds, baseline.seeds)
-        with trainings(pipeline, dataset, Place(option.scheduler)) as train:
+        with trainings(Trainer(pipeline, dataset, corrupts=False), Place(option.scheduler)) as train:
             return gate.run(train, SPACING * (option.seed + 1), baseline.columns, plan, _progress(pytestconfig))
     except (ContractError, NotJudgedError):
         raise  # is told once a run

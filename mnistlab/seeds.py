@@ -54,10 +54,11 @@ class Trainer:
 
     pipeline: Any
     dataset: Dataset
+    corrupts: bool = True  # whether accuracy under corruption is measured too: no gate needs it
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Travel without what it keeps."""
-        return Trainer, (self.pipeline, self.dataset)
+        return Trainer, (self.pipeline, self.dataset, self.corrupts)
 
     def __call__(self, seed: int) -> Seed:
         """Build, train and measure one seed; MnistlabError if it cannot be evaluated, for instance as it diverged."""
@@ -83,10 +84,12 @@ class Trainer:
     def _probe(self, model: Any) -> tuple[Evaluation, dict[str, float]]:
         """Measure a model as it is now."""
         evaluation = Evaluation(self.pipeline.predict(model, self._test), self.dataset.test_labels)
-        return evaluation, metrics(evaluation, self._slices) | self._under_corruption(model)
+        return evaluation, metrics(evaluation, _slices(self.dataset)) | self._under_corruption(model)
 
     def _under_corruption(self, model: Any) -> dict[str, float]:
-        """Measure mean accuracy under corruption, where it can be: no gate needs it; robustness has its own tests."""
+        """Measure mean accuracy under corruption, where it is wanted and can be; robustness has its own tests."""
+        if not self.corrupts:
+            return {}
         labels = np.tile(self.dataset.test_labels[:CORRUPTED], len(CORRUPTIONS))
         try:
             return {"corruption accuracy": Evaluation(self.pipeline.predict(model, self._corrupted), labels).accuracy}
@@ -109,9 +112,10 @@ class Trainer:
         images = self.dataset.test_images[:CORRUPTED]
         return np.concatenate([self.pipeline.prepare_images(corrupt(images, name, SEVERITY)) for name in CORRUPTIONS])
 
-    @cached_property
-    def _slices(self) -> dict[str, NDArray[np.int64]]:
-        return thirds(self.dataset.test_images)
+
+@functools.lru_cache(maxsize=1)
+def _slices(dataset: Dataset) -> dict[str, NDArray[np.int64]]:
+    return thirds(dataset.test_images)
 
 
 def metrics(evaluation: Evaluation, slices: dict[str, NDArray[np.int64]]) -> dict[str, float]:
@@ -143,14 +147,13 @@ def columns(seeds: Sequence[Seed]) -> Columns:
 
 
 @contextlib.contextmanager
-def trainings(pipeline: Any, dataset: Dataset, place: Place) -> Iterator[Callable[[Sequence[int]], Iterator[Seed]]]:
+def trainings(trainer: Trainer, place: Place) -> Iterator[Callable[[Sequence[int]], Iterator[Seed]]]:
     """Give a function that trains seeds and yields each in their order, as `train_seeds` does, any number of times.
 
     Parameters
     ----------
-    pipeline : Pipeline
-        One that can be pickled, if it is trained in other processes.
-    dataset : Dataset
+    trainer : Trainer
+        Of a pipeline that can be pickled, if it is trained in other processes.
     place : Place
         Where; by default in as many processes as pay: in this one, and on all cores, where there are less than four
         (a process takes 4 s to load TensorFlow, and two cores train one seed 1.5 times as fast as one does), else in
@@ -161,7 +164,7 @@ def trainings(pipeline: Any, dataset: Dataset, place: Place) -> Iterator[Callabl
     MnistlabError
         If a training fails, a process dies, or the cluster cannot be used.
     """
-    trainer, cores = Trainer(pipeline, dataset), available_cores()
+    cores = available_cores()
     processes = place.processes or (1 if cores < FEW_CORES else min(cores, MOST_PROCESSES))
     if processes < 2 and not place.scheduler:
         yield functools.partial(map, trainer)
@@ -176,5 +179,5 @@ def trainings(pipeline: Any, dataset: Dataset, place: Place) -> Iterator[Callabl
 
 def train_seeds(pipeline: Any, dataset: Dataset, seeds: Sequence[int], place: Place = HERE) -> Iterator[Seed]:
     """Train seeds and yield each in the order of `seeds`; see `trainings`."""
-    with trainings(pipeline, dataset, place) as train:
+    with trainings(Trainer(pipeline, dataset), place) as train:
         yield from train(seeds)

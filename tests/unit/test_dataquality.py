@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from mnistlab import dataquality
+from mnistlab.data import Dataset
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.random((300, 28, 28)).astype(np.float32)
@@ -24,6 +25,14 @@ def test_the_nearest_image_agrees_with_all_distances_where_all_components_are_us
     every = np.sqrt((rows**2).mean(axis=2))
     assert indices.tolist() == every.argmin(axis=1).tolist()
     np.testing.assert_allclose(distances, every.min(axis=1), rtol=1e-5)
+
+
+def test_neighbours_are_measured_in_grey_levels():
+    train = (255 * IMAGES).astype(np.uint8)
+    test = train[[7, 42]] ^ 4  # every pixel 4 grey levels more or less
+    indices, distances = dataquality.neighbours(Dataset("made up", "", "", train, np.zeros(300), test, np.zeros(2)))
+    assert indices.tolist() == [7, 42]
+    np.testing.assert_allclose(distances, 4)
 
 
 def test_swapped_labels_are_suspected_first():

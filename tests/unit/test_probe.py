@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from mnistlab import faults, probe, recorder, slopes
+from mnistlab import engine, faults, probe, recorder, slopes
 from mnistlab.pipeline import Pipeline
 from mnistlab.spec import Spec
 
@@ -125,6 +125,15 @@ class _CountsItsCalls(_Engine):
         return super().fit(model, images, labels, seed=seed + _CountsItsCalls.calls, epochs=epochs)
 
 
+class _ForgetsTheFirst(_Engine):
+    """Shows the first image at every step of the first epoch, and not at all in the second."""
+
+    def fit(self, model, images, labels, *, seed, epochs=None):
+        orders = [np.arange(TRAINED, dtype=np.int32), np.maximum(np.arange(TRAINED, dtype=np.int32), 1)]
+        orders[0][::4] = 0
+        return engine.train(model, (images, labels), None, orders[:epochs], self.spec.batch_size)
+
+
 class _Published(_KerasFit):
     """The recipe with its own batches."""
 
@@ -187,6 +196,12 @@ def test_an_order_that_repeats_is_caught(broken):
 
 def test_training_without_shuffling_is_heard_in_the_order_of_the_images():
     assert tapes(_NeverShuffles())[0][:TRAINED].tolist() == [i // 4 for i in range(TRAINED)]
+
+
+def test_an_image_that_an_epoch_leaves_out_is_not_heard_from_the_epoch_before():
+    first, second = (tape[0] for tape in tapes(_ForgetsTheFirst(), epochs=2))
+    assert first != recorder.UNSEEN
+    assert second == recorder.UNSEEN
 
 
 def test_a_dropped_last_batch_is_caught():

@@ -91,6 +91,12 @@ def test_accuracy_under_corruption_is_the_mean_over_all_corruptions_of_the_first
     assert found == pytest.approx((white | (LABELS == 0)).mean())  # ten equal probabilities read as 0
 
 
+def test_a_gate_measures_no_accuracy_under_corruption_here_or_elsewhere():
+    trainer = Trainer(Fake(), DATASET, corrupts=False)
+    for each in (trainer, Trainer(*trainer.__reduce__()[1])):
+        assert "corruption accuracy" not in each(7).probes["final"]
+
+
 def test_a_pipeline_that_fails_on_corrupted_images_is_measured_without_them():
     found = Trainer(Faded(np.nan), DATASET)(7).probes["final"]
     assert found["accuracy"] == 1
