@@ -1,4 +1,4 @@
-"""The command line: ``mnistlab train``, ``validate``, ``baseline`` and ``power``."""
+"""The command line: ``mnistlab train``, ``validate``, ``baseline``, ``power`` and ``faults``."""
 
 from __future__ import annotations
 
@@ -10,16 +10,11 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from mnistlab import __version__, commands, suite
 from mnistlab.errors import MnistlabError
 from mnistlab.options import add_options, add_report_option, add_subject_options
-
-if TYPE_CHECKING:
-    from mnistlab.data import Dataset
-    from mnistlab.engine import History
-    from mnistlab.evaluate import Evaluation
 
 # Everything heavy is imported where it is used: --help answers at once.
 
@@ -118,7 +113,7 @@ def train(options: argparse.Namespace) -> int:
     return 0
 
 
-def _write_pictures(folder: Path, dataset: Dataset, history: History, evaluation: Evaluation) -> None:
+def _write_pictures(folder: Path, dataset: Any, history: Any, evaluation: Any) -> None:
     from mnistlab import plots
 
     five = (array[:5] for array in (dataset.test_images, evaluation.probabilities, dataset.test_labels))

@@ -41,32 +41,17 @@ def kill_matrix(tally: Tally) -> Figure:
     axes.imshow(paper, aspect="auto", interpolation="nearest", extent=(0, paper.shape[1], paper.shape[0], 0))
     axes.hlines(np.arange(1, len(rows)), 0, paper.shape[1], "white", linewidth=0.6)
     axes.set_axis_off()
-    for place, (entry, trial) in enumerate(rows):
-        axes.annotate(
-            entry.name,
-            (0, place + 0.5),
-            (-6, 0),
-            textcoords="offset points",
-            ha="right",
-            va="center",
-            fontsize=8,
-            **TEXT,
-        )
+    beside = {"textcoords": "offset points", "va": "center", **TEXT}
+    for place, (entry, trial) in enumerate(rows, start=1):
+        axes.annotate(entry.name, (0, place - 0.5), (-6, 0), ha="right", fontsize=8, **beside)
         first = trial.first.partition("::")[2].removeprefix("test_").replace("_", " ") or trial.status
-        axes.annotate(
-            first if len(first) < 48 else f"{first[:46]}…",
-            (paper.shape[1], place + 0.5),
-            (6, 0),
-            textcoords="offset points",
-            va="center",
-            fontsize=7,
-            **TEXT,
-        )
+        short = first if len(first) < 48 else f"{first[:46]}…"
+        axes.annotate(short, (paper.shape[1], place - 0.5), (6, 0), fontsize=7, **beside)
     start = 0
     for module, group in groupby(checks, lambda check: check.partition("::")[0]):
         axes.axvline(start, color=GREY, linewidth=0.8)
         axes.annotate(
-            module.replace("_", " "), (start, 0), (2, 5), textcoords="offset points", rotation=50, fontsize=8, **TEXT
+            module.replace("_", " "), (start, 0), (2, 5), rotation=50, fontsize=8, **beside | {"va": "baseline"}
         )
         start += len(list(group))
     return figure
