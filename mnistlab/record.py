@@ -26,16 +26,6 @@ UNASKED = "not asked: "
 PACKAGES = ("tensorflow", "keras", "numpy", "scipy", "scikit-learn", "matplotlib", "pytest", "pytest-html")
 
 
-@dataclasses.dataclass(frozen=True)
-class Picture:
-    """A picture for the page: a PNG in base64, with a title and a line that says how to read it."""
-
-    title: str
-    caption: str
-    png: str
-    group: str = ""
-
-
 @dataclasses.dataclass(eq=False)
 class Record:
     """Gathers verdicts, pictures and circumstances while the tests run; a pytest plugin.
@@ -44,7 +34,7 @@ class Record:
     """
 
     verdicts: dict[str, list[Verdict]] = dataclasses.field(default_factory=dict)
-    pictures: list[Picture] = dataclasses.field(default_factory=list)
+    pictures: list[dict[str, str]] = dataclasses.field(default_factory=list)  # title, caption, PNG in base64, group
     context: dict[str, Any] = dataclasses.field(default_factory=dict)
     expected: dict[str, Requirement] = dataclasses.field(default_factory=dict)
     others: list[Verdict] = dataclasses.field(default_factory=list)
@@ -77,7 +67,7 @@ class Record:
     def _take(self, found: list[tuple[str, Any]], group: str) -> None:
         for key, value in found:
             if key == "mnistlab.picture":
-                self.pictures.append(Picture(**value, group=group))
+                self.pictures.append({**value, "group": group})
             elif key == "mnistlab.context":
                 for bound in value.pop("expected", ()):
                     self.expected[bound["name"]] = Requirement(**bound)

@@ -40,15 +40,15 @@ def headline(summary: Mapping[str, Any]) -> str:
     return f"{WORDS[summary['verdict']]} ({what} on {dataset['name']}, seed {subject['seed']})."
 
 
-def page(summary: Mapping[str, Any], pictures: Iterable[Any]) -> str:
+def page(summary: Mapping[str, Any], pictures: Iterable[Mapping[str, str]]) -> str:
     """Write the top of the page: verdict, circumstances, what went wrong, pictures.
 
     Parameters
     ----------
     summary : mapping
         The content of ``verdict.json``. All text in it is escaped.
-    pictures : iterable of Picture
-        In the order of the page.
+    pictures : iterable of mapping
+        With title, caption, PNG in base64, and group; in the order of the page.
 
     Returns
     -------
@@ -70,10 +70,9 @@ def page(summary: Mapping[str, Any], pictures: Iterable[Any]) -> str:
         parts.append(
             f"<details><summary>Not asked for by the spec ({len(unasked)})</summary>{_listed(unasked)}</details>"
         )
-    for picture in sorted(pictures, key=lambda picture: picture.group != GATES):
-        title, caption = html.escape(picture.title), html.escape(picture.caption)
-        image = f'<img alt="{title}" src="data:image/png;base64,{html.escape(picture.png)}"/>'
-        parts.append(f"<figure>{image}<figcaption>{caption}</figcaption></figure>")
+    for picture in sorted(map(escaped, pictures), key=lambda picture: picture["group"] != GATES):
+        image = f'<img alt="{picture["title"]}" src="data:image/png;base64,{picture["png"]}"/>'
+        parts.append(f"<figure>{image}<figcaption>{picture['caption']}</figcaption></figure>")
     parts.append("<h3>Every test</h3><noscript>This table needs JavaScript; verdict.json says the same.</noscript>")
     return f'<section class="mnistlab">{"".join(parts)}</section>'
 
@@ -104,13 +103,8 @@ def _facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     return facts
 
 
-def header_cells() -> list[str]:
-    """Return the heads of the columns that quality tests add to pytest-html's table."""
-    return ["<th>Measured</th>", "<th>Required</th>", "<th>Margin</th>"]
-
-
 def row_cells(properties: Iterable[tuple[str, object]]) -> list[str]:
-    """Return the cells of one test in these columns; the last verdict that it recorded counts."""
+    """Return what one test measured, what was required, and the margin; the last verdict that it recorded counts."""
     found = [json.loads(str(value)) for key, value in properties if key == "mnistlab.verdict"]
     texts = ["", "", ""]
     if found and found[-1]["direction"] != "holds":
