@@ -1,7 +1,6 @@
 """What each method of a pipeline must return: checks that name the method and what it returned instead."""
 
-from __future__ import annotations
-
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -33,9 +32,18 @@ def keras_model(model: Any, what: str) -> Any:
     return model
 
 
+def shape_taken(model: Any) -> tuple[int, ...] | None:
+    """Return the shape in which a model takes an image's 784 pixels, without the batch; None if it takes others."""
+    shape = getattr(model, "input_shape", None)
+    if not isinstance(shape, tuple) or not all(isinstance(size, int) for size in shape[1:]):
+        return None
+    return shape[1:] if math.prod(shape[1:]) == 28 * 28 else None
+
+
 def check_array(method: str, found: Any, shape: tuple[int, ...]) -> NDArray[np.float32]:
     """Return what a method returned if it is float32 of this shape, and finite; else raise ContractError."""
-    required = f"for {shape[0]} images; required float32 {shape}"
+    items = f"{shape[0]} {'labels' if method == 'prepare_labels' else 'images'}"
+    required = f"for {items}; required float32 {shape}"
     if not isinstance(found, np.ndarray):
         raise ContractError(method, f"returned {kind(found)} {required}, a numpy.ndarray")
     if found.dtype != np.float32 or found.shape != shape:
@@ -43,23 +51,31 @@ def check_array(method: str, found: Any, shape: tuple[int, ...]) -> NDArray[np.f
     if not np.isfinite(found).all():
         bad = int((~np.isfinite(found)).reshape(len(found), -1).any(axis=1).sum())
         advice = "look for a division by zero, or for weights that diverged"
-        raise ContractError(method, f"returned NaN or infinity for {bad} of {len(found)} images; {advice}")
+        raise ContractError(method, f"returned NaN or infinity for {bad} of {items}; {advice}")
     return found
+
+
+def _are_fractions(rows: NDArray[np.float32]) -> bool:
+    return not rows.size or bool(rows.min() >= -NEAR and rows.max() <= 1 + NEAR)
+
+
+def are_probabilities(rows: NDArray[np.float32]) -> bool:
+    """Tell whether rows are not far from probabilities: 0 to 1, with a sum of 1."""
+    return _are_fractions(rows) and bool((abs(rows.sum(axis=1) - 1) <= FAR).all())
 
 
 def check_probabilities(found: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the rows of ``predict`` unless they are far from probabilities; near them is a test's business."""
-    sums = found.sum(axis=1)
-    inside = not found.size or (found.min() >= -NEAR and found.max() <= 1 + NEAR)
-    if inside and (abs(sums - 1) <= FAR).all():
+    if are_probabilities(found):
         return found
+    sums = found.sum(axis=1)
     span = (
         f"values from {found.min():.3g} to {found.max():.3g} in rows that sum to {sums.min():.3g} to {sums.max():.3g}"
     )
     what, advice = "", "required 0 to 1 in rows that sum to 1; is the output a softmax?"
     if found.max() <= NEAR and np.allclose(np.exp(found).sum(axis=1), 1, atol=FAR):
         what, advice = ": logarithms of probabilities", "apply numpy.exp in predict"
-    elif not inside and (abs(sums - 1) > FAR).any():
+    elif not _are_fractions(found) and (abs(sums - 1) > FAR).any():
         what, advice = ": logits", "end the model with a softmax (keras.layers.Softmax()), or apply one in predict"
     raise ContractError("predict", f"returned {span}{what}, not probabilities; {advice}")
 
@@ -77,6 +93,9 @@ def check_model(found: Any, spec: Spec) -> Any:
     if not found.compiled:
         advice = "call model.compile(optimizer=..., loss=..., metrics=[...])"
         raise ContractError("build", f"returned a {type(found).__name__} model that is not compiled; {advice}")
+    if not found.built:
+        advice = "begin it with keras.Input((28, 28)), or call it once"
+        raise ContractError("build", f"returned a {type(found).__name__} model that has no weights yet; {advice}")
     steps = int(found.optimizer.iterations)
     if steps:
         raise ContractError("build", f"returned a model that was trained for {steps} steps; required an untrained one")
@@ -116,6 +135,9 @@ def _length_of(key: str, values: Any) -> int:
         array = np.empty(())
     if array.ndim != 1 or isinstance(values, Mapping) or not array.size:
         raise ContractError("fit", f"returned {key} = {kind(values)} {str(values)[:60]}; required a number an epoch")
+    if not np.isfinite(array).all():
+        advice = "is the learning rate too high, or a logarithm one of 0?"
+        raise ContractError("fit", f"returned {key} = {str(array.tolist())[:60]}, with NaN or infinity; {advice}")
     return array.size
 
 

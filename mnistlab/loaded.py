@@ -1,8 +1,5 @@
 """A model from a file, of whose making nothing is known."""
 
-from __future__ import annotations
-
-import math
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -12,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnistlab import specfile
+from mnistlab.contract import shape_taken
 from mnistlab.errors import MnistlabError, NotAskedError, NotJudgedError, described
-from mnistlab.requirement import Requirement
 from mnistlab.spec import Spec
 from mnistlab.subject import Subject
 
@@ -48,10 +45,7 @@ class History(dict[str, Any]):
 class FileSubject(Subject):
     """A file's model, which is given images as a pipeline prepares them, and is neither built nor trained.
 
-    Attributes
-    ----------
-    model : keras.Model or None
-        It does not travel.
+    `model` is a keras.Model, which does not travel: None in another process.
     """
 
     def __init__(self, subject: Subject, spec: Spec, model: Any = None) -> None:
@@ -73,10 +67,8 @@ class FileSubject(Subject):
 
     def predict(self, model: Any, images: NDArray[np.float32]) -> NDArray[np.float32]:
         """See `Pipeline`; images of 28 x 28 are given the shape that the model takes, if it has as many pixels."""
-        shape = getattr(model, "input_shape", None)
-        if isinstance(shape, tuple) and None not in shape[1:] and math.prod(shape[1:]) == images[:1].size:
-            images = images.reshape(-1, *shape[1:])
-        return super().predict(model, images)
+        shape = shape_taken(model)
+        return super().predict(model, images if shape is None else images.reshape(len(images), *shape))
 
 
 def of_file(subject: Subject, model: Any = None) -> FileSubject:
@@ -88,24 +80,23 @@ def of_file(subject: Subject, model: Any = None) -> FileSubject:
     if origin is None or not origin.reference:
         spec = replace(spec, layers=None, optimizer=None, learning_rate=None, loss=None, metric=None)
         if origin and origin.toml is not None:
-            spec = specfile.applied(origin.toml, str(origin.spec_file), replace(spec, bounds=())).spec
-    return FileSubject(subject, replace(spec, bounds=tuple(filter(_tells_of_a_file, spec.bounds))), model)
-
-
-def _tells_of_a_file(bound: Requirement) -> bool:
-    """Tell whether a bound is about a model, and not about its training."""
-    return bound.group not in ("architecture", "training") and not bound.name.startswith("training accuracy")
+            spec, _ = specfile.applied(origin.toml, str(origin.spec_file), replace(spec, bounds=()))
+    about = (bound for bound in spec.bounds if bound.group not in ("architecture", "training"))  # the model, as it is
+    kept = tuple(bound for bound in about if not bound.name.startswith("training accuracy"))
+    return FileSubject(subject, replace(spec, bounds=kept), model)
 
 
 def load_model(path: str) -> Any:
-    """Load the ``.keras`` file that ``--model`` names; no code that comes with it is run.
+    """Load the ``.keras`` file that ``--model`` names; MnistlabError says why not, and how to mend that."""
+    try:
+        _check_format(Path(path))
+        return read_model(Path(path))
+    except MnistlabError as error:
+        raise MnistlabError(f"--model {path}: {error}") from error
 
-    Raises
-    ------
-    MnistlabError
-        If there is none, or it cannot be loaded, with how to mend that.
-    """
-    _check_format(Path(path), f"--model {path}: ")
+
+def read_model(path: Path) -> Any:
+    """Load a ``.keras`` file, or raise MnistlabError; no code that comes with it is run."""
     import keras
 
     try:
@@ -117,25 +108,23 @@ def load_model(path: str) -> Any:
             advice = "build the model without it, for instance with keras.layers.Rescaling or a layer of your own"
         elif "Could not locate" in text:
             what = f"needs a class that is not Keras's ({described(error, None)})"
-            advice = (
-                "name the pipeline whose file defines it, with @keras.saving.register_keras_serializable, by --pipeline"
-            )
+            advice = "register it with @keras.saving.register_keras_serializable() in a file that --pipeline names"
         else:
             what, advice = f"is not a model that Keras can load ({described(error, None)})", SAVE
-        raise MnistlabError(f"--model {path}: {what}; {advice}") from error
+        raise MnistlabError(f"{what}; {advice}") from error
 
 
-def _check_format(path: Path, what: str) -> None:
+def _check_format(path: Path) -> None:
     """Refuse what is no ``.keras`` file, and say how to make one."""
     if path.is_dir():
         if (path / "saved_model.pb").exists():
             advice = f"where the Keras model is, {SAVE}; or wrap it: keras.layers.TFSMLayer in a --pipeline's build"
-            raise MnistlabError(f"{what}a SavedModel folder, which Keras 3 does not load as a model; {advice}")
-        raise MnistlabError(f"{what}a folder; required a .keras file")
+            raise MnistlabError(f"a SavedModel folder, which Keras 3 does not load as a model; {advice}")
+        raise MnistlabError("a folder; required a .keras file")
     if not path.is_file():
-        raise MnistlabError(f"{what}there is no such file")
+        raise MnistlabError("there is no such file")
     if path.suffix in (".h5", ".hdf5"):
         advice = f"keras.models.load_model({path.name!r}).save({path.with_suffix('.keras').name!r})"
-        raise MnistlabError(f"{what}HDF5 is Keras's old format; where you trust the file, convert it: {advice}")
+        raise MnistlabError(f"HDF5 is Keras's old format; where you trust the file, convert it: {advice}")
     if path.suffix != ".keras" or not zipfile.is_zipfile(path):
-        raise MnistlabError(f"{what}not a .keras file, which is a zip archive; {SAVE}")
+        raise MnistlabError(f"not a .keras file, which is a zip archive; {SAVE}")

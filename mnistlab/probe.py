@@ -1,15 +1,28 @@
 """Small questions put to a pipeline and its models, answered through its five methods alone."""
 
-from __future__ import annotations
-
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import softmax
 
-from mnistlab.contract import is_keras, keras_model
-from mnistlab.errors import NotJudgedError
+from mnistlab.contract import are_probabilities, is_keras, keras_model, shape_taken
+from mnistlab.errors import MnistlabError, NotJudgedError, described
+from mnistlab.loaded import read_model
+
+
+@contextlib.contextmanager
+def _if_it_can_be(what: str) -> Iterator[None]:
+    """Turn whatever a model of somebody else's raises into NotJudgedError: «its loss cannot be computed»."""
+    try:
+        yield
+    except MnistlabError as error:
+        raise NotJudgedError(f"{what}: {error}") from error
+    except Exception as error:
+        raise NotJudgedError(f"{what}: {described(error, None)}") from error
 
 
 def weights_after(
@@ -68,8 +81,18 @@ def validation_losses(
     history = pipeline.fit(model, images, labels, seed=seed, epochs=epochs)
     held_out = slice(pipeline.spec.trained_on(len(images)), None)
     said = _outputs(keras_model(model, "its loss"), images[held_out])  # a tensor, of which Keras knows the logits
-    own = model.compute_loss(y=labels[held_out], y_pred=said, training=False)
-    return [float(value) for value in history["val_loss"]], float(own)
+    return [float(value) for value in history["val_loss"]], _loss(model, labels[held_out], said)
+
+
+def _loss(model: Any, labels: NDArray[np.float32], said: Any) -> float:
+    """Return a compiled model's own loss of its outputs, in nats."""
+    with _if_it_can_be("the loss that build compiles cannot be computed"):
+        return float(model.compute_loss(y=_as_compiled(model, labels), y_pred=said, training=False))
+
+
+def _as_compiled(model: Any, labels: NDArray[np.float32]) -> NDArray[Any]:
+    """Return one-hot labels, (N, 10), as a compiled model's loss takes them: sparse ones take digits, (N,)."""
+    return labels.argmax(axis=1) if "sparse" in str(model.get_compile_config()["loss"]).lower() else labels
 
 
 def unusual_settings(optimizer: Any) -> str:
@@ -86,34 +109,43 @@ def unusual_settings(optimizer: Any) -> str:
 def compiled_with(model: Any) -> str:
     """Return the optimizer and the loss that a model is compiled with, for people."""
     loss = model.get_compile_config()["loss"]
-    loss = f"{loss['class_name']} {loss['config']}" if isinstance(loss, dict) else loss
+    loss = f"{loss['class_name']} {loss['config']}" if isinstance(loss, dict) and "class_name" in loss else loss
     return f"{type(model.optimizer).__name__} ({unusual_settings(model.optimizer)}), {loss}"
 
 
 def loss_apart(model: Any, name: str) -> float:
-    """Return how far a compiled model's loss is from Keras's of this name, in nats, on random probabilities."""
+    """Return how far a compiled model's loss is from Keras's of this name, in nats, on random probabilities.
+
+    A model that ends without an activation says logits, and its loss is given those of the probabilities.
+    """
     import keras
 
-    said, digits = _said()
-    labels = digits if name.startswith("sparse") else np.eye(10, dtype=np.float32)[digits]
-    required = float(np.mean(keras.losses.get(name)(labels, said)))
-    return abs(float(model.compute_loss(y=labels, y_pred=said)) - penalty(model) - required)
+    said, labels = _said()
+    with _if_it_can_be(f"the loss {name!r} that the spec promises is not known to Keras"):
+        required = keras.losses.get(name)(labels.argmax(axis=1) if name.startswith("sparse") else labels, said)
+    ends = [getattr(getattr(layer, "activation", None), "__name__", "") for layer in model.layers[-1:]]
+    own = _loss(model, labels, np.log(said) if ends == ["linear"] else said)
+    return abs(own - penalty(model) - float(np.mean(required)))
 
 
 def accuracy_apart(model: Any) -> float:
     """Return how far a compiled model's accuracy is from the share of the right, on random probabilities."""
-    said, digits = _said()
-    labels = digits if "sparse" in compiled_with(model).lower() else np.eye(10, dtype=np.float32)[digits]
-    model.reset_metrics()
-    counted = model.compute_metrics(x=None, y=labels, y_pred=said)
-    model.reset_metrics()
-    return abs(float(counted["accuracy"]) - float((said.argmax(axis=1) == digits).mean()))
+    said, labels = _said()
+    with _if_it_can_be("the metric that build compiles cannot be computed"):
+        model.reset_metrics()
+        counted = model.compute_metrics(x=None, y=_as_compiled(model, labels), y_pred=said)
+        model.reset_metrics()
+    if "accuracy" not in counted:
+        names = ", ".join(map(str, counted))
+        raise NotJudgedError(f"build compiles its model without a metric named accuracy; its metrics: {names}")
+    return abs(float(counted["accuracy"]) - float((said.argmax(axis=1) == labels.argmax(axis=1)).mean()))
 
 
-def _said() -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Draw probabilities that say little, and labels."""
+def _said() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Draw probabilities that say little, and one-hot labels; (64, 10) both."""
     rng = np.random.default_rng(0)
-    return rng.dirichlet(np.full(10, 0.5), 64).astype(np.float32), rng.integers(10, size=64)
+    said = rng.dirichlet(np.full(10, 0.5), 64).astype(np.float32)
+    return said, np.eye(10, dtype=np.float32)[rng.integers(10, size=64)]
 
 
 def penalty(model: Any) -> float:
@@ -137,7 +169,9 @@ def silent_units(model: Any, images: NDArray[np.float32]) -> float:
     outputs = [layer.output for layer in keras_model(model, "its hidden units").layers[:-1] if layer.weights]
     if not outputs:
         return 0.0
-    values = keras.tree.flatten(keras.Model(model.inputs, outputs)([images], training=False))
+    images = _as_taken(model, images)
+    with _if_it_can_be("its hidden units cannot be looked at"):
+        values = keras.tree.flatten(keras.Model(model.inputs, outputs)([images], training=False))
     spans = [np.ptp(np.asarray(value).reshape(-1, value.shape[-1]), axis=0) for value in values]
     return float(np.mean(np.concatenate(spans) == 0))
 
@@ -149,16 +183,37 @@ def weight_norms(model: Any) -> list[float]:
 
 
 def own_predictions(model: Any, images: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return what a Keras model itself says of images, in one piece."""
-    return np.asarray(_outputs(keras_model(model, "its own predictions"), images), dtype=np.float32)
+    """Return the probabilities that a Keras model itself says of images, in one piece; of logits their softmax."""
+    rows = np.asarray(_outputs(keras_model(model, "its own predictions"), images), dtype=np.float32)
+    return rows if are_probabilities(rows) else softmax(rows, axis=1)
 
 
 def _outputs(model: Any, images: NDArray[np.float32]) -> Any:
-    return model(images.reshape(len(images), *model.input_shape[1:]), training=False)
+    """Return what a model says of images, (N, 10)."""
+    said = model(_as_taken(model, images), training=False)
+    if getattr(said, "shape", None) != (len(images), 10):
+        raise NotJudgedError("the model has other outputs than ten: only predict can tell what they say of an image")
+    return said
+
+
+def _as_taken(model: Any, images: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return images in the shape that a model takes."""
+    shape = shape_taken(model)
+    if shape is None:
+        takes = getattr(model, "input_shape", "unknown")
+        raise NotJudgedError(f"the model's input, {takes}, is not 784 pixels: only fit and predict can fill it")
+    return images.reshape(len(images), *shape)
 
 
 def predictions_of_file(pipeline: Any, path: Path, images: NDArray[np.float32]) -> NDArray[np.float32]:
     """Load a ``.keras`` file and return the pipeline's predictions with it."""
-    import keras
+    with _if_it_can_be("what build returns cannot be loaded once it is saved"):
+        model = read_model(path)
+    return np.asarray(pipeline.predict(model, images))
 
-    return np.asarray(pipeline.predict(keras.models.load_model(path), images))
+
+def save(model: Any, path: Path) -> None:
+    """Save a Keras model."""
+    model = keras_model(model, "what it predicts after it was saved")
+    with _if_it_can_be("what build returns cannot be saved"):
+        model.save(path)

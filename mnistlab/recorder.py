@@ -1,7 +1,5 @@
 """Listens to what a pipeline's ``fit`` trains on: a linear model whose weights remember the images that it saw."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np
@@ -21,24 +19,9 @@ UNIT = 0.25
 
 
 def tape(spec: Spec) -> tuple[int, list[int]]:
-    """Choose how much of an epoch can be recorded with 784 images, a pixel each.
+    """Choose how many images to record, with the part held out, and the sizes of their batches, the last one smaller.
 
-    Parameters
-    ----------
-    spec : Spec
-        With the size of a batch, and the part that is held out.
-
-    Returns
-    -------
-    count : int
-        Images to record, with the part that is held out.
-    batches : list of int
-        Sizes of the batches among them, the last one smaller.
-
-    Raises
-    ------
-    NotJudgedError
-        If there are not even a batch and a smaller one.
+    784 have a pixel each; NotJudgedError if that is not even a batch and a smaller one.
     """
     size = spec.batch_size
     rest = size * 3 // 4
@@ -49,29 +32,15 @@ def tape(spec: Spec) -> tuple[int, list[int]]:
 
 
 def record_epochs(pipeline: Any, *, seed: int, count: int, epochs: int) -> list[NDArray[np.int64]]:
-    """Find out in which order a pipeline's ``fit`` shows the training images, without looking inside.
+    """Find out in which order ``fit`` shows at most 784 images, with the part held out, without looking inside.
+
+    Returns for every epoch the step, from 0, at which each image was seen last, (count,), or -1. If every step has as
+    many images as a batch, every image was seen exactly once.
 
     The recorder is a linear Keras model, trained on images that have one white pixel each. Its loss raises the
     weight of every pixel in a batch by one unit, and each step halves all weights, so after an epoch a weight's
     exponent tells how many steps ago its image was seen. Weights left from the epoch before are subtracted. A
     float32 carries 24 bits, so an epoch may have at most 22 steps; a last, smaller batch must be more than half full.
-
-    Parameters
-    ----------
-    pipeline : Pipeline
-        Its ``fit`` is called once for every number of epochs from 1 to `epochs`.
-    seed : int
-        Handed to ``fit``.
-    count : int
-        Number of images, with the part that is held out; at most 784.
-    epochs : int
-        How many epochs to listen to.
-
-    Returns
-    -------
-    list of numpy.ndarray of int64, shape (count,)
-        For every epoch the step, from 0, at which each image was seen last; -1 for an image that was not.
-        If every step has as many images as a batch, every image was seen exactly once.
     """
     before = np.zeros(count)
     tapes = []
@@ -87,19 +56,10 @@ def record_epochs(pipeline: Any, *, seed: int, count: int, epochs: int) -> list[
 
 
 def labels_seen(pipeline: Any, *, seed: int, count: int) -> NDArray[np.int64]:
-    """Find out with which labels a pipeline's ``fit`` trains the images, which are labelled 0 to 9 by turns.
+    """Return the label, (count,), that each of at most 784 images, labelled 0 to 9 by turns, is trained with.
 
-    A label raises the weight from its image's pixel to its own output, and no other.
-
-    Parameters
-    ----------
-    pipeline, seed, count
-        See `record_epochs`; one epoch.
-
-    Returns
-    -------
-    numpy.ndarray of int64, shape (count,)
-        The label of each image; `UNSEEN` for an image that was not, `MIXED` for several labels or a blurred one.
+    `UNSEEN` for an image that is not trained on, `MIXED` for several labels or a blurred one: a label raises the weight
+    from its image's pixel to its own output, and no other.
     """
     weights, _ = _listen(pipeline, seed, count, 1)
     labels = np.count_nonzero(weights, axis=1)
@@ -107,47 +67,31 @@ def labels_seen(pipeline: Any, *, seed: int, count: int) -> NDArray[np.int64]:
 
 
 def last_place(pipeline: Any, *, seed: int, count: int) -> float:
-    """Find out whence in the training data the images of an epoch's last steps come.
+    """Return the mean place in the training data, from 0 to 1, of the images of an epoch's last steps; NaN if of none.
 
-    Parameters
-    ----------
-    pipeline, seed
-        See `record_epochs`, whose recorder listens here too: each step halves what the steps before it left.
-    count : int
-        Number of images, with the part that is held out; see `by_place`.
-
-    Returns
-    -------
-    float
-        Mean place, from 0, the first image to train on, to 1, the last; NaN if nothing was trained on.
+    The recorder of `record_epochs` listens: each step halves what the steps before it left. `count` is of all images.
     """
     images, _ = by_place(count, pipeline.spec.trained_on(count))
-    labels = np.eye(10, dtype=np.float32)[np.zeros(count, dtype=int)]
     model = _recorder(pipeline.spec.batch_size, UNIT / pipeline.spec.batch_size)
-    fit_another(pipeline, model, (images, labels), seed, 1)
-    heard = np.asarray(model.get_weights()[0])[:, 0].astype(np.float64)
+    heard = fit_another(pipeline, model, (images, zeros(count)), seed, 1)[0][:, 0]
     return float(np.average(np.arange(PIXELS), weights=heard)) / (PIXELS - 1) if heard.any() else np.nan
 
 
 def by_place(count: int, trained: int) -> Arrays:
-    """Make images with one white pixel, which tells their place among those to train on, and labels that tell it too.
+    """Make images, (count, 28, 28), with one white pixel, and labels, (count, 10), one that was drawn for the pixel.
 
-    Parameters
-    ----------
-    count, trained : int
-        All images, and the first ones, to train on: every 784th part of them has a pixel of its own.
-
-    Returns
-    -------
-    images, labels : numpy.ndarray of float32, shapes (count, 28, 28) and (count, 10)
-        The label is one that was drawn for the pixel.
+    The pixel tells an image's place among those to train on, the first ones: every 784th part of them has its own.
     """
     pixels = np.minimum(np.arange(count) * PIXELS // trained, PIXELS - 1)
     images = np.zeros((count, PIXELS), dtype=np.float32)
     images[np.arange(count), pixels] = 1
-    return images.reshape(-1, 28, 28), np.eye(10, dtype=np.float32)[
-        np.random.default_rng(0).integers(10, size=PIXELS)[pixels]
-    ]
+    digits = np.random.default_rng(0).integers(10, size=PIXELS)
+    return images.reshape(-1, 28, 28), np.eye(10, dtype=np.float32)[digits[pixels]]
+
+
+def zeros(count: int) -> NDArray[np.float32]:
+    """Return one-hot labels that all say 0."""
+    return np.repeat(np.eye(1, 10, dtype=np.float32), count, axis=0)
 
 
 def _listen(pipeline: Any, seed: int, count: int, epochs: int) -> tuple[NDArray[np.float64], int]:
@@ -155,20 +99,19 @@ def _listen(pipeline: Any, seed: int, count: int, epochs: int) -> tuple[NDArray[
     images = np.eye(count, PIXELS, dtype=np.float32).reshape(-1, 28, 28)
     labels = np.eye(10, dtype=np.float32)[np.arange(count) % 10]
     model = _recorder(pipeline.spec.batch_size)
-    fit_another(pipeline, model, (images, labels), seed, epochs)
-    weights = np.asarray(model.get_weights()[0])[:count].astype(np.float64)
-    return weights, int(model.optimizer.iterations) // epochs
+    weights, *_ = fit_another(pipeline, model, (images, labels), seed, epochs)
+    return weights[:count], int(model.optimizer.iterations) // epochs
 
 
-def fit_another(pipeline: Any, model: Any, data: Arrays, seed: int, epochs: int) -> None:
-    """Have a pipeline train a model that it did not build; NotJudgedError if it cannot."""
+def fit_another(pipeline: Any, model: Any, data: Arrays, seed: int, epochs: int) -> list[NDArray[np.float64]]:
+    """Have a pipeline train a model that it did not build; return its weights, or NotJudgedError if it cannot."""
     keras_model(pipeline.build(seed), "how its fit trains")
     try:
         pipeline.fit(model, *data, seed=seed, epochs=epochs)
     except ContractError as error:
-        raise NotJudgedError(
-            f"fit cannot train another Keras model than its own, to be listened to: {error}"
-        ) from error
+        what = "fit cannot train another Keras model than its own, to be listened to"
+        raise NotJudgedError(f"{what}: {error}") from error
+    return [np.asarray(weight, dtype=np.float64) for weight in model.get_weights()]
 
 
 def _recorder(batch_size: int, unit: float = UNIT) -> Any:
@@ -177,8 +120,14 @@ def _recorder(batch_size: int, unit: float = UNIT) -> Any:
 
     # Mean absolute error has a slope of 1/10 for each of the ten outputs, over the batch size.
     rate = unit * 10 * batch_size
-    halve = keras.regularizers.L2(0.25 / rate)
-    layer = keras.layers.Dense(10, use_bias=False, kernel_initializer="zeros", kernel_regularizer=halve)
+    return linear(keras.optimizers.SGD(rate), kernel_regularizer=keras.regularizers.L2(0.25 / rate))  # halves
+
+
+def linear(optimizer: Any, **settings: Any) -> Any:
+    """Build a linear model from nothing, whose loss has a slope that does not change up to an output of 1."""
+    import keras
+
+    layer = keras.layers.Dense(10, **{"use_bias": False, "kernel_initializer": "zeros", **settings})
     model = keras.Sequential([keras.Input((28, 28)), keras.layers.Flatten(), layer])
-    model.compile(keras.optimizers.SGD(rate), loss="mean_absolute_error", metrics=["accuracy"])
+    model.compile(optimizer, loss="mean_absolute_error", metrics=["accuracy"])
     return model

@@ -1,10 +1,10 @@
 """Finds a pipeline by what ``--pipeline`` names: ``FILE.py:Name`` or ``package.module:Name``."""
 
-from __future__ import annotations
-
+import contextlib
 import importlib
 import importlib.util
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -30,24 +30,9 @@ def source_of(text: str) -> str | None:
 
 
 def found(text: str, source: str | None) -> Any:
-    """Return the pipeline that a reference names.
+    """Return the pipeline that a reference names; `source` is the text of its file, which need not be there.
 
-    Parameters
-    ----------
-    text : str
-        The reference.
-    source : str or None
-        The text of its file, which need not be there; None for a module.
-
-    Returns
-    -------
-    object
-        With the five methods and a spec.
-
-    Raises
-    ------
-    MnistlabError
-        In one line, with the file's own line where it raised.
+    MnistlabError says in one line why it is none, with the file's own line where it raised.
     """
     place, name = _parts(text)
     try:
@@ -68,7 +53,8 @@ def file_of(pipeline: Any) -> str | None:
 
 def _parts(text: str) -> tuple[str, str]:
     place, _, name = text.rpartition(":")
-    if not place or not name.isidentifier():
+    is_place = place.endswith(".py") or all(part.isidentifier() for part in place.split("."))
+    if not is_place or not name.isidentifier():
         required = "required FILE.py:Name or package.module:Name, of a class or an instance"
         raise MnistlabError(f"--pipeline {text}: {required}")
     return place, name
@@ -99,8 +85,10 @@ def _imported(place: str) -> ModuleType:
         if isinstance(error, ModuleNotFoundError) and error.name and f"{place}.".startswith(f"{error.name}."):
             where = "neither in the working directory nor installed"
             raise MnistlabError(f"there is no module {error.name}, {where}") from None
-        module = importlib.util.find_spec(place)
-        raise MnistlabError(f"raised {described(error, module.origin if module else None)}") from error
+        file = None
+        with contextlib.suppress(Exception, SystemExit):  # raised again, if it is the package of the module that raises
+            file = getattr(importlib.util.find_spec(place), "origin", None)
+        raise MnistlabError(f"raised {described(error, file)}") from error
 
 
 def _pipeline(name: str, named: Any) -> Any:
@@ -109,24 +97,24 @@ def _pipeline(name: str, named: Any) -> Any:
         raise MnistlabError(f"{name} is a {type(named).__name__}; required a class or an instance")
     lacks = _lacks(named)
     if not lacks:
-        named = _instance(name, named) if isinstance(named, type) else named
-        lacks = [] if hasattr(named, "spec") else ["spec"]
+        named = _asked(f"{name}()", named, named) if isinstance(named, type) else named
+        lacks = [] if hasattr(type(named), "spec") or hasattr(named, "spec") else ["spec"]
     if lacks:
         required = f"required {', '.join(METHODS)} and spec, which mnistlab.pipeline.Pipeline has"
         raise MnistlabError(f"{name} is no pipeline, it lacks {', '.join(lacks)}; {required}")
-    if not isinstance(named.spec, Spec):
-        got = type(named.spec).__name__
-        raise MnistlabError(f"the spec of {name} is of type {got}; required mnistlab.spec.Spec")
-    check(named.spec)
+    spec = _asked(f"the spec of {name}", lambda: named.spec, named)
+    if not isinstance(spec, Spec):
+        raise MnistlabError(f"the spec of {name} is of type {type(spec).__name__}; required mnistlab.spec.Spec")
+    check(spec)
     return named
 
 
-def _instance(name: str, named: type) -> Any:
-    """Call a class without arguments."""
+def _asked(what: str, ask: Callable[[], Any], pipeline: Any) -> Any:
+    """Return what a pipeline's own code answers."""
     try:
-        return named()
+        return ask()
     except (Exception, SystemExit) as error:
-        raise MnistlabError(f"{name}() raised {described(error, file_of(named))}") from error
+        raise MnistlabError(f"{what} raised {described(error, file_of(pipeline))}") from error
 
 
 def _lacks(named: Any) -> list[str]:

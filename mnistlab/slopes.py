@@ -1,7 +1,5 @@
 """Measures what a pipeline does with images, rates and outputs, by linear models whose loss has a known slope."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np
@@ -9,27 +7,14 @@ from numpy.typing import NDArray
 
 from mnistlab.contract import keras_model
 from mnistlab.errors import ContractError, NotJudgedError
-from mnistlab.recorder import MOST_BATCHES, PIXELS, by_place, fit_another
+from mnistlab.recorder import MOST_BATCHES, PIXELS, by_place, fit_another, linear, zeros
 
 
 def image_trained_on(pipeline: Any, image: NDArray[np.float32], *, seed: int) -> NDArray[np.float64]:
-    """Find out what a pipeline's ``fit`` makes of an image, by training a linear model on nothing else.
+    """Return what ``fit`` makes of a prepared image, (28, 28), by training a linear model on it; NaN if nothing.
 
     Each step moves the bias by a slope, and the weights by the same slope times the pixels: their quotient is the
     image, whatever the learning rate, the size of a batch and the labels.
-
-    Parameters
-    ----------
-    pipeline : Pipeline
-    image : numpy.ndarray of float32, shape (28, 28)
-        Prepared.
-    seed : int
-        Handed to ``fit``.
-
-    Returns
-    -------
-    numpy.ndarray of float64, shape (28, 28)
-        What was trained on, on average; NaN if nothing was.
     """
     images = np.repeat(image[None], pipeline.spec.total_of(2 * pipeline.spec.batch_size), axis=0)
     weights, bias, _ = _slopes(pipeline, images, seed)
@@ -37,24 +22,10 @@ def image_trained_on(pipeline: Any, image: NDArray[np.float32], *, seed: int) ->
 
 
 def batch_size_seen(pipeline: Any, *, seed: int) -> float:
-    """Find out over how many images a pipeline's ``fit`` averages in a step.
+    """Return over how many images ``fit`` averages in its largest step; NaN if it takes none.
 
     The weight of a pixel that one image has is moved by a slope over the size of its batch, the bias by the slope.
-
-    Parameters
-    ----------
-    pipeline, seed
-        See `image_trained_on`.
-
-    Returns
-    -------
-    float
-        The size of the largest batch; NaN if nothing was trained on.
-
-    Raises
-    ------
-    NotJudgedError
-        If a batch is larger than what can be told apart: 784 images, with the part that is held out.
+    NotJudgedError if a batch is larger than what can be told apart: 784 images, with the part that is held out.
     """
     spec = pipeline.spec
     batches = min(MOST_BATCHES, spec.trained_on(PIXELS) // spec.batch_size)  # many, for fit may leave out some
@@ -67,32 +38,20 @@ def batch_size_seen(pipeline: Any, *, seed: int) -> float:
 
 
 def places_astray(pipeline: Any, *, seed: int, count: int) -> float:
-    """Find out whether an epoch on many images sees each about once, and with its own label.
+    """Return the share of 784 places among images, 0 to 1, that an epoch does not see about once, with their labels.
 
-    Every image moves the weight from its pixel to its label by one slope. The rate and the size of a batch must be
-    those of the spec.
-
-    Parameters
-    ----------
-    pipeline, seed
-        See `image_trained_on`.
-    count : int
-        Number of images, with the part that is held out; see `mnistlab.recorder.by_place`.
-
-    Returns
-    -------
-    float
-        The share of places, 0 to 1, whose images are seen less than half as often as they are there, more than one and
-        a half times as often, or with other labels.
+    That is less than half as often as they are there, more than one and a half times as often, or with other labels:
+    an image of `mnistlab.recorder.by_place` moves the weight from its pixel to its label by one slope. The rate and
+    the size of a batch must be those of the spec; `count` is of all images, with the part that is held out.
     """
     import keras
 
     spec, rate = pipeline.spec, 0.001
     trained = spec.trained_on(count)
     images, labels = by_place(count, trained)
-    model = _linear(keras.optimizers.SGD(rate))
-    fit_another(pipeline, model, (images, labels), seed, 1)
-    seen = np.asarray(model.get_weights()[0], dtype=np.float64) * (10 * spec.batch_size / rate)
+    model = linear(keras.optimizers.SGD(rate))
+    weights, *_ = fit_another(pipeline, model, (images, labels), seed, 1)
+    seen = weights * (10 * spec.batch_size / rate)
     there = images[:trained].reshape(trained, PIXELS).T @ labels[:trained]
     return float((np.abs(seen - there) > 0.5 * there.max(axis=1, keepdims=True)).any(axis=1).mean())
 
@@ -101,32 +60,17 @@ def _slopes(pipeline: Any, images: NDArray[np.float32], seed: int) -> tuple[NDAr
     """Train a linear model for an epoch, all labels 0; return weights and bias of its output 0, and the steps."""
     import keras
 
-    model = _linear(keras.optimizers.SGD(0.001), use_bias=True)  # slow, for the slope is the same up to an output of 1
-    labels = np.eye(10, dtype=np.float32)[np.zeros(len(images), dtype=int)]
-    fit_another(pipeline, model, (images, labels), seed, 1)
-    weights, bias = (np.asarray(array, dtype=np.float64) for array in model.get_weights())
+    model = linear(keras.optimizers.SGD(0.001), use_bias=True)  # slow, for the slope is the same up to an output of 1
+    weights, bias = fit_another(pipeline, model, (images, zeros(len(images))), seed, 1)
     return weights[:, 0], float(bias[0]), max(int(model.optimizer.iterations), 1)
 
 
 def learning_rates(pipeline: Any, *, seed: int, batches: int = 4) -> tuple[float, float]:
-    """Find out the learning rate that a pipeline's ``fit`` trains with, whatever the optimizer says before and after.
+    """Return the mean learning rate of ``fit``'s first and last epoch, whatever the optimizer says before and after.
 
-    A linear model whose gradient is the same in every step is trained by the subject's own optimizer. How far its
-    weight goes in an epoch, against the same optimizer's steps at the rate of the spec, is the rate.
-
-    Parameters
-    ----------
-    pipeline : Pipeline
-        Its ``fit`` is called for 1 epoch, for all of the spec's, and for one less.
-    seed : int
-        Handed to ``build`` and ``fit``.
-    batches : int
-        Steps in an epoch, if ``fit`` takes batches of the specified size; what counts are those that it takes.
-
-    Returns
-    -------
-    first, last : float
-        The mean rate in the first epoch and in the last; with one epoch they are the same.
+    A linear model whose gradient is the same in every step is trained by the subject's own optimizer, for 1 epoch, for
+    all of the spec's and for one less. How far its weight goes in an epoch, against the same optimizer's steps at the
+    rate of the spec, is the rate. An epoch has as many `batches`, if they are of the specified size.
     """
     spec = pipeline.spec
     spec.promised("learning_rate")
@@ -134,13 +78,11 @@ def learning_rates(pipeline: Any, *, seed: int, batches: int = 4) -> tuple[float
     total = spec.total_of(batches * spec.batch_size)
     images = np.zeros((total, 28, 28), dtype=np.float32)
     images[:, 0, 0] = 0.01  # so small that the output stays below its target of 1, where the gradient turns
-    labels = np.zeros((total, 10), dtype=np.float32)
-    labels[:, 0] = 1
     went, steps = {0: 0.0}, {0: 0}
     for epochs in sorted({1, spec.epochs - 1, spec.epochs} - {0}):
-        model = _linear(type(optimizer).from_config(optimizer.get_config()))
-        fit_another(pipeline, model, (images, labels), seed, epochs)
-        went[epochs], steps[epochs] = float(np.asarray(model.get_weights()[0])[0, 0]), int(model.optimizer.iterations)
+        model = linear(type(optimizer).from_config(optimizer.get_config()))
+        weights, *_ = fit_another(pipeline, model, (images, zeros(total)), seed, epochs)
+        went[epochs], steps[epochs] = float(weights[0, 0]), int(model.optimizer.iterations)
     required = np.array(_distances(optimizer, spec.learning_rate, max(steps.values())))
     last, before = spec.epochs, spec.epochs - 1
     with np.errstate(all="ignore"):  # NaN, if fit takes no steps
@@ -168,7 +110,7 @@ def columns_predicted(pipeline: Any) -> list[int]:
 
     The model says the same of every image: that it is surely this output's digit.
     """
-    model = _linear("sgd", use_bias=True, activation="softmax")
+    model = linear("sgd", use_bias=True, activation="softmax")
     kernel, images = np.zeros((PIXELS, 10), dtype=np.float32), np.zeros((1, 28, 28), dtype=np.float32)
     found = []
     for output in range(10):
@@ -176,17 +118,6 @@ def columns_predicted(pipeline: Any) -> list[int]:
         try:
             found.append(int(np.argmax(pipeline.predict(model, images)[0])))
         except ContractError as error:
-            raise NotJudgedError(
-                f"predict takes no other Keras model than its own, to be told apart: {error}"
-            ) from error
+            what = "predict takes no other Keras model than its own, to be told apart"
+            raise NotJudgedError(f"{what}: {error}") from error
     return found
-
-
-def _linear(optimizer: Any, **settings: Any) -> Any:
-    """Build a linear model from nothing, whose loss has a slope that does not change up to an output of 1."""
-    import keras
-
-    layer = keras.layers.Dense(10, **{"use_bias": False, "kernel_initializer": "zeros", **settings})
-    model = keras.Sequential([keras.Input((28, 28)), keras.layers.Flatten(), layer])
-    model.compile(optimizer, loss="mean_absolute_error", metrics=["accuracy"])
-    return model

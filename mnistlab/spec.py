@@ -1,7 +1,5 @@
 """What a pipeline promises: its architecture, its recipe, and the bounds of its quality."""
 
-from __future__ import annotations
-
 import difflib
 import math
 from collections.abc import Mapping
@@ -15,31 +13,17 @@ from mnistlab.requirement import Requirement
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer of an architecture.
+    """One layer of an architecture; what is None is not asked."""
 
-    Parameters
-    ----------
-    kind : str
-        Its Keras class.
-    units : int, optional
-        Or filters, of a convolution.
-    activation : str, optional
-        As Keras names it.
-    parameters : int
-        All of them.
-    untrained : int
-        Those among them that no gradient trains: the moving statistics of a batch normalisation.
-    """
-
-    kind: str
-    units: int | None = None
-    activation: str | None = None
-    parameters: int = 0
-    untrained: int = 0
+    kind: str  # its Keras class
+    units: int | None = None  # or filters, of a convolution
+    activation: str | None = None  # as Keras names it
+    parameters: int | None = None  # all of them
+    untrained: int = 0  # those among them that no gradient trains: the moving statistics of a batch normalisation
 
 
 PUBLISHED_LAYERS = (
-    Layer("Flatten"),
+    Layer("Flatten", parameters=0),
     Layer("Dense", 128, "relu", 784 * 128 + 128),
     Layer("Dense", 10, "softmax", 128 * 10 + 10),
 )
@@ -99,8 +83,9 @@ class Spec:
 
     @property
     def parameters(self) -> int | None:
-        """The number of parameters of the whole model; None if no architecture is promised."""
-        return sum(layer.parameters for layer in self.layers) if self.layers else None
+        """The number of parameters of the whole model; None if not every layer's are promised."""
+        counts = [layer.parameters for layer in self.layers or ()]
+        return sum(filter(None, counts)) if counts and None not in counts else None
 
     def bound(self, name: str) -> Requirement:
         """Return the bound with this name; KeyError if the spec states none."""

@@ -1,11 +1,8 @@
 """A promise in TOML: ``[spec]``, ``[bounds]`` and ``[gate]``, over what a pipeline promises itself."""
 
-from __future__ import annotations
-
-import math
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from mnistlab.contract import PROMISES
@@ -19,25 +16,19 @@ else:
     import tomli as tomllib
 
 OR_NONE = ", or false to promise none"
+LARGEST = 2**63
+"""What is larger is a slip, and does not fit where it is used."""
 Rule = tuple[Callable[[Any], bool], str]
 """Whether a value is allowed, and in words what is."""
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and -LARGEST <= value <= LARGEST
 
 
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and _is_number(value) and value >= 0
-
-
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str) and bool(value)
-
-
-_COUNT: Rule = (_is_count, "a whole number")
-_SOME: Rule = (lambda value: _is_count(value) and value > 0, "a whole number from 1")
-_TEXT: Rule = (_is_text, "a string")
+_COUNT: Rule = (lambda value: isinstance(value, int) and _is_number(value) and value >= 0, "a whole number")
+_SOME: Rule = (lambda value: _COUNT[0](value) and value > 0, "a whole number from 1")
+_TEXT: Rule = (lambda value: isinstance(value, str) and value != "", "a string")
 FIELDS: Mapping[str, Rule] = {
     "dataset": (lambda value: value in ("mnist", "digits"), '"mnist" or "digits"'),
     "optimizer": _TEXT,
@@ -48,49 +39,21 @@ FIELDS: Mapping[str, Rule] = {
     "batch_size": _SOME,
     "validation_split": (lambda value: _is_number(value) and 0 <= value < 1, "a number from 0, below 1"),
 }
-LAYER: Mapping[str, Rule] = {
-    "kind": _TEXT,
-    "units": _COUNT,
-    "activation": _TEXT,
-    "parameters": _COUNT,
-    "untrained": _COUNT,
-}
+LAYER: Mapping[str, Rule] = dict(kind=_TEXT, units=_COUNT, activation=_TEXT, parameters=_COUNT, untrained=_COUNT)
 MARGIN: Rule = (lambda value: _is_number(value) and 0 < value < 0.5, "a fraction such as 0.001")
 
 
-@dataclass(frozen=True)
-class Promise:
-    """What a TOML file states: a spec, and the margin of the gates, a fraction, if it states one."""
+def applied(text: str, name: str, spec: Spec) -> tuple[Spec, float | None]:
+    """Put a TOML file's content over a spec; return it and the margin of the gates, a fraction, if one is stated.
 
-    spec: Spec
-    margin: float | None = None
-
-
-def applied(text: str, name: str, spec: Spec) -> Promise:
-    """Put what a TOML file states over a spec.
-
-    Parameters
-    ----------
-    text : str
-        The file's content.
-    name : str
-        The file's name, for errors.
-    spec : Spec
-        What holds where the file says nothing.
-
-    Returns
-    -------
-    Promise
-
-    Raises
-    ------
-    MnistlabError
-        In one line, with the key that is wrong and what it may be.
+    MnistlabError names the file, the key that is wrong, and what it may be.
     """
     try:
-        return _applied(tomllib.loads(text), spec)
-    except tomllib.TOMLDecodeError as error:
+        tables = tomllib.loads(text)
+    except ValueError as error:  # TOMLDecodeError, or a number of more digits than Python reads
         raise MnistlabError(f"--spec {name}: not TOML: {error}") from error
+    try:
+        return _applied(tables, spec)
     except MnistlabError as error:
         raise MnistlabError(f"--spec {name}: {error}") from error
 
@@ -110,7 +73,7 @@ def _all_of(kind: type) -> Rule:
     return lambda value: isinstance(value, tuple) and all(isinstance(each, kind) for each in value), words
 
 
-def _applied(tables: dict[str, Any], spec: Spec) -> Promise:
+def _applied(tables: dict[str, Any], spec: Spec) -> tuple[Spec, float | None]:
     _refuse_others("", tables, ("spec", "bounds", "gate"))
     for name, table in tables.items():
         if not isinstance(table, dict):
@@ -120,7 +83,7 @@ def _applied(tables: dict[str, Any], spec: Spec) -> Promise:
     _refuse_others("gate.", gate, ("margin",))
     values = {key: _field(key, value) for key, value in stated.items()}
     margin = _checked("gate.margin", gate["margin"], MARGIN) if gate else None
-    return Promise(_bounded(replace(spec, **values), tables.get("bounds", {})), margin)
+    return _bounded(replace(spec, **values), tables.get("bounds", {})), margin
 
 
 def _field(key: str, value: Any) -> Any:
@@ -168,5 +131,5 @@ def _refuse_others(where: str, table: Mapping[str, Any], allowed: tuple[str, ...
 def _checked(key: str, value: Any, rule: Rule) -> Any:
     """Return a value if its rule allows it."""
     if not rule[0](value):
-        raise MnistlabError(f"{key} = {value!r}; required {rule[1]}")
+        raise MnistlabError(f"{key} = {value!r:.60}; required {rule[1]}")
     return value

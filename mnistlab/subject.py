@@ -1,12 +1,10 @@
 """What is judged: a pipeline found by its name, whose every answer is checked."""
 
-from __future__ import annotations
-
 import copy
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +15,8 @@ from mnistlab.pipeline import Pipeline, pipeline_for
 from mnistlab.reference import file_of, found, source_of
 from mnistlab.requirement import Requirement
 from mnistlab.spec import DIGITS, PUBLISHED, Spec
+
+Array: TypeAlias = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -33,18 +33,8 @@ class Origin:
 class Subject:
     """A pipeline whose five methods are checked: whatever they must not return or raise is a ContractError.
 
-    Attributes
-    ----------
-    name : str
-        For file names and reports: the pipeline's, or its class's, if it has a spec of its own and no name.
-    spec : Spec
-        What is promised of the dataset at hand.
-    margin : float or None
-        Of the gates, a fraction, where ``--spec`` states one.
-    pipeline : object
-        What is wrapped.
-    origin : Origin or None
-        Where it was found.
+    `name`, for file names and reports, is the pipeline's, or its class's, if it has a spec of its own and no name;
+    `spec` is what is promised of the dataset at hand; `margin` of the gates is a fraction, or None if none is stated.
     """
 
     def __init__(self, pipeline: Any, spec: Spec, origin: Origin | None = None, margin: float | None = None) -> None:
@@ -70,23 +60,14 @@ class Subject:
         array = np.asarray(labels)
         if array.dtype != np.uint8 or array.ndim != 1 or (array >= contract.CLASSES).any():
             return self.pipeline.prepare_labels(labels)  # type: ignore[no-any-return]
-        return contract.check_array(
-            "prepare_labels", self._call("prepare_labels", labels), (len(array), contract.CLASSES)
-        )
+        found = self._call("prepare_labels", labels)
+        return contract.check_array("prepare_labels", found, (len(array), contract.CLASSES))
 
     def build(self, seed: int) -> Any:
         """See `Pipeline`; of a spec that promises no Keras model, the model may be any object."""
         return contract.check_model(self._call("build", seed), self.spec)
 
-    def fit(
-        self,
-        model: Any,
-        images: NDArray[np.float32],
-        labels: NDArray[np.float32],
-        *,
-        seed: int,
-        epochs: int | None = None,
-    ) -> dict[str, Any]:
+    def fit(self, model: Any, images: Array, labels: Array, *, seed: int, epochs: int | None = None) -> dict[str, Any]:
         """See `Pipeline`."""
         history = self._call("fit", model, images, labels, seed=seed, epochs=epochs)
         return contract.check_history(history, model, self.spec)
@@ -103,30 +84,17 @@ class Subject:
         except NotJudgedError:
             raise
         except (Exception, SystemExit) as error:
-            raise ContractError(method, f"raised {described(error, file_of(self.pipeline))}") from error
+            said = described(error, file_of(self.pipeline))
+            if isinstance(error, ValueError) and "read-only" in str(error):  # NumPy's words
+                raise ContractError(method, f"writes to an array that it was given; let it copy it: {said}") from error
+            raise ContractError(method, f"raised {said}") from error
 
 
 def load(reference: str | None, spec_file: str | None, dataset_name: str) -> Subject:
-    """Find what is to be judged.
+    """Find what is to be judged on a dataset, ``"mnist"`` or ``"digits"``; MnistlabError if it is no pipeline.
 
-    Parameters
-    ----------
-    reference : str or None
-        ``FILE.py:Name`` or ``package.module:Name``: a class, which is called without arguments, or an instance. None is
-        the published recipe.
-    spec_file : str or None
-        A TOML file with what is promised, see `mnistlab.specfile`; over the pipeline's own spec.
-    dataset_name : str
-        ``"mnist"`` or ``"digits"``.
-
-    Returns
-    -------
-    Subject
-
-    Raises
-    ------
-    MnistlabError
-        If there is no such thing, it is no pipeline, or the file is no spec.
+    `reference` is ``FILE.py:Name`` or ``package.module:Name``, a class or an instance, or None, the published recipe;
+    `spec_file` a TOML file that is put over its spec, see `mnistlab.specfile`.
     """
     source = source_of(reference) if reference else None
     toml = None
@@ -146,8 +114,8 @@ def _made(origin: Origin) -> Subject:
     pipeline, spec = _promised(pipeline, origin.dataset)
     if origin.toml is None:
         return Subject(pipeline, spec, origin)
-    promise = specfile.applied(origin.toml, str(origin.spec_file), spec)
-    return Subject(pipeline, _of(promise.spec, origin.dataset), origin, promise.margin)
+    spec, margin = specfile.applied(origin.toml, str(origin.spec_file), spec)
+    return Subject(pipeline, _of(spec, origin.dataset), origin, margin)
 
 
 def _promised(pipeline: Any, dataset: str) -> tuple[Any, Spec]:

@@ -1,5 +1,7 @@
 """Whether the model is the one that was specified."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -16,13 +18,34 @@ def model(built):
     return built
 
 
-def size_of(layer):
-    """Return a layer's units, or filters."""
-    return getattr(layer, "units", getattr(layer, "filters", None))
+@pytest.fixture(scope="module")
+def layers(model, pipeline):
+    """Return the promised layers, each with the model's own beside it; None where there is none."""
+    promised = pipeline.spec.promised("layers")
+    own = [layer for layer in keras_model(model, "its layers").layers if type(layer).__name__ != "InputLayer"]
+    return list(itertools.zip_longest(promised, own))
+
+
+@pytest.fixture(scope="module")
+def counted(layers):
+    """Return those of which a number of parameters is promised, and those that are not promised at all."""
+    if all(promised.parameters is None for promised, _ in layers if promised):
+        raise NotAskedError("the spec promises no layer's parameters")
+    return [(promised, own) for promised, own in layers if promised is None or promised.parameters is not None]
 
 
 def describe(kind, units, activation):
     return " ".join(str(part) for part in (kind, units, activation) if part is not None)
+
+
+def own_words(promised, own):
+    """Describe a model's layer, but for what is not asked of it."""
+    kind, units = type(own).__name__, getattr(own, "units", getattr(own, "filters", None))
+    activation = getattr(getattr(own, "activation", None), "__name__", None)
+    if promised and promised.kind == kind:
+        units = None if promised.units is None else units
+        activation = None if promised.activation is None else activation
+    return describe(kind, units, activation)
 
 
 def name_of(part):
@@ -37,27 +60,21 @@ def compiled(model, part):
     return model
 
 
-def test_layers_are_the_specified_ones(judge, model, pipeline):
-    promised = pipeline.spec.promised("layers")
-    required = " > ".join(describe(layer.kind, layer.units, layer.activation) for layer in promised)
-    got = []
-    for layer in keras_model(model, "its layers").layers:
-        activation = getattr(getattr(layer, "activation", None), "__name__", None)
-        got.append(describe(type(layer).__name__, size_of(layer), activation))
-    layers = [part for part in got if part != "InputLayer"]
-    judge(Requirement("layers", "architecture", required, "equal to", source=SPEC), " > ".join(layers))
+def test_layers_are_the_specified_ones(judge, layers):
+    required = " > ".join(describe(each.kind, each.units, each.activation) for each, _ in layers if each)
+    got = " > ".join(own_words(promised, own) for promised, own in layers if own)
+    judge(Requirement("layers", "architecture", required, "equal to", source=SPEC), got)
 
 
-def test_parameters_are_where_they_belong(judge, model, pipeline):
-    required = " + ".join(str(layer.parameters) for layer in pipeline.spec.promised("layers"))
-    layers = keras_model(model, "its layers").layers
-    got = " + ".join(str(layer.count_params()) for layer in layers if type(layer).__name__ != "InputLayer")
+def test_parameters_are_where_they_belong(judge, counted):
+    required = " + ".join(str(promised.parameters) for promised, _ in counted if promised)
+    got = " + ".join(str(own.count_params()) for _, own in counted if own)
     judge(Requirement("parameters by layer", "architecture", required, "equal to", source=SPEC), got)
 
 
-def test_all_parameters_are_trained(judge, model, pipeline):
-    required = sum(layer.parameters - layer.untrained for layer in pipeline.spec.promised("layers"))
-    trained = sum(int(np.prod(weight.shape)) for weight in keras_model(model, "its parameters").trainable_weights)
+def test_all_parameters_are_trained(judge, counted):
+    required = sum(promised.parameters - promised.untrained for promised, _ in counted if promised)
+    trained = sum(int(np.prod(weight.shape)) for _, own in counted if own for weight in own.trainable_weights)
     advice = "is a layer frozen, or of another size?"
     judge(Requirement("trained parameters", "architecture", required, "equal to", source=SPEC, advice=advice), trained)
 

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from mnistlab import probe
-from mnistlab.contract import keras_model
 from mnistlab.requirement import Requirement
 
 # float32 sums of 784 products, added up in another order: 784 * 2**-24 = 5e-5 at the very worst of a logit.
@@ -34,7 +33,7 @@ def test_saved_model_predicts_the_same_in_another_process(
     judge, elsewhere, pipeline, trained, images, expected, tmp_path
 ):
     path = tmp_path / "model.keras"
-    keras_model(trained.model, "what it predicts after it was saved").save(path)
+    probe.save(trained.model, path)
     there = elsewhere(probe.predictions_of_file, pipeline, path, images)
     judge(named("saved and loaded"), float(np.abs(there - expected).max()))
 

@@ -1,5 +1,6 @@
 """Whatever a pipeline must not return or raise is named with its method, in one line. Nothing here needs TensorFlow."""
 
+import math
 from types import SimpleNamespace
 
 import numpy as np
@@ -23,7 +24,7 @@ class _Model:
     """Looks like Keras's."""
 
     __module__, __qualname__ = "keras.src.models.model", "Model"
-    compiled = True
+    compiled = built = True
 
     def __init__(self, steps=0):
         self.optimizer = SimpleNamespace(iterations=steps)
@@ -38,6 +39,10 @@ _Model.__name__ = "Model"
 class _Uncompiled(_Model):
     __module__ = "keras.src.models.sequential"
     compiled = False
+
+
+class _Empty(_Model):
+    built = False
 
 
 class _Fake:
@@ -105,9 +110,9 @@ MISBEHAVIOUR = [
     ("prepare_images", PREPARED[..., None], "returned float32 (3, 28, 28, 1) for 3 images; required float32 (3, 28"),
     ("prepare_images", PREPARED[1:], "returned float32 (2, 28, 28) for 3 images; required float32 (3, 28, 28)"),
     ("prepare_images", PREPARED / np.float32("nan"), "returned NaN or infinity for 3 of 3 images; look for a division"),
-    ("prepare_labels", LABELS, "returned uint8 (3,) for 3 images; required float32 (3, 10)"),
-    ("prepare_labels", np.eye(11, dtype=np.float32)[LABELS], "returned float32 (3, 11) for 3 images; required float32"),
-    ("prepare_labels", ONE_HOT.astype(int), "returned int64 (3, 10) for 3 images; required float32 (3, 10)"),
+    ("prepare_labels", LABELS, "returned uint8 (3,) for 3 labels; required float32 (3, 10)"),
+    ("prepare_labels", np.eye(11, dtype=np.float32)[LABELS], "returned float32 (3, 11) for 3 labels; required float32"),
+    ("prepare_labels", ONE_HOT.astype(int), "returned int64 (3, 10) for 3 labels; required float32 (3, 10)"),
     ("build", None, "returned None; required a model: does it end with return?"),
     (
         "build",
@@ -115,6 +120,11 @@ MISBEHAVIOUR = [
         "returned types SimpleNamespace; required a compiled keras.Model, for the spec promises",
     ),
     ("build", _Uncompiled(), "returned a _Uncompiled model that is not compiled; call model.compile(optimizer=..., "),
+    (
+        "build",
+        _Empty(),
+        "returned a _Empty model that has no weights yet; begin it with keras.Input((28, 28)), or",
+    ),
     ("build", _Model(steps=7), "returned a model that was trained for 7 steps; required an untrained one"),
     ("fit", None, "returned None; required a dict: of lists, one an epoch"),
     ("fit", SimpleNamespace(history=HISTORY), "returned types SimpleNamespace; required a dict: return its .history"),
@@ -122,6 +132,8 @@ MISBEHAVIOUR = [
     ("fit", {}, "returned a dict without loss, accuracy, val_loss, val_accuracy; its keys: none"),
     ("fit", {**HISTORY, "loss": [1.0]}, "returned lists of unequal lengths, 1 of loss, 2 of accuracy, 2 of val_loss"),
     ("fit", {**HISTORY, "loss": 0.5}, "returned loss = float 0.5; required a number an epoch"),
+    ("fit", {**HISTORY, "loss": [2.5, math.nan]}, "returned loss = [2.5, nan], with NaN or infinity; is the learning"),
+    ("fit", {**HISTORY, "val_loss": [0.5, -math.inf]}, "returned val_loss = [0.5, -inf], with NaN or infinity"),
     ("fit", {**HISTORY, "loss": []}, "returned loss = list []; required a number an epoch"),
     ("fit", {**HISTORY, "accuracy": ["high", "low"]}, "returned accuracy = list ['high', 'low']; required a number"),
     (
@@ -159,6 +171,18 @@ def test_what_a_method_must_not_return_is_named(method, returned, message):
 def test_an_error_inside_a_method_is_named_with_the_line_that_raised_it(method):
     message = said(method, ValueError("no\nsuch  thing"))
     assert message.startswith(f"{method} raised ValueError: no such thing (test_contract.py, line ")
+
+
+@pytest.mark.parametrize("write", [lambda array: array.sort(axis=0), lambda array: array.__imul__(2)])
+def test_writing_to_an_array_that_is_read_only_is_named_for_what_it_is(write):
+    class Writes(_Fake):
+        def fit(self, model, images, labels, *, seed, epochs=None):
+            write(images)
+
+    images = PREPARED.copy()
+    images.setflags(write=False)
+    with pytest.raises(ContractError, match=r"^fit writes to an array that it was given; let it copy it: ValueError: "):
+        Subject(Writes(), _Fake.spec).fit(_Model(), images, ONE_HOT, seed=0)
 
 
 def test_leaving_the_program_is_an_error_too_and_an_interruption_is_none():

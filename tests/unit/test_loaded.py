@@ -106,7 +106,7 @@ def test_what_is_no_keras_file_is_refused_and_told_how_to_make_one(tmp_path, nam
             ValueError("Requested the deserialization of a `Lambda` layer ... safe_mode=False"),
             r"holds a Lambda layer, whose code would be run, and is not loaded \(safe_mode\); build",
         ),
-        (TypeError("Could not locate class 'Mine'."), r"needs a class that is not Keras's .*by --pipeline$"),
+        (TypeError("Could not locate class 'Mine'."), r"needs a class that is not Keras's .*that --pipeline names$"),
         (KeyError("config"), r"is not a model that Keras can load \(KeyError: 'config'"),
     ],
 )  # fmt: skip

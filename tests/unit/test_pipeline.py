@@ -94,7 +94,8 @@ def test_labels_that_are_no_digits_are_refused(labels, got):
 
 def test_the_spec_is_the_published_recipe():
     spec = Pipeline.spec
-    assert spec.layers == (Layer("Flatten"), Layer("Dense", 128, "relu", 100480), Layer("Dense", 10, "softmax", 1290))
+    dense = (Layer("Dense", 128, "relu", 100480), Layer("Dense", 10, "softmax", 1290))
+    assert spec.layers == (Layer("Flatten", parameters=0), *dense)
     assert spec.parameters == 101770
     compiled = (spec.optimizer, spec.learning_rate, spec.loss, spec.metric)
     assert compiled == ("adam", 0.001, "categorical_crossentropy", "accuracy")

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from mnistlab import engine, faults, probe, recorder, slopes
+from mnistlab.errors import NotJudgedError
 from mnistlab.pipeline import Pipeline
 from mnistlab.spec import Spec
 
@@ -361,6 +362,23 @@ def test_initial_weights_are_held_against_glorots(layer, off):
     assert probe.initial_spread(he.build(0), layer) == pytest.approx(off, abs=(0.0071, 0.063)[layer - 1])
 
 
+def untrained(loss="categorical_crossentropy", metrics=("accuracy",), output="softmax"):
+    """Return a linear model, compiled."""
+    import keras
+
+    layers = [keras.Input((28, 28)), keras.layers.Flatten(), keras.layers.Dense(10, activation=output)]
+    model = keras.Sequential(layers)
+    model.compile("adam", loss, metrics=list(metrics))
+    return model
+
+
+@pytest.mark.parametrize(("activation", "same"), [("softmax", True), ("linear", True), ("sigmoid", False)])
+def test_a_models_own_predictions_are_the_probabilities_that_it_says_or_those_of_its_logits(activation, same):
+    model, other = untrained(), untrained(output=activation)
+    other.set_weights(model.get_weights())
+    assert np.allclose(probe.own_predictions(model, IMAGES), probe.own_predictions(other, IMAGES), atol=1e-6) == same
+
+
 def test_a_models_own_predictions_are_those_of_images_in_its_shape():
     import keras
 
@@ -368,3 +386,82 @@ def test_a_models_own_predictions_are_those_of_images_in_its_shape():
     image = keras.Input((28, 28, 1))
     deeper = keras.Model(image, model(keras.layers.Reshape((28, 28))(image)))
     np.testing.assert_allclose(probe.own_predictions(deeper, IMAGES), probe.own_predictions(model, IMAGES), rtol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(32, 32, 1), (28, 28, 3), (None, None, 1), "two"])
+def test_a_model_whose_input_only_its_pipeline_can_fill_is_not_judged_by_itself(shape):
+    import keras
+
+    layers = keras.layers
+    inputs = [keras.Input((28, 28, 1))] * 2 if shape == "two" else [keras.Input(shape)]
+    parts = [layers.GlobalAveragePooling2D()(layers.Conv2D(2, 3)(each)) for each in inputs]
+    model = keras.Model(inputs if shape == "two" else inputs[0], layers.Dense(10)(sum(parts)))
+    for ask in (probe.own_predictions, probe.silent_units):
+        with pytest.raises(NotJudgedError, match=r"^the model's input, .*, is not 784 pixels: only fit and"):
+            ask(model, IMAGES)
+
+
+def test_a_loss_of_digits_and_one_of_logits_are_the_loss_of_the_same_probabilities():
+    import keras
+
+    losses = keras.losses
+    for loss, output, name in [
+        ("sparse_categorical_crossentropy", "softmax", "sparse_categorical_crossentropy"),
+        (losses.SparseCategoricalCrossentropy(from_logits=True), "linear", "sparse_categorical_crossentropy"),
+        (losses.CategoricalCrossentropy(from_logits=True), "linear", "categorical_crossentropy"),
+    ]:
+        model = untrained(loss, output=output)
+        assert probe.loss_apart(model, name) < 1e-4
+        assert probe.accuracy_apart(model) < 1e-6
+    assert probe.loss_apart(untrained(losses.CategoricalCrossentropy(from_logits=True)), name) > 0.1
+
+
+@pytest.mark.parametrize("loss", ["categorical_crossentropy", "sparse_categorical_crossentropy"])
+def test_the_validation_loss_is_computed_of_labels_as_the_loss_takes_them(loss):
+    class OfDigits(Pipeline):
+        def build(self, seed):
+            return untrained(loss)
+
+        def fit(self, model, images, labels, *, seed, epochs=None):
+            return {"val_loss": [-float(np.log(model(images[TRAINED:])[labels[TRAINED:] == 1]).mean())]}
+
+    claimed, own = probe.validation_losses(OfDigits(), IMAGES, LABELS, seed=0)
+    assert own == pytest.approx(claimed[0], rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("ask", "reason"),
+    [
+        (lambda: probe.loss_apart(untrained(), "my_loss"), "the loss 'my_loss' that the spec promises is not known to"),
+        (lambda: probe.loss_apart(untrained(None), "mse"), "the loss that build compiles cannot be computed: "),
+        (lambda: probe.accuracy_apart(untrained(metrics=("mse",))), "build compiles its model without a metric named "),
+    ],
+)
+def test_what_keras_cannot_compute_is_not_judged_and_no_traceback(ask, reason):
+    with pytest.raises(NotJudgedError, match=f"^{reason}") as caught:
+        ask()
+    assert "\n" not in str(caught.value)
+
+
+def test_a_model_that_cannot_be_loaded_from_its_file_is_not_judged_and_told_why(tmp_path):
+    import keras
+
+    class Mine(keras.layers.Layer):
+        pass
+
+    for layer, why in ((keras.layers.Lambda(lambda images: images), "Lambda"), (Mine(), "needs a class")):
+        probe.save(keras.Sequential([keras.Input((28, 28)), layer]), tmp_path / "m.keras")
+        with pytest.raises(NotJudgedError, match=f"^what build returns cannot be loaded once it is saved: .*{why}"):
+            probe.predictions_of_file(Pipeline(), tmp_path / "m.keras", IMAGES)
+
+
+def test_a_model_that_cannot_be_saved_is_not_judged(tmp_path):
+    class Model:
+        def save(self, path):
+            raise NotImplementedError("no get_config")
+
+    Model.__module__ = "keras"
+    with pytest.raises(
+        NotJudgedError, match=r"^what build returns cannot be saved: NotImplementedError: no get_config"
+    ):
+        probe.save(Model(), tmp_path / "m.keras")

@@ -1,10 +1,14 @@
 """A promise in TOML says what it says, and nothing is guessed from what it should not say."""
 
+import runpy
+from types import SimpleNamespace
+
 import pytest
 
 from mnistlab.errors import MnistlabError
 from mnistlab.spec import DIGITS, PUBLISHED, Layer, Spec
 from mnistlab.specfile import applied
+from mnistlab.suite import folder
 
 WHOLE = """
     [spec]
@@ -26,34 +30,43 @@ WHOLE = """
 
 
 def test_every_field_can_be_stated():
-    promise = applied(WHOLE, "x.toml", Spec())
+    stated, margin = applied(WHOLE, "x.toml", Spec())
     layers = (Layer("Flatten"), Layer("Dense", 10, "softmax", 7850))
-    stated = promise.spec
     assert stated == Spec("digits", layers, "sgd", 0.1, None, None, 3, 64, 0, stated.bounds)
     assert {bound.name: (bound.bound, bound.direction) for bound in stated.bounds} == {
         "test accuracy": (0.9, "at least"),
         "Brier score": (0.1, "at most"),
     }
     assert {bound.source for bound in stated.bounds} == {"stated in --spec"}
-    assert promise.margin == 0.01
+    assert margin == 0.01
 
 
 @pytest.mark.parametrize("spec", [PUBLISHED, DIGITS], ids=["mnist", "digits"])
 def test_a_file_that_says_nothing_changes_nothing(spec):
-    promise = applied("", "x.toml", spec)
-    assert (promise.spec, promise.margin) == (spec, None)
+    assert applied("", "x.toml", spec) == (spec, None)
 
 
 def test_a_bound_replaces_its_namesake_and_false_takes_it_away():
-    spec = applied("[bounds]\n'test loss' = 0.5\n'recall of digit 3' = false", "x.toml", PUBLISHED).spec
+    spec, _ = applied("[bounds]\n'test loss' = 0.5\n'recall of digit 3' = false", "x.toml", PUBLISHED)
     assert spec.bound("test loss").bound == 0.5
     assert {bound.name for bound in PUBLISHED.bounds} - {bound.name for bound in spec.bounds} == {"recall of digit 3"}
     assert len(spec.bounds) == len(PUBLISHED.bounds) - 1
 
 
 def test_layers_may_be_an_array_of_tables_or_not_be_promised():
-    assert applied("[[spec.layers]]\nkind = 'Flatten'", "x.toml", Spec()).spec.layers == (Layer("Flatten"),)
-    assert applied("[spec]\nlayers = false", "x.toml", Spec()).spec.layers is None
+    assert applied("[[spec.layers]]\nkind = 'Flatten'", "x.toml", Spec())[0].layers == (Layer("Flatten"),)
+    assert applied("[spec]\nlayers = false", "x.toml", Spec())[0].layers is None
+
+
+@pytest.mark.parametrize("left_out", ["units", "activation", "parameters"])
+def test_what_a_layer_leaves_out_is_not_asked(left_out):
+    stated = {"units": "units = 10", "activation": "activation = 'softmax'", "parameters": "parameters = 7850"}
+    text = "\n".join(line for key, line in stated.items() if key != left_out)
+    spec, _ = applied(f"[[spec.layers]]\nkind = 'Dense'\n{text}", "x.toml", Spec())
+    assert spec.parameters == (None if left_out == "parameters" else 7850)
+    own = type("Dense", (), {"units": 10, "activation": SimpleNamespace(__name__="softmax")})()
+    words = runpy.run_path(str(folder() / "test_architecture.py"))["own_words"](*spec.layers, own)
+    assert words == {"units": "Dense softmax", "activation": "Dense 10"}.get(left_out, "Dense 10 softmax")
 
 
 @pytest.mark.parametrize(
@@ -65,6 +78,8 @@ def test_layers_may_be_an_array_of_tables_or_not_be_promised():
         ("[spec]\nepoch = 1", r"spec\.epoch is unknown; allowed: dataset, optimizer, .*, layers$"),
         ("[spec]\nepochs = 1.5", r"spec\.epochs = 1\.5; required a whole number from 1$"),
         ("[spec]\nepochs = false", r"spec\.epochs = False; required a whole number from 1$"),
+        ("[spec]\nbatch_size = 1" + "0" * 400, r"spec\.batch_size = 10{58}\d?; required a whole number from 1$"),
+        ("[spec]\nbatch_size = 1" + "0" * 5000, r"(not TOML: Exceeds the limit|spec\.batch_size = 10)"),
         ("[spec]\nbatch_size = 0", r"spec\.batch_size = 0; required a whole number from 1$"),
         ("[spec]\noptimizer = 1", r"spec\.optimizer = 1; required a string, or false to promise none$"),
         ("[spec]\nlearning_rate = -1", r"spec\.learning_rate = -1; required a number above 0, or false"),
@@ -91,7 +106,7 @@ def test_what_a_promise_cannot_be_is_named_with_its_key(text, message):
 
 def test_what_is_true_of_the_published_recipe_alone_is_not_said_of_others():
     told = [
-        bound.advice for bound in (*Spec().bounds, *applied("[bounds]\n'test accuracy' = 0.9", "", Spec()).spec.bounds)
+        bound.advice for bound in (*Spec().bounds, *applied("[bounds]\n'test accuracy' = 0.9", "", Spec())[0].bounds)
     ]
     assert len(told) == 2
     assert not any("healthy seeds" in advice for advice in told)

@@ -76,13 +76,17 @@ def test_a_file_may_import_what_lies_beside_it(write):
         ("no.py:Bare", "", r"there is no file no\.py in /"),
         ("no.such:Bare", "", r"there is no module no, neither in the working directory nor installed$"),
         ("mine.py", BARE, r"--pipeline mine\.py: required FILE\.py:Name or package\.module:Name"),
+        (".mine:Bare", BARE, r"--pipeline \.mine:Bare: required FILE\.py:Name or package\.module:Name"),
         ("mine.py:", BARE, r"required FILE\.py:Name"),
         ("mine.py:Nobody", BARE, r"mine\.py has no Nobody; pipelines in it: Bare, bare$"),
         ("mine.py:np", BARE, r"np is no pipeline, it lacks prepare_images, prepare_labels, build, fit, predict; "),
         ("mine.py:Bare", BARE.replace("def fit", "def train"), r"Bare is no pipeline, it lacks fit; required"),
         ("mine.py:Bare", BARE.replace("spec = ", "promise = "), r"Bare is no pipeline, it lacks spec; required"),
         ("mine.py:Bare", BARE.replace("Spec(epochs=2)", "{}"), r"the spec of Bare is of type dict; required"),
+        ("mine.py:Bare", BARE + "    Bare.spec = property(lambda self: 1 / 0)", r"the spec of Bare raised ZeroDiv"),
+        ("mine.py:Bare", BARE + "    Bare.spec = property(lambda self: self.no)", r"the spec of Bare raised Attrib"),
         ("mine.py:Bare", BARE.replace("epochs=2", "epochs=0"), r"spec\.epochs = 0; required a whole number from 1$"),
+        ("mine.py:Bare", BARE.replace("epochs=2", "batch_size=10**400"), r"spec\.batch_size = 10{58}\d?; required"),
         ("mine.py:Bare", BARE.replace("epochs=2", "layers=[1]"), r"spec\.layers = \[1\]; required a tuple"),
         ("mine.py:make", "def make(): pass", r"make is a function; required a class or an instance$"),
         ("mine.py:Bare", "import no_such_module", r"raised ModuleNotFoundError: .* \(mine\.py, line 1\)$"),
@@ -99,6 +103,15 @@ def test_what_is_no_pipeline_is_refused_in_one_line(write, monkeypatch, referenc
     with pytest.raises(MnistlabError, match=message) as caught:
         load(reference, None, "mnist")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("raised", ["1 / 0", "raise SystemExit(2)"])
+def test_a_package_that_raises_is_refused_in_one_line_whatever_is_named_in_it(write, raised):
+    write(raised, "package/__init__.py")
+    write(BARE, "package/module.py")
+    what = r"raised (ZeroDivisionError|SystemExit): .* \(__init__\.py, line 1\)$"
+    with pytest.raises(MnistlabError, match=f"^--pipeline package.module:Bare: {what}"):
+        load("package.module:Bare", None, "mnist")
 
 
 def test_an_abstract_pipeline_is_refused(write):
