@@ -1,4 +1,4 @@
-"""scikit-learn's MLPClassifier behind the five methods: no Keras anywhere.
+"""scikit-learn's MLPClassifier behind the five methods: no Keras, and no base class.
 
 mnistlab validate --pipeline sklearn_mlp.py:Mlp
 """
@@ -7,19 +7,17 @@ import numpy as np
 from sklearn.metrics import accuracy_score, log_loss
 from sklearn.neural_network import MLPClassifier
 
+from mnistlab.contract import PROMISES
 from mnistlab.pipeline import Pipeline
 from mnistlab.spec import Spec, bounds_of
 
 
-class Mlp(Pipeline):
-    """Preparation is inherited; what only a Keras model can promise is None."""
+class Mlp:
+    """Images and labels are prepared as by the published recipe."""
 
+    prepare_images, prepare_labels = Pipeline.prepare_images, Pipeline.prepare_labels
     spec = Spec(
-        layers=None,
-        optimizer=None,
-        learning_rate=None,
-        loss=None,
-        metric=None,
+        **dict.fromkeys(PROMISES),  # layers, optimizer, learning_rate, loss, metric: None, for it is no Keras model
         epochs=5,
         batch_size=200,
         bounds=bounds_of({"test accuracy": 0.95}),
@@ -31,14 +29,15 @@ class Mlp(Pipeline):
 
     def fit(self, model, images, labels, *, seed, epochs=None):
         """Train epoch by epoch, so that there is a history; `partial_fit` shuffles."""
-        flat, digits, count = images.reshape(len(images), -1), labels.argmax(axis=1), self.spec.trained_on(len(images))
+        flat, digits = images.reshape(len(images), -1), labels.argmax(axis=1)
+        count = self.spec.trained_on(len(images))
         history = {"loss": [], "accuracy": [], "val_loss": [], "val_accuracy": []}
         for _ in range(epochs or self.spec.epochs):
             model.partial_fit(flat[:count], digits[:count], classes=range(10))
             for prefix, part in (("", slice(count)), ("val_", slice(count, None))):
-                probabilities = model.predict_proba(flat[part])
-                history[f"{prefix}loss"].append(log_loss(digits[part], probabilities, labels=range(10)))
-                history[f"{prefix}accuracy"].append(accuracy_score(digits[part], probabilities.argmax(axis=1)))
+                rows = model.predict_proba(flat[part])
+                history[f"{prefix}loss"].append(log_loss(digits[part], rows, labels=range(10)))
+                history[f"{prefix}accuracy"].append(accuracy_score(digits[part], rows.argmax(axis=1)))
         return history
 
     def predict(self, model, images):

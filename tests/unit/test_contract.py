@@ -1,6 +1,8 @@
 """Whatever a pipeline must not return or raise is named with its method, in one line. Nothing here needs TensorFlow."""
 
 import math
+import re
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -17,7 +19,9 @@ PREPARED = np.zeros((3, 28, 28), dtype=np.float32)
 ONE_HOT = np.eye(10, dtype=np.float32)[LABELS]
 EVEN = np.full((3, 10), 0.1, dtype=np.float32)
 LOGITS = np.random.default_rng(0).normal(size=(3, 10)).astype(np.float32)
-HISTORY = {"loss": [1.0, 0.5], "accuracy": [0.5, 0.7], "val_loss": [1.0, 0.6], "val_accuracy": [0.6, 0.8]}
+TRAINING = {"loss": [1.0, 0.5], "accuracy": [0.5, 0.7]}
+HISTORY = {**TRAINING, "val_loss": [1.0, 0.6], "val_accuracy": [0.6, 0.8]}
+KERAS_HISTORY = type("History", (), {"__module__": "keras.src.callbacks.history", "history": HISTORY})()
 
 
 class _Model:
@@ -91,10 +95,6 @@ CALLS = {
 }
 
 
-def without(key):
-    return {name: values for name, values in HISTORY.items() if name != key}
-
-
 def said(method, returned, spec=_Fake.spec):
     with pytest.raises(ContractError, match=f"^{method} ") as caught:
         CALLS[method](Subject(_Fake(**{method: returned}), spec))
@@ -127,8 +127,8 @@ MISBEHAVIOUR = [
     ),
     ("build", _Model(steps=7), "returned a model that was trained for 7 steps; required an untrained one"),
     ("fit", None, "returned None; required a dict: of lists, one an epoch"),
-    ("fit", SimpleNamespace(history=HISTORY), "returned types SimpleNamespace; required a dict: return its .history"),
-    ("fit", without("val_loss"), "returned a dict without val_loss; its keys: loss, accuracy, val_accuracy"),
+    ("fit", KERAS_HISTORY, "returned keras History; required a dict: return its .history"),
+    ("fit", TRAINING, "returned a dict without val_loss, val_accuracy; its keys: loss, accuracy"),
     ("fit", {}, "returned a dict without loss, accuracy, val_loss, val_accuracy; its keys: none"),
     ("fit", {**HISTORY, "loss": [1.0]}, "returned lists of unequal lengths, 1 of loss, 2 of accuracy, 2 of val_loss"),
     ("fit", {**HISTORY, "loss": 0.5}, "returned loss = float 0.5; required a number an epoch"),
@@ -165,6 +165,19 @@ MISBEHAVIOUR = [
 @pytest.mark.parametrize(("method", "returned", "message"), MISBEHAVIOUR)
 def test_what_a_method_must_not_return_is_named(method, returned, message):
     assert message in said(method, returned)
+
+
+def test_the_documented_messages_are_those_that_are_said():
+    def bare(message):  # of numbers, and of what the pipeline itself names
+        message = re.sub(r"(?<=returned a )\w+(?= model)|(?<=\()\w+\.py|\[.*?\]", "_", message)
+        return re.sub(r"(?<![A-Za-z\d.])-?\d+(\.\d+)?", "_", message)
+
+    others = [(method, RuntimeError("out of coffee"), "") for method in CALLS]
+    real = [bare(said(method, returned)) for method, returned, _ in MISBEHAVIOUR + others]
+    text = (Path(__file__).parents[2] / "docs" / "own.md").read_text(encoding="utf-8")
+    documented = [bare(each) for each in re.findall(rf"\| `((?:{'|'.join(CALLS)}) r[^`]+)` \|", text)]
+    assert len(documented) >= 20
+    assert [each for each in documented if each not in real] == []
 
 
 @pytest.mark.parametrize("method", CALLS)

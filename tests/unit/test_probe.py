@@ -461,7 +461,5 @@ def test_a_model_that_cannot_be_saved_is_not_judged(tmp_path):
             raise NotImplementedError("no get_config")
 
     Model.__module__ = "keras"
-    with pytest.raises(
-        NotJudgedError, match=r"^what build returns cannot be saved: NotImplementedError: no get_config"
-    ):
+    with pytest.raises(NotJudgedError, match=r"^what build returns cannot be saved: NotImplementedError: no get"):
         probe.save(Model(), tmp_path / "m.keras")
