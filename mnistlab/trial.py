@@ -60,7 +60,7 @@ class Runner:
     further: tuple[str, ...] = ()  # arguments for pytest, such as -x
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Travel."""
+        """Travel; see `_arrived`."""
         accepted = fingerprint.accepted(self.dataset.name)
         return _arrived, (self.settings, self.dataset, self.further, accepted)
 
@@ -121,7 +121,6 @@ class Watcher:
     def __init__(self, kept: Kept) -> None:
         self._kept = kept
         self._record: Any = None
-        self._order: dict[str, str] = {}
 
     def pytest_configure(self, config: pytest.Config) -> None:
         """Hand over what is kept; the record of the plugin, which is registered first, is there."""
