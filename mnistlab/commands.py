@@ -1,7 +1,5 @@
 """The commands ``mnistlab baseline``, ``power`` and ``faults``: arguments only, so that help is fast."""
 
-from __future__ import annotations
-
 import argparse
 import shlex
 from collections.abc import Callable
@@ -17,11 +15,15 @@ BUDGET = 32
 
 def add_gate_options(add: Callable[..., Any]) -> None:
     """Add what the gates of a run can be told; `add` is argparse's ``add_argument`` or pytest's ``addoption``."""
-    add("--margin", type=_margin, metavar="M", help="loss of accuracy that is too much, a fraction (default: 0.001)")
+    _add_margin(add)
     add("--seeds", type=int, default=BUDGET, help=f"most trainings of the recipe gate (default: {BUDGET})")
     add("--baselines", metavar="DIR", help="where accepted results are kept (default: baselines)")
     add("--model", metavar="FILE", help="judge this .keras file against the accepted predictions; nothing is trained")
     add_scheduler(add)
+
+
+def _add_margin(add: Callable[..., Any]) -> None:
+    add("--margin", type=_margin, metavar="M", help="loss of accuracy that is too much, a fraction (default: 0.001)")
 
 
 def add_scheduler(add: Callable[..., Any]) -> None:
@@ -44,6 +46,8 @@ def add_commands(commands: Any, data: argparse.ArgumentParser) -> None:
     compare = choices.add_parser("compare", help="hold one baseline against another; exit 1 unless it is no worse")
     compare.add_argument("old", metavar="A", type=Path)
     compare.add_argument("new", metavar="B", type=Path)
+    compare.add_argument("--spec", metavar="FILE.toml", help="with the margin")
+    _add_margin(compare.add_argument)
     text = "how often the gates err, measured on real trainings"
     power = commands.add_parser("power", help=text, description=text.capitalize())
     choices = ("all", "mnist", "digits")

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from mnistlab.errors import MnistlabError
 from mnistlab.margins import Margin
 from mnistlab.reading import Reading, read
+from mnistlab.requirement import Status
 from mnistlab.seeds import Columns, Seed, columns
 from mnistlab.stats import information, spending
 
@@ -78,6 +79,8 @@ class Result:
         after = f"{status} after {len(self.seeds)} seeds, {self.seconds:.1f} s"
         better = [reading.margin.name for reading in self.readings if reading.improved]
         changed = f"; changed for the better beyond the margin: {', '.join(better)}" if better else ""
+        if better and self.decision == "PASSED":
+            changed += "; to make that the new standard: mnistlab baseline accept"
         return f"{telling.finding}: {after}{changed}"
 
     def as_dict(self) -> dict[str, Any]:
@@ -89,6 +92,16 @@ class Result:
             "seeds": list(self.seeds),
             "seconds": round(self.seconds, 2),
             "metrics": [reading.as_dict() for reading in self.readings],
+            "levels": {
+                "pass": {m.name: each for m, each in zip(self.plan.margins, self.plan.pass_levels, strict=True)},
+                "fail": self.plan.fail_levels,
+            },
+            "values": {
+                f"{metric} ({probe} weights)": np.round(found[metric], 5).tolist()
+                for probe, found in self.columns.items()
+                for metric in ("accuracy", "loss")
+                if metric in found
+            },
         }
 
 
@@ -107,10 +120,10 @@ def decide(baseline: Columns, candidate: Columns, plan: Plan, look: int, before:
     return readings
 
 
-def decision_of(readings: Sequence[Reading]) -> Decision:
+def decision_of(statuses: Iterable[Status]) -> Decision:
     """Return what a gate decides: to fail where one metric failed, to pass where all passed."""
-    statuses = {reading.status for reading in readings}
-    return "FAILED" if "failed" in statuses else "PASSED" if statuses == {"passed"} else "UNDECIDED"
+    found = set(statuses)
+    return "FAILED" if "failed" in found else "PASSED" if found == {"passed"} else "UNDECIDED"
 
 
 def run(
@@ -143,7 +156,7 @@ def run(
             seeds.append(seed)
             progress(running(seeds, baseline, plan, look))
         readings = decide(baseline, columns(seeds), plan, look, readings)
-        decision = decision_of(readings)
+        decision = decision_of([reading.status for reading in readings])
         if decision != "UNDECIDED":
             break
     trained, seconds = tuple(seed.seed for seed in seeds), time.perf_counter() - start
