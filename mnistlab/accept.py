@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 
 from mnistlab import baseline as baselines
-from mnistlab.baseline import IDENTITY, SHOWN, Baseline, NoBaselineError, difference, identity, load, path_of
+from mnistlab.baseline import IDENTITY, SHOWN, Baseline, NoBaselineError, difference, load, path_of
 from mnistlab.data import Dataset, load_dataset
 from mnistlab.errors import MnistlabError
 from mnistlab.gate import LOOKS, decide, decision_of, plan
 from mnistlab.margins import margins_for
 from mnistlab.pipeline import DigitsPipeline, Pipeline
 from mnistlab.record import check_writable, environment
-from mnistlab.seeds import Columns, Seed, columns, train_seeds
+from mnistlab.seeds import Seed, columns, train_seeds
 from mnistlab.subject import Subject
 from mnistlab.subject import load as load_subject
 from mnistlab.workers import Place
@@ -40,14 +40,12 @@ def command(options: argparse.Namespace) -> int:
 def compare(options: argparse.Namespace) -> int:
     """Hold B against A; 0 if it is no worse, else 1; MnistlabError if they are of two things."""
     old, new = load(options.old), load(options.new)
-    if differs := difference(new, {field: getattr(old, field) for field in IDENTITY}, f"in {options.old}"):
-        raise MnistlabError(f"{options.new}: {differs}; compare two of one pipeline, dataset, test set and spec")
+    margin = options.margin or load_subject(None, options.spec, old.dataset).margin
+    lines, decision = compared(old, new, margin)
     print(described(new, f"{options.new}"))
     ends = [each.first_seed + each.seeds for each in (old, new)]
     if (shared := min(ends) - max(old.first_seed, new.first_seed)) > 0:
         print(f"They have {shared} seeds in common: they are no independent draws, as the bounds take them to be.")
-    margin = options.margin or load_subject(None, options.spec, old.dataset).margin
-    lines, decision = compared(old, new.columns, margin)
     print(lines)
     return 0 if decision == "PASSED" else 1
 
@@ -74,8 +72,10 @@ def accept(options: argparse.Namespace) -> int:
     new = baselines.made_of(pipeline, dataset, seeds, {**environment(), **machine})
     refuse_unfit(pipeline, seeds, dataset.name)
     print(described(new, str(path)))
-    if old:
-        print(_against(old, identity(pipeline, dataset), new.columns, pipeline.margin))
+    try:
+        print(compared(old, new, pipeline.margin)[0] if old else "Nothing to compare it with.")
+    except MnistlabError as error:
+        print(f"The old one is of something else: {error}")
     baselines.save(new, path)
     print(f"Accepted: {path}. Commit it, so that a reviewer sees what changed.")
     return 0
@@ -106,16 +106,6 @@ def _trained(pipeline: Subject, dataset: Dataset, options: argparse.Namespace, f
     return seeds
 
 
-def _against(old: Baseline, wanted: dict[str, Any], new: Columns, margin: float | None) -> str:
-    """Hold what was trained against what it replaces, or say why it cannot be."""
-    if differs := difference(old, wanted, "here"):
-        return f"The old one is of something else: its {differs}"
-    try:
-        return compared(old, new, margin)[0]
-    except MnistlabError as error:  # the one has averaged weights, the other has none
-        return f"The old one cannot be compared: {error}"
-
-
 def refuse_unfit(pipeline: Any, seeds: list[Seed], dataset: str) -> None:
     """Raise MnistlabError if the seeds' mean misses a bound of the spec, or they all agree in what the gate judges."""
     kept = columns(seeds)
@@ -135,27 +125,24 @@ def refuse_unfit(pipeline: Any, seeds: list[Seed], dataset: str) -> None:
 
 def described(baseline: Baseline, title: str) -> str:
     """Describe a baseline for a terminal."""
-    lines = [
-        f"{title}: pipeline {baseline.pipeline} on {baseline.dataset}, {baseline.seeds} seeds from "
-        f"{baseline.first_seed}, accepted {baseline.accepted}, commit {baseline.commit or 'unknown'}"
-    ]
+    head = f"{title}: pipeline {baseline.pipeline} on {baseline.dataset}, {baseline.seeds} seeds from "
+    lines = [f"{baseline.first_seed}, accepted {baseline.accepted}, commit {baseline.commit or 'unknown'}"]
     for probe, found in baseline.columns.items():
-        for name in SHOWN:
-            if name in found:
-                mean, sd = baselines.summarised(found[name])
-                lines.append(f"  {name + ', ' + probe + ' weights':44} {mean:.5f} (sd {sd:.5f})")
-    return "\n".join(lines)
+        for name in filter(found.__contains__, SHOWN):
+            mean, sd = baselines.summarised(found[name])
+            lines.append(f"  {name + ', ' + probe + ' weights':44} {mean:.5f} (sd {sd:.5f})")
+    return head + "\n".join(lines)
 
 
-def compared(old: Baseline, new: Columns, margin: float | None = None) -> tuple[str, str]:
-    """Hold columns against a baseline, all seeds at one look; return the lines and the gate's decision.
+def compared(old: Baseline, new: Baseline, margin: float | None = None) -> tuple[str, str]:
+    """Hold a baseline against an older one, all seeds at one look; return the lines and the gate's decision.
 
-    `margin` is that of the leading metric, a fraction, if it is not the default.
+    `margin` is that of the leading metric, a fraction, if not the default. MnistlabError if they are of two things.
     """
-    seeds = len(new["final"]["accuracy"])
-    margins = margins_for(old.dataset, set(old.columns), margin)
-    gate = plan(margins, max(seeds, LOOKS[0]), old.seeds)
-    readings = decide(old.columns, new, gate, len(gate.looks) - 1, [])
+    if differs := difference(old, {field: getattr(new, field) for field in IDENTITY}, "in the new one"):
+        raise MnistlabError(f"{differs}; only what is of one pipeline, dataset, test set and spec can be compared")
+    gate = plan(margins_for(old.dataset, set(old.columns), margin), max(new.seeds, LOOKS[0]), old.seeds)
+    readings = decide(old.columns, new.columns, gate, len(gate.looks) - 1, [])
     telling = [each for each in readings if each.margin.metric in SHOWN or each.status != "passed" or each.improved]
     lines = [f"  {reading.finding}: {reading.status}" for reading in telling]
     decision = decision_of([reading.status for reading in readings])
@@ -163,16 +150,12 @@ def compared(old: Baseline, new: Columns, margin: float | None = None) -> tuple[
     words = {"PASSED": "no metric is worse by its margin", "FAILED": "it is worse", "UNDECIDED": "it may be worse"}
     gained = f"; better beyond the margin in {', '.join(better)}" if better else ""
     head = f"Against the {old.seeds} seeds accepted {old.accepted}: {words[decision]}{gained}"
+    beside = [f"  and {len(readings) - len(telling)} further metrics: passed"]
     judged = {(each.margin.probe, each.margin.metric) for each in readings}
-    beside = [
-        f"  {name} ({probe} weights) {arm[name].mean():.5f}, was {_mean(old.columns, probe, name)}: not judged"
-        for probe, arm in new.items()
-        for name in SHOWN
-        if name in arm and (probe, name) not in judged
-    ]
-    return "\n".join([head, *lines, f"  and {len(readings) - len(telling)} further metrics: passed", *beside]), decision
-
-
-def _mean(kept: Columns, probe: str, name: str) -> str:
-    """Return the mean of a metric, or that there is none: what an older baseline lacks is said."""
-    return f"{kept[probe][name].mean():.5f}" if name in kept.get(probe, {}) else "not measured"
+    for probe, arm in new.columns.items():
+        for name in SHOWN:
+            if name in arm and (probe, name) not in judged:
+                kept = old.columns.get(probe, {})
+                was = f"{kept[name].mean():.5f}" if name in kept else "not measured"
+                beside.append(f"  {name} ({probe} weights) {arm[name].mean():.5f}, was {was}: not judged")
+    return "\n".join([head, *lines, *beside]), decision

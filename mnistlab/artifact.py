@@ -30,7 +30,6 @@ CONFIDENCE = 0.98
 """Two-sided, so 99 % for the bound that decides."""
 DIGIT_LEVEL = 0.01
 """All digits together, by Holm."""
-BETTER = "better by more than the margin: to make its recipe the new standard, mnistlab baseline accept"
 SURELY = 0.95
 """The chance to be named of the loss of recall that a run states."""
 
@@ -150,18 +149,19 @@ class Comparison:
     def verdicts(self) -> list[Verdict]:
         """Return the verdict on the whole, and on the digits together."""
         harm = -self.difference.low if self.churn else 0.0
-        advice = f"; {BETTER}" if self.improved else ""
+        said = f"{self.sentence}: {self._status}"
+        if self.improved:
+            said += "; better by more than the margin: to make its recipe the new standard, mnistlab baseline accept"
         source = "Tango (1998): paired score interval"
         whole = Verdict(
             "harm to accuracy, this file", GROUP, "", round(100 * harm, 4), 100 * self.margin, "at most", "points",
-            self._status, source, f"{self.sentence}: {self._status}{advice}",
+            self._status, source, said,
         )  # fmt: skip
-        worse = self.worse
-        message = f"digits read worse than accepted: {', '.join(map(str, worse)) or 'none'} (McNemar, Holm, 1 %)"
+        message = f"digits read worse than accepted: {', '.join(map(str, self.worse)) or 'none'} (McNemar, Holm, 1 %)"
         source = "McNemar's exact test a digit, adjusted by Holm (1979)"
         digits = Verdict(
-            "digits read worse, this file", GROUP, "", len(worse), 0, "equal to", "digits",
-            "failed" if worse else "passed", source, message,
+            "digits read worse, this file", GROUP, "", len(self.worse), 0, "equal to", "digits",
+            "failed" if self.worse else "passed", source, message,
         )  # fmt: skip
         return [whole, digits]
 
@@ -195,11 +195,8 @@ def compare(evaluation: Evaluation, baseline: Baseline, margin: float = MARGIN) 
 @cache
 def most_newly_wrong(moved: int, images: int, margin: float) -> int:
     """Return how many of the images that only one of two files reads right may be newly wrong to pass; -1 if none."""
-
-    def fails(wrong: int) -> bool:
-        return -tango(wrong, moved - wrong, images, CONFIDENCE).low >= margin
-
-    return bisect.bisect_left(range(moved + 1), True, key=fails) - 1
+    places = range(moved + 1)
+    return bisect.bisect_left(places, True, key=lambda b: tango(b, moved - b, images, CONFIDENCE).low <= -margin) - 1
 
 
 def pass_rate(moved: int, lost: int, images: int, margin: float) -> float:

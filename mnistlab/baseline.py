@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from mnistlab.data import Dataset
 from mnistlab.errors import MnistlabError
 from mnistlab.evaluate import Evaluation
+from mnistlab.record import write_atomically
 from mnistlab.seeds import GAP, Columns, Seed, columns
 
 SCHEMA = 1
@@ -149,8 +150,6 @@ def summarised(values: NDArray[np.float64]) -> list[float]:
 
 def save(baseline: Baseline, path: Path) -> None:
     """Write a baseline to the side and rename it; MnistlabError if it is larger than 100 KB."""
-    from mnistlab.record import write_atomically
-
     text = dump(baseline)
     if len(text.encode()) > LARGEST:
         raise MnistlabError(f"{path}: {len(text.encode())} bytes; at most {LARGEST}: accept fewer seeds")

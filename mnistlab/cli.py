@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mnistlab import __version__, commands, suite
+from mnistlab.commands import add_options, add_report_option, add_subject_options
 from mnistlab.errors import MnistlabError
-from mnistlab.options import add_options, add_report_option, add_subject_options
 
 if TYPE_CHECKING:
     from mnistlab.data import Dataset

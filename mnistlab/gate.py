@@ -85,6 +85,8 @@ class Result:
 
     def as_dict(self) -> dict[str, Any]:
         """Return what ``verdict.json`` says of it."""
+        passes = {each.name: found for each, found in zip(self.plan.margins, self.plan.pass_levels, strict=True)}
+        shown = [each for each in self.plan.margins if each.metric in ("accuracy", "loss") and each.kind == "mean"]
         return {
             "decision": self.decision,
             "sentence": self.sentence,
@@ -92,16 +94,8 @@ class Result:
             "seeds": list(self.seeds),
             "seconds": round(self.seconds, 2),
             "metrics": [reading.as_dict() for reading in self.readings],
-            "levels": {
-                "pass": {m.name: each for m, each in zip(self.plan.margins, self.plan.pass_levels, strict=True)},
-                "fail": self.plan.fail_levels,
-            },
-            "values": {
-                f"{metric} ({probe} weights)": np.round(found[metric], 5).tolist()
-                for probe, found in self.columns.items()
-                for metric in ("accuracy", "loss")
-                if metric in found
-            },
+            "levels": {"pass": passes, "fail": self.plan.fail_levels},
+            "values": {each.name: np.round(self.columns[each.probe][each.metric], 5).tolist() for each in shown},
         }
 
 

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeAlias
 
 import pytest
 
@@ -21,6 +22,7 @@ from mnistlab.seeds import Trainer, trainings
 from mnistlab.subject import Subject
 from mnistlab.workers import Place
 
+Margins: TypeAlias = tuple[Margin, ...]
 SPACING = 1000
 """Between the seeds of two runs, ``--seed`` 0 and 1: their draws are disjoint up to this budget."""
 
@@ -69,9 +71,7 @@ def baseline(
 
 
 @pytest.fixture(scope="session")
-def wanted_margins(
-    pytestconfig: pytest.Config, pipeline: Subject, baseline: Baseline, trained: Trained
-) -> tuple[Margin, ...]:
+def wanted_margins(pytestconfig: pytest.Config, pipeline: Subject, baseline: Baseline, trained: Trained) -> Margins:
     """Return the margins of the weights that ``fit`` returns: first of those that were accepted as well."""
     margin = pytestconfig.option.margin or pipeline.margin
     probes = {"final", "averaged"} if "averaged_weights" in trained.history else {"final"}
@@ -81,13 +81,13 @@ def wanted_margins(
 
 
 @pytest.fixture(scope="session")
-def gate_margins(wanted_margins: tuple[Margin, ...], baseline: Baseline) -> tuple[Margin, ...]:
+def gate_margins(wanted_margins: Margins, baseline: Baseline) -> Margins:
     """Return those of them whose metrics were accepted."""
     return tuple(each for each in wanted_margins if each.metric in baseline.columns.get(each.probe, ()))
 
 
 @pytest.fixture
-def unjudged(wanted_margins: tuple[Margin, ...], gate_margins: tuple[Margin, ...], accepting: str) -> list[Verdict]:
+def unjudged(wanted_margins: Margins, gate_margins: Margins, accepting: str) -> list[Verdict]:
     """Return that the others are not run: what was never accepted has nothing to be held against."""
     reason = f"it is not among what was accepted; {AGAIN} {accepting}"
     missing = [each for each in wanted_margins if each not in gate_margins]
@@ -96,11 +96,7 @@ def unjudged(wanted_margins: tuple[Margin, ...], gate_margins: tuple[Margin, ...
 
 @pytest.fixture(scope="session")
 def recipe_gate(
-    pytestconfig: pytest.Config,
-    pipeline: Subject,
-    dataset: Dataset,
-    baseline: Baseline,
-    gate_margins: tuple[Margin, ...],
+    pytestconfig: pytest.Config, pipeline: Subject, dataset: Dataset, baseline: Baseline, gate_margins: Margins
 ) -> gate.Result:
     """Train fresh seeds until the gate has decided: once a run."""
     option = pytestconfig.option

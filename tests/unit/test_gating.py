@@ -330,7 +330,7 @@ def test_a_damaged_baseline_is_replaced_and_its_damage_told(lab, kept, capsys, d
 
 def test_accepting_another_spec_says_that_nothing_can_be_compared(lab, kept, capsys):
     assert lab("Longer", *ACCEPT) == 0
-    assert "The old one is of something else: its spec.epochs is 5, here 7" in capsys.readouterr().out
+    assert "The old one is of something else: spec.epochs is 5, in the new one 7" in capsys.readouterr().out
     assert json.loads(kept.read_text())["spec"]["epochs"] == 7
 
 
