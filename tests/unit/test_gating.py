@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from mnistlab import accept, cli, fixtures, gating, seeds
+from mnistlab import accept, cli, fixtures, gating, rates, seeds
 from mnistlab.data import Dataset
 from mnistlab.judge import Judge
 from mnistlab.margins import Margin
@@ -289,6 +289,7 @@ def test_the_accepted_file_passes_at_any_margin(lab, file):
     assert set(rows(summary, "passed")) == {"harm to accuracy, this file", "digits read worse, this file"}
     assert (summary["gate"]["file"]["decision"], summary["gate"]["file"]["identical"]) == ("PASSED", True)
     assert summary["gate"]["baseline"]["path"] == "kept/fake-digits.json"
+    assert lab("Longer", file(10**9))["gate"]["file"]["identical"], "a file is paired whatever its recipe's spec"
 
 
 @pytest.mark.usefixtures("kept")
@@ -300,6 +301,20 @@ def test_a_file_that_is_worse_fails(lab, file):
 
 def test_a_file_without_anything_accepted_is_not_run(lab, file):
     assert rows(lab("Fake", file(7)), "not run")["file is no worse than the accepted one"]
+
+
+@pytest.mark.parametrize(
+    ("healthy", "said"),
+    [
+        (0.078, "7.8 % of healthy retrainings would be called worse at a level of 1 %"),
+        (0.0, "of retrainings with tanh only 33 % would be called worse: so few images tell too little"),
+    ],
+)
+def test_why_files_alone_are_paired_is_said_with_the_rate_that_shows_it(tmp_path, healthy, said):
+    found = {"healthy": [healthy, None, None], "tanh": [0.33, None, None], "4 epochs": [0.1, None, None]}
+    content = {"schema": rates.SCHEMA, "others": {"McNemar": {"recipes": found}}}
+    rates.path_of(tmp_path, "digits").write_text(json.dumps(content))
+    assert rates.mcnemar_alarms(tmp_path, "digits") == said
 
 
 def test_accepting_again_takes_other_seeds_and_shows_old_against_new(lab, kept, capsys):
