@@ -145,7 +145,7 @@ def compared(old: Baseline, new: Baseline, margin: float | None = None) -> tuple
     readings = decide(old.columns, new.columns, gate, len(gate.looks) - 1, [])
     telling = [each for each in readings if each.margin.metric in SHOWN or each.status != "passed" or each.improved]
     lines = [f"  {reading.finding}: {reading.status}" for reading in telling]
-    decision = decision_of([reading.status for reading in readings])
+    decision = decision_of(readings)
     better = [reading.margin.name for reading in readings if reading.improved]
     words = {"PASSED": "no metric is worse by its margin", "FAILED": "it is worse", "UNDECIDED": "it may be worse"}
     gained = f"; better beyond the margin in {', '.join(better)}" if better else ""

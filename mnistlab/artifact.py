@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from mnistlab.baseline import Baseline, truth_of
 from mnistlab.errors import MnistlabError
 from mnistlab.evaluate import Evaluation
-from mnistlab.gate import Decision, decision_of
 from mnistlab.reading import GROUP
 from mnistlab.requirement import Status, Verdict
 from mnistlab.stats import Interval, holm, mcnemar, non_inferiority, tango
@@ -80,9 +79,9 @@ class Comparison:
         return self.difference.low > self.margin and self.decision == "PASSED"
 
     @property
-    def decision(self) -> Decision:
-        """What is decided of the file."""
-        return decision_of([self._status, "failed" if self.worse else "passed"])
+    def decision(self) -> str:
+        """PASSED, FAILED or UNDECIDED."""
+        return "FAILED" if self.worse else self._status.upper()
 
     @property
     def _status(self) -> Status:

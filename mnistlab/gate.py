@@ -22,7 +22,6 @@ from numpy.typing import NDArray
 from mnistlab.errors import MnistlabError
 from mnistlab.margins import Margin
 from mnistlab.reading import Reading, read
-from mnistlab.requirement import Status
 from mnistlab.seeds import Columns, Seed, columns
 from mnistlab.stats import information, spending
 
@@ -114,10 +113,10 @@ def decide(baseline: Columns, candidate: Columns, plan: Plan, look: int, before:
     return readings
 
 
-def decision_of(statuses: Iterable[Status]) -> Decision:
+def decision_of(readings: Sequence[Reading]) -> Decision:
     """Return what a gate decides: to fail where one metric failed, to pass where all passed."""
-    found = set(statuses)
-    return "FAILED" if "failed" in found else "PASSED" if found == {"passed"} else "UNDECIDED"
+    statuses = {reading.status for reading in readings}
+    return "FAILED" if "failed" in statuses else "PASSED" if statuses == {"passed"} else "UNDECIDED"
 
 
 def run(
@@ -150,7 +149,7 @@ def run(
             seeds.append(seed)
             progress(running(seeds, baseline, plan, look))
         readings = decide(baseline, columns(seeds), plan, look, readings)
-        decision = decision_of([reading.status for reading in readings])
+        decision = decision_of(readings)
         if decision != "UNDECIDED":
             break
     trained, seconds = tuple(seed.seed for seed in seeds), time.perf_counter() - start
