@@ -14,7 +14,7 @@ from pathlib import Path
 from pools import recipes
 
 from mnistlab import gate
-from mnistlab.baseline import check, load
+from mnistlab.baseline import check, identity, load
 from mnistlab.data import load_dataset
 from mnistlab.margins import margins_for
 from mnistlab.pipeline import Pipeline
@@ -39,7 +39,7 @@ def main() -> None:
     options = parser.parse_args()
     dataset = load_dataset("mnist", options.mnist_data)
     baseline = load(options.baseline)
-    check(baseline, Pipeline(), dataset)
+    check(baseline, identity(Pipeline(), dataset))
     plan = gate.plan(margins_for("mnist", set(baseline.columns), options.margin), options.seeds, baseline.seeds)
     begin = FIRST * (1 + list(known).index(options.recipe))
     key = {"recipe": options.recipe, "margin": plan.margins[0].margin, "budget": options.seeds}

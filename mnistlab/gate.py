@@ -78,10 +78,14 @@ class Result:
         after = f"{status} after {len(self.seeds)} seeds, {self.seconds:.1f} s"
         better = [reading.margin.name for reading in self.readings if reading.improved]
         changed = f"; changed for the better beyond the margin: {', '.join(better)}" if better else ""
+        if better and self.decision == "PASSED":
+            changed += "; to make that the new standard: mnistlab baseline accept"
         return f"{telling.finding}: {after}{changed}"
 
     def as_dict(self) -> dict[str, Any]:
         """Return what ``verdict.json`` says of it."""
+        passes = {each.name: found for each, found in zip(self.plan.margins, self.plan.pass_levels, strict=True)}
+        shown = [each for each in self.plan.margins if each.metric in ("accuracy", "loss") and each.kind == "mean"]
         return {
             "decision": self.decision,
             "sentence": self.sentence,
@@ -89,6 +93,8 @@ class Result:
             "seeds": list(self.seeds),
             "seconds": round(self.seconds, 2),
             "metrics": [reading.as_dict() for reading in self.readings],
+            "levels": {"pass": passes, "fail": self.plan.fail_levels},
+            "values": {each.name: np.round(self.columns[each.probe][each.metric], 5).tolist() for each in shown},
         }
 
 

@@ -56,7 +56,7 @@ class Reading:
         """Return the verdict on "the harm is at most the margin"; measured is the bound on the harm."""
         message = f"{self.finding}: {self.status} after {self.seeds} seeds"
         if self.improved:
-            message += "; better by more than the margin: to make it the new standard, mnistlab baseline accept"
+            message += "; better by more than the margin"
         measured = self._scaled(self.high) if math.isfinite(self.high) else None
         name = f"harm to {self.margin.name}"
         bound, source = self._scaled(self.margin.margin), self.margin.source
@@ -67,7 +67,8 @@ class Reading:
         numbers = {name: getattr(self, name) for name in ("candidate", "accepted", "harm", "low", "high")}
         rounded = {name: round(value, 6) if math.isfinite(value) else None for name, value in numbers.items()}
         margin = self.margin.margin
-        return {"name": self.margin.name, **rounded, "margin": margin, "status": self.status, "seeds": self.seeds}
+        found = {"status": self.status, "improved": self.improved, "seeds": self.seeds}
+        return {"name": self.margin.name, **rounded, "margin": margin, **found}
 
     @property
     def _unit(self) -> str:

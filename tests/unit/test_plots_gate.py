@@ -58,7 +58,7 @@ def comparison(wrong):
     labels = np.arange(500).astype(np.uint8) % 10
     probabilities = np.full((500, 10), 0.02, np.float32)
     probabilities[np.arange(500), np.where(np.arange(500) < wrong, (labels + 1) % 10, labels)] = 0.82
-    return Comparison(Evaluation(probabilities, labels), labels)
+    return Comparison(Evaluation(probabilities, labels), labels, np.full(500, 200, np.uint8))
 
 
 def test_paired_table_has_all_four_counts():
