@@ -264,11 +264,14 @@ def test_averaged_weights_that_were_never_accepted_are_not_run(lab):
     assert set(rows(lab("Fake"), "not run")) == {f"harm to {name} (averaged weights)" for name in ("accuracy", "loss")}
 
 
-def test_digits_and_slices_of_final_weights_that_were_never_accepted_are_not_run(lab):
+def test_digits_and_slices_accepted_of_averaged_weights_are_told_but_not_asked_of_final_ones(lab):
     lab("Fake", *ACCEPT, "--dataset=mnist")
-    missing = rows(lab("Final", "--dataset=mnist"), "not run")
+    summary = lab("Final", "--dataset=mnist")
+    missing = rows(summary, "not run")
     assert len(missing) == 19
     assert {"harm to recall of digit 3 (final weights)", "harm to accuracy on size: small (final weights)"} < {*missing}
+    assert not any(row["asked"] for row in summary["requirements"] if row["name"] in missing)
+    assert missing.popitem()[1].endswith("it was accepted of averaged weights alone, of which fit returns none")
 
 
 @pytest.fixture
