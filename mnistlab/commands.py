@@ -12,7 +12,7 @@ from mnistlab.options import add_subject_options
 
 FOLDER = "baselines"
 BUDGET = 32
-"""Most seeds of the recipe gate, by default: with 16, 1 healthy recipe of 12 stays undecided (docs/power.md)."""
+"""Most seeds of the recipe gate, by default: with 16, 1 healthy recipe of 10 stays undecided (docs/power.md)."""
 
 
 def add_gate_options(add: Callable[..., Any]) -> None:
