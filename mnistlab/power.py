@@ -6,7 +6,7 @@ A simulated gate draws its seeds and those of its baseline from the pools with r
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -98,14 +98,16 @@ def newly(candidate: NDArray[np.bool_], baseline: NDArray[np.bool_]) -> tuple[Ar
     return worse[keep], better[keep]
 
 
-def mcnemar_rejections(candidate: Pool, baseline: Pool, level: float, drop: float = 0.0) -> NDArray[np.bool_]:
-    """Tell for every pair of trainings whether McNemar's one-sided exact test calls the candidate worse.
+def mcnemar_rejections(
+    candidate: Pool, baseline: Pool, level: float, drops: Sequence[float] = (0.0,)
+) -> NDArray[np.bool_]:
+    """Tell for every pair of trainings if McNemar's one-sided exact test calls the candidate worse: (drops, pairs).
 
-    The candidate misreads the fraction `drop` of the test images beside its own, all newly.
+    The candidate misreads each of the fractions `drops` of the test images beside its own, all newly.
     """
     worse, better = newly(candidate.wrong, baseline.wrong)
-    worse = worse + round(drop * candidate.wrong.shape[1])
-    return np.asarray(scipy.stats.binom.sf(worse - 1, worse + better, 0.5) <= level)
+    more = [worse + round(drop * candidate.wrong.shape[1]) for drop in drops]
+    return np.array([scipy.stats.binom.sf(each - 1, each + better, 0.5) <= level for each in more])
 
 
 def _seeds(pool: Columns) -> int:
