@@ -94,13 +94,17 @@ def _resampled(new: Columns, fixed: Columns | None, gate: Plan, sizes: tuple[int
 
     values, rng = new[lead.probe][lead.metric], np.random.default_rng(9)
     drawn = [passes(rng.choice(values, len(values)), 2 * sizes[0], number) for number in range(RESAMPLES)]
-    (kept, low_kept, high_kept), (missed, low, high) = zip(
-        passes(values, 20 * sizes[0], RESAMPLES), *np.percentile(drawn, [2.5, 97.5], axis=0).tolist(), strict=True
-    )
-    return {
-        "not passed": [round(1 - value, 5) for value in (kept, high_kept, low_kept)],
-        "miss": [round(value, 5) for value in (missed, low, high)],
-    }
+    (low_kept, low), (high_kept, high) = np.percentile(drawn, [2.5, 97.5], axis=0).tolist()
+    gates = 20 * sizes[0]
+    kept, missed = passes(values, gates, RESAMPLES)
+    ends = {"not passed": (1 - kept, 1 - high_kept, 1 - low_kept), "miss": (missed, low, high)}
+    return {name: _widened(*each, gates) for name, each in ends.items()}
+
+
+def _widened(rate: float, low: float, high: float, gates: int) -> list[float]:
+    """Return a rate of so many gates, which no trainings drawn again make surer than the gates themselves do."""
+    known = wilson(round(rate * gates), gates)
+    return [round(value, 5) for value in (rate, min(low, known.low), max(high, known.high))]
 
 
 def _recipe(name: str, pool: Pool, healthy: Columns, gate: Plan, sizes: tuple[int, int]) -> Rates:

@@ -205,8 +205,8 @@ def test_rates_with_other_trainings_lie_around_those_of_the_trainings_that_there
     for each in measured["resampled"]:
         for name in ("not passed", "miss"):
             estimate, low, high = each[name]
-            assert 0 <= low <= high <= 1
-            assert low - 0.03 <= estimate <= high + 0.03
+            assert 0 <= low <= estimate <= high <= 1
+            assert high > 0  # 2000 gates without an alarm do not tell that there are none
 
 
 def test_the_rates_of_another_gate_are_not_this_ones(measured):
