@@ -42,21 +42,17 @@ def page(found: Mapping[str, Rates], complete: Sequence[Mapping[str, Any]]) -> s
     mnist, template = found["mnist"], Path(__file__).with_name("power_page.md").read_text(encoding="utf-8")
     gates, others = mnist["gates"], mnist["others"]
     default = _gate(gates, DEFAULT, BUDGET)
-    recipes, again = default["recipes"], default["resamples"]
+    recipes = default["recipes"]
     targets, one = _targets(gates)
     values = {
+        "gate": default,
+        "again": default["resamples"],
         "healthy": recipes[0]["seeds"],
         "weakened": min(recipe["seeds"] for recipe in recipes[1:]),
-        "gates": default["gates"],
-        "baseline": default["baseline_seeds"],
         "margin": 100 * default["margin"],
-        "budget": default["budget"],
         "seconds": SECONDS,
         "source": SOURCE,
         "minute": 60 / SECONDS,
-        "times": again["times"],
-        "few": again["gates"],
-        "many": again["estimates"],
         "targets": targets,
         "one": one or "none",
         "resampled": _resampled(gates),
@@ -208,8 +204,7 @@ def _files(mnist: Rates) -> dict[str, Any]:
         "file_margin": 100 * MARGIN,
         "images": IMAGES,
         "files": _table(f"{head} | one that lost {lost} images beside", rows),
-        "pairs": files["pairs"],
-        "moved": files["moved"],
+        "moved": files,
         "good": _percent(files["equally good"]),
         "named": _table(
             named, ((f"{100 * e['lost']:g}", _span(e["same"]), _span(e["otherwise"])) for e in files["named"])
