@@ -9,7 +9,9 @@ from typing import Any
 
 FOLDER = "baselines"
 BUDGET = 32
-"""Most seeds of the recipe gate, by default: with 16, 1 healthy recipe of 12 stays undecided (docs/power.md)."""
+"""Most seeds of the recipe gate, by default: with 16, 1 healthy recipe of 8 stays undecided (docs/power.md)."""
+ACCEPTED = 96
+"""Seeds that are accepted, by default."""
 
 
 def add_options(add: Callable[..., Any]) -> None:
@@ -55,7 +57,7 @@ def add_commands(commands: Any, data: argparse.ArgumentParser) -> None:
     actions = commands.add_parser("baseline", help=text, description=text.capitalize())
     choices = actions.add_subparsers(dest="action", required=True)
     accept = choices.add_parser("accept", parents=[data], help="train, show old against new, and accept")
-    accept.add_argument("--seeds", type=int, default=96, help="how many to train (default: 96)")
+    accept.add_argument("--seeds", type=int, default=ACCEPTED, help=f"how many to train (default: {ACCEPTED})")
     add_scheduler(accept.add_argument)
     show = choices.add_parser("show", parents=[data], help="print what was accepted")
     for parser in (accept, show):
@@ -72,7 +74,8 @@ def add_commands(commands: Any, data: argparse.ArgumentParser) -> None:
     power.add_argument("--dataset", choices=choices, default="all", help="whose gates (default: all)")
     power.add_argument("--margin", type=_margin, metavar="M", help="of one more gate, a fraction")
     power.add_argument("--seeds", type=int, default=BUDGET, help="most seeds of that gate")
-    power.add_argument("--gates", type=int, default=2000, help="simulated for each rate, of rare ones 5 times as many")
+    text = "simulated for each rate, of rare ones 5 times as many; 0: measure nothing, write page and picture anew"
+    power.add_argument("--gates", type=int, default=2000, help=text)
     text = "where the pools and complete gates are (default: benchmarks)"
     power.add_argument("--pools", metavar="DIR", type=Path, default=Path("benchmarks"), help=text)
     power.add_argument("--baselines", metavar="DIR", default=FOLDER, help="where the rates go")

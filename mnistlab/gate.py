@@ -49,7 +49,7 @@ def plan(margins: Sequence[Margin], budget: int, baseline_seeds: int) -> Plan:
     """
     if budget < LOOKS[0]:
         raise MnistlabError(f"--seeds {budget}: the gate looks first after {LOOKS[0]} seeds; give at least as many")
-    looks = (*(look for look in LOOKS if look < budget), budget)
+    looks = (*(look for look in LOOKS if 4 * look <= 3 * budget), budget)  # one just before the last learns too little
     passes = tuple(_levels(looks, baseline_seeds, margin.spend) for margin in margins)
     return Plan(tuple(margins), looks, passes, _levels(looks, baseline_seeds, FAIL_SPEND / len(margins)))
 

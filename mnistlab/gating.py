@@ -120,14 +120,14 @@ def gate_rates(
     pytestconfig: pytest.Config, baselines: Path, baseline: Baseline, gate_margins: tuple[Margin, ...]
 ) -> rates.Rates:
     """Return the measured error rates of this gate and of others, or a mapping with the reason why there are none."""
-    budget, leading = pytestconfig.option.seeds, gate_margins[0]
-    if leading.probe != "averaged":
+    if gate_margins[0].probe != "averaged":
         return {"unknown": "not measured of a gate on final weights alone, as fit returns no averaged_weights"}
     if baseline.pipeline != Pipeline.name:
         return {"unknown": f"of the gate on {baseline.pipeline} not measured; those of the published recipe are"}
     try:
         found = rates.load(baselines, baseline.dataset)
-        return {**rates.of_gate(found, leading.margin, budget, baseline.seeds), "others": found["others"]}
+        plan = gate.plan(gate_margins, pytestconfig.option.seeds, baseline.seeds)
+        return {**rates.of_gate(found, plan, baseline.columns), "others": found["others"]}
     except MnistlabError as error:
         return {"unknown": str(error)}
 

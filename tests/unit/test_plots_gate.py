@@ -15,7 +15,7 @@ ONE = Evaluation(np.eye(10, dtype=np.float32), np.arange(10, dtype=np.uint8))
 MARGINS = (Margin("averaged", "accuracy", 0.001, 0.0075, ""), Margin("final", "loss", 0.012, 0.003, ""))
 DROPS = drops_to(0.001)
 RATES = {"margin": 0.001, "budget": 32, "drops": DROPS, "curve": [min(1.0, 12 * drop / 0.025) for drop in DROPS]}
-OTHERS = {name: {"curve": [0.1] * len(DROPS)} for name in ("threshold", "McNemar", "final weights")}
+OTHERS = {name: {"drops": DROPS, "curve": [0.1] * len(DROPS)} for name in ("threshold", "McNemar", "final weights")}
 
 
 def drawn(count, sd, seed=0):
