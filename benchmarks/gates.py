@@ -14,10 +14,11 @@ from pathlib import Path
 from pools import recipes
 
 from mnistlab import gate
-from mnistlab.baseline import check, load
+from mnistlab.baseline import check, identity, load
 from mnistlab.data import load_dataset
 from mnistlab.margins import margins_for
 from mnistlab.pipeline import Pipeline
+from mnistlab.rates import plan_digest
 from mnistlab.seeds import train_seeds
 from mnistlab.stats import wilson
 
@@ -39,10 +40,11 @@ def main() -> None:
     options = parser.parse_args()
     dataset = load_dataset("mnist", options.mnist_data)
     baseline = load(options.baseline)
-    check(baseline, Pipeline(), dataset)
+    check(baseline, identity(Pipeline(), dataset))
     plan = gate.plan(margins_for("mnist", set(baseline.columns), options.margin), options.seeds, baseline.seeds)
     begin = FIRST * (1 + list(known).index(options.recipe))
     key = {"recipe": options.recipe, "margin": plan.margins[0].margin, "budget": options.seeds}
+    key["plan"] = plan_digest(plan)
     for number in range(options.gates):
         rows = read(options.out, key)
         if number in {row["gate"] for row in rows}:
@@ -70,7 +72,7 @@ def read(path: Path, key: dict[str, object]) -> list[dict]:
     if not path.exists():
         return []
     rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    return [row for row in rows if all(row[name] == value for name, value in key.items())]
+    return [row for row in rows if all(row.get(name) == value for name, value in key.items())]
 
 
 if __name__ == "__main__":

@@ -1,7 +1,5 @@
 """The commands ``mnistlab baseline accept``, ``show`` and ``compare``."""
 
-from __future__ import annotations
-
 import argparse
 import platform
 import sys
@@ -12,11 +10,16 @@ from typing import Any
 import numpy as np
 
 from mnistlab import baseline as baselines
-from mnistlab.baseline import FIRST_SEED, SHOWN, Baseline, NoBaselineError, check, load, path_of
+from mnistlab.baseline import IDENTITY, SHOWN, Baseline, NoBaselineError, difference, load, path_of
+from mnistlab.data import Dataset, load_dataset
 from mnistlab.errors import MnistlabError
 from mnistlab.gate import LOOKS, decide, decision_of, plan
 from mnistlab.margins import margins_for
-from mnistlab.seeds import Columns, Seed
+from mnistlab.pipeline import DigitsPipeline, Pipeline
+from mnistlab.record import check_writable, environment
+from mnistlab.seeds import Seed, columns, train_seeds
+from mnistlab.subject import Subject
+from mnistlab.subject import load as load_subject
 from mnistlab.workers import Place
 
 FEWEST = 16
@@ -24,129 +27,135 @@ FEWEST = 16
 
 def command(options: argparse.Namespace) -> int:
     """Run an action; 0 if all went well, and for ``compare`` if B is no worse than A."""
-    if options.action == "compare":
-        old, new = load(options.old), load(options.new)
-        print(described(new, f"{options.new}"))
-        lines, decision = compared(old, new.columns)
-        print(lines)
-        return 0 if decision == "PASSED" else 1
-    if options.action == "show":
-        from mnistlab import subject
-        from mnistlab.data import load_dataset
+    if options.action != "show":
+        return accept(options) if options.action == "accept" else compare(options)
+    name = options.dataset
+    if name == "auto":
+        name = load_dataset(name, options.mnist_data).name
+    path = path_of(Path(options.baselines), load_subject(options.pipeline, options.spec, name).name, name)
+    print(described(load(path), str(path)))
+    return 0
 
-        name = options.dataset
-        if name == "auto":
-            name = load_dataset(name, options.mnist_data).name
-        path = path_of(Path(options.baselines), subject.load(options.pipeline, options.spec, name).name, name)
-        print(described(load(path), str(path)))
-        return 0
-    return accept(options)
+
+def compare(options: argparse.Namespace) -> int:
+    """Hold B against A; 0 if it is no worse, else 1; MnistlabError if they are of two things."""
+    old, new = load(options.old), load(options.new)
+    margin = options.margin or load_subject(None, options.spec, old.dataset).margin
+    lines, decision = compared(old, new, margin)
+    print(described(new, f"{options.new}"))
+    ends = [each.first_seed + each.seeds for each in (old, new)]
+    if (shared := min(ends) - max(old.first_seed, new.first_seed)) > 0:
+        print(f"They have {shared} seeds in common: they are no independent draws, as the bounds take them to be.")
+    print(lines)
+    return 0 if decision == "PASSED" else 1
 
 
 def accept(options: argparse.Namespace) -> int:
     """Train fresh seeds, show them against the accepted ones, and make them the accepted ones."""
-    from mnistlab import subject
-    from mnistlab.data import load_dataset
-    from mnistlab.record import environment
-    from mnistlab.seeds import train_seeds
-
     if options.seeds < FEWEST:
         raise MnistlabError(f"--seeds {options.seeds}: too few to know a spread; give at least {FEWEST}, better 96")
     dataset = load_dataset(options.dataset, options.mnist_data)
     if dataset.note:
         print(f"This is not MNIST: {dataset.note}")
-    pipeline = subject.load(options.pipeline, options.spec, dataset.name)
+    pipeline = load_subject(options.pipeline, options.spec, dataset.name)
+    if pipeline.name == Pipeline.name and type(pipeline.pipeline) not in (Pipeline, DigitsPipeline):
+        what = f"is named {pipeline.name!r}, as the published recipe, whose accepted result it would replace"
+        raise MnistlabError(f"--pipeline {options.pipeline}: {what}; give the class a name: name = 'mine'")
     path = path_of(Path(options.baselines), pipeline.name, dataset.name)
+    try:
+        check_writable(path.parent, path.name)
+    except OSError as error:
+        raise MnistlabError(f"{path}: {error.strerror}; name a folder that can be written to, --baselines") from error
     old = _accepted(path)
-    first = FIRST_SEED if old is None else old.first_seed + old.seeds  # never those that were accepted before
-    seeds: list[Seed] = []
-    place = Place(options.scheduler)
-    start = time.perf_counter()
-    for seed in train_seeds(pipeline, dataset, range(first, first + options.seeds), place):
-        seeds.append(seed)
-        values = np.array([each.probes["final"]["accuracy"] for each in seeds])
-        text = f"seed {len(seeds)} of {options.seeds}, {time.perf_counter() - start:.0f} s"
-        end = "\r" if sys.stderr.isatty() and len(seeds) < options.seeds else "\n"
-        if end == "\r" or len(seeds) % FEWEST == 0:
-            print(f"{text}: accuracy {100 * values.mean():.3f} %", end=end, file=sys.stderr, flush=True)
+    seeds = _trained(pipeline, dataset, options, baselines.unused_seed(path))
     machine = {"platform": f"{platform.system()} {platform.machine()}"}  # its kernel's name is nobody's business
     new = baselines.made_of(pipeline, dataset, seeds, {**environment(), **machine})
-    refuse_unfit(pipeline, seeds)
+    refuse_unfit(pipeline, seeds, dataset.name)
     print(described(new, str(path)))
-    if old is None:
-        print("Nothing was accepted before.")
-    else:
-        try:
-            check(old, pipeline, dataset)
-            print(compared(old, new.columns)[0])
-        except MnistlabError as error:
-            print(f"The old one is of something else: {error}")
+    try:
+        print(compared(old, new, pipeline.margin)[0] if old else "Nothing to compare it with.")
+    except MnistlabError as error:
+        print(f"The old one is of something else: {error}")
     baselines.save(new, path)
     print(f"Accepted: {path}. Commit it, so that a reviewer sees what changed.")
     return 0
 
 
-def refuse_unfit(pipeline: Any, seeds: list[Seed]) -> None:
-    """Raise MnistlabError if the mean of the seeds misses a bound of the pipeline's own spec."""
-    mean = {name: float(np.mean([seed.probes["final"][name] for seed in seeds])) for name in seeds[0].probes["final"]}
-    known = {"test accuracy": "accuracy", "test loss": "loss"}
+def _accepted(path: Path) -> Baseline | None:
+    """Read what was accepted, or say, while it is still there, why nothing will be compared with it."""
+    try:
+        return load(path)
+    except NoBaselineError:
+        print("Nothing was accepted before.")
+    except MnistlabError as error:
+        print(f"What was accepted before cannot be read and is replaced: {error}")
+    return None
+
+
+def _trained(pipeline: Subject, dataset: Dataset, options: argparse.Namespace, first: int) -> list[Seed]:
+    """Train the seeds from the first on, and show how far it is."""
+    seeds: list[Seed] = []
+    start = time.perf_counter()
+    for seed in train_seeds(pipeline, dataset, range(first, first + options.seeds), Place(options.scheduler)):
+        seeds.append(seed)
+        mean = np.mean([each.probes["final"]["accuracy"] for each in seeds])
+        text = f"seed {len(seeds)} of {options.seeds}, {time.perf_counter() - start:.0f} s: accuracy {100 * mean:.3f} %"
+        end = "\r" if sys.stderr.isatty() and len(seeds) < options.seeds else "\n"
+        if end == "\r" or len(seeds) % FEWEST == 0:
+            print(text, end=end, file=sys.stderr, flush=True)
+    return seeds
+
+
+def refuse_unfit(pipeline: Any, seeds: list[Seed], dataset: str) -> None:
+    """Raise MnistlabError if the seeds' mean misses a bound of the spec, or they all agree in what the gate judges."""
+    kept = columns(seeds)
+    known = {"test accuracy": "accuracy", "test loss": "loss", "expected calibration error": "calibration error"}
     known |= {f"recall of digit {digit}": f"digit {digit}" for digit in range(10)}
-    for bound in pipeline.spec.bounds:
-        if (name := known.get(bound.name)) in mean:
-            verdict = bound.judge(mean[name], f"mean of {len(seeds)} seeds")
-            if verdict.status != "passed":
-                raise MnistlabError(f"not accepted: {verdict.message}")
+    bounds = {bound.name: bound for bound in pipeline.spec.bounds}
+    for name in [name for name, metric in known.items() if name in bounds and metric in kept["final"]]:
+        verdict = bounds[name].judge(kept["final"][known[name]].mean(), f"mean of {len(seeds)} seeds")
+        if verdict.status != "passed":
+            raise MnistlabError(f"not accepted: {verdict.message}")
+    for margin in margins_for(dataset, set(kept)):
+        values = kept[margin.probe].get(margin.metric, np.arange(2))
+        if np.ptp(np.round(values, 5)) == 0:
+            what = f"{margin.metric} of the {margin.probe} weights is {values[0]:.6g} with all {len(seeds)} seeds"
+            raise MnistlabError(f"not accepted: {what}; does the seed reach the training?")
 
 
 def described(baseline: Baseline, title: str) -> str:
     """Describe a baseline for a terminal."""
-    lines = [
-        f"{title}: pipeline {baseline.pipeline} on {baseline.dataset}, {baseline.seeds} seeds from "
-        f"{baseline.first_seed}, accepted {baseline.accepted}, commit {baseline.commit or 'unknown'}"
-    ]
+    head = f"{title}: pipeline {baseline.pipeline} on {baseline.dataset}, {baseline.seeds} seeds from "
+    lines = [f"{baseline.first_seed}, accepted {baseline.accepted}, commit {baseline.commit or 'unknown'}"]
     for probe, found in baseline.columns.items():
-        for name in SHOWN:
-            if name in found:
-                mean, sd = baselines.summarised(found[name])
-                lines.append(f"  {name + ', ' + probe + ' weights':44} {mean:.5f} (sd {sd:.5f})")
-    return "\n".join(lines)
+        for name in filter(found.__contains__, SHOWN):
+            mean, sd = baselines.summarised(found[name])
+            lines.append(f"  {name + ', ' + probe + ' weights':44} {mean:.5f} (sd {sd:.5f})")
+    return head + "\n".join(lines)
 
 
-def compared(old: Baseline, new: Columns) -> tuple[str, str]:
-    """Hold columns against a baseline, all seeds at one look; return the lines and the gate's decision."""
-    seeds = len(new["final"]["accuracy"])
-    margins = margins_for(old.dataset, set(old.columns))
-    gate = plan(margins, max(seeds, LOOKS[0]), old.seeds)
-    readings = decide(old.columns, new, gate, len(gate.looks) - 1, [])
+def compared(old: Baseline, new: Baseline, margin: float | None = None) -> tuple[str, str]:
+    """Hold a baseline against an older one, all seeds at one look; return the lines and the gate's decision.
+
+    `margin` is that of the leading metric, a fraction, if not the default. MnistlabError if they are of two things.
+    """
+    if differs := difference(old, {field: getattr(new, field) for field in IDENTITY}, "in the new one"):
+        raise MnistlabError(f"{differs}; only what is of one pipeline, dataset, test set and spec can be compared")
+    gate = plan(margins_for(old.dataset, set(old.columns), margin), max(new.seeds, LOOKS[0]), old.seeds)
+    readings = decide(old.columns, new.columns, gate, len(gate.looks) - 1, [])
     telling = [each for each in readings if each.margin.metric in SHOWN or each.status != "passed" or each.improved]
     lines = [f"  {reading.finding}: {reading.status}" for reading in telling]
     decision = decision_of(readings)
     better = [reading.margin.name for reading in readings if reading.improved]
-    words = {
-        "PASSED": "no metric is worse by its margin",
-        "FAILED": "it is worse",
-        "UNDECIDED": "it may be worse",
-    }
+    words = {"PASSED": "no metric is worse by its margin", "FAILED": "it is worse", "UNDECIDED": "it may be worse"}
     gained = f"; better beyond the margin in {', '.join(better)}" if better else ""
-    quiet = len(readings) - len(telling)
     head = f"Against the {old.seeds} seeds accepted {old.accepted}: {words[decision]}{gained}"
+    beside = [f"  and {len(readings) - len(telling)} further metrics: passed"]
     judged = {(each.margin.probe, each.margin.metric) for each in readings}
-    beside = [
-        f"  {name} ({probe} weights) {arm[name].mean():.5f}, was {_mean(old.columns, probe, name)}: not judged"
-        for probe, arm in new.items()
-        for name in SHOWN
-        if name in arm and (probe, name) not in judged
-    ]
-    return "\n".join([head, *lines, f"  and {quiet} further metrics: passed", *beside]), decision
-
-
-def _mean(kept: Columns, probe: str, name: str) -> str:
-    """Return the mean of a metric, or that there is none: what an older baseline lacks is said."""
-    return f"{kept[probe][name].mean():.5f}" if name in kept.get(probe, {}) else "not measured"
-
-
-def _accepted(path: Path) -> Baseline | None:
-    try:
-        return load(path)
-    except NoBaselineError:
-        return None
+    for probe, arm in new.columns.items():
+        for name in SHOWN:
+            if name in arm and (probe, name) not in judged:
+                kept = old.columns.get(probe, {})
+                was = f"{kept[name].mean():.5f}" if name in kept else "not measured"
+                beside.append(f"  {name} ({probe} weights) {arm[name].mean():.5f}, was {was}: not judged")
+    return "\n".join([head, *lines, *beside]), decision

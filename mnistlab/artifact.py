@@ -4,8 +4,7 @@ For a file only. A retrained model is another draw of the recipe: McNemar's test
 not that of training, and calls healthy retrainings worse far more often than its level (docs/power.md).
 """
 
-from __future__ import annotations
-
+import bisect
 import itertools
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -15,11 +14,11 @@ import numpy as np
 import scipy
 from numpy.typing import NDArray
 
-from mnistlab.baseline import Baseline
+from mnistlab.baseline import Baseline, truth_of
 from mnistlab.errors import MnistlabError
 from mnistlab.evaluate import Evaluation
 from mnistlab.reading import GROUP
-from mnistlab.requirement import Verdict
+from mnistlab.requirement import Status, Verdict
 from mnistlab.stats import Interval, holm, mcnemar, non_inferiority, tango
 
 MARGIN = 0.005
@@ -40,6 +39,7 @@ class Comparison:
 
     evaluation: Evaluation  # of the file
     accepted: NDArray[np.uint8]  # the accepted digits, shape (N,)
+    truth: NDArray[np.uint8]  # the accepted probability of the true digit, in 255 steps, shape (N,)
     margin: float = MARGIN  # the loss of accuracy, a fraction, that is too much
 
     @cached_property
@@ -69,6 +69,28 @@ class Comparison:
         return tango(len(self.newly_wrong), len(self.newly_right), self.evaluation.count, CONFIDENCE)
 
     @property
+    def gain(self) -> float:
+        """By how much the file gives the true digit a higher probability, on average over the images."""
+        return float(np.mean(truth_of(self.evaluation) / 255 - self.truth / 255))
+
+    @property
+    def improved(self) -> bool:
+        """Whether accuracy is higher by surely more than the margin, and no digit is read worse."""
+        return self.difference.low > self.margin and self.decision == "PASSED"
+
+    @property
+    def decision(self) -> str:
+        """PASSED, FAILED or UNDECIDED."""
+        return "FAILED" if self.worse else self._status.upper()
+
+    @property
+    def _status(self) -> Status:
+        """Of the whole: identical predictions cannot be worse, however wide the interval of so few images is."""
+        if not self.churn:
+            return "passed"
+        return non_inferiority(-self.difference.high, -self.difference.low, self.margin)
+
+    @property
     def table(self) -> NDArray[np.int64]:
         """Counts of images, int64, shape (2, 2): rows accepted right and wrong, columns file right and wrong."""
         wrong, right = len(self.newly_wrong), len(self.newly_right)
@@ -88,21 +110,29 @@ class Comparison:
         return holm([mcnemar(wrong, right) for wrong, right in self.by_digit.tolist()])
 
     @property
+    def worse(self) -> list[int]:
+        """The digits that are read worse than accepted."""
+        return [digit for digit, p in enumerate(self.digits) if p <= DIGIT_LEVEL]
+
+    @property
     def sentence(self) -> str:
         """What was found, for a person."""
+        truth = f"the true digit's mean probability {100 * self.gain:+.2f} points"
         if not self.churn:
-            return f"all {self.evaluation.count} predictions are the accepted ones"
+            return f"all {self.evaluation.count} predictions are the accepted ones; {truth}"
         wrong, right = len(self.newly_wrong), len(self.newly_right)
         found = self.difference
         moved = f"{abs(100 * found.estimate):.2f} points {'lower' if found.estimate < 0 else 'higher'}"
         least = f"99 % bound: {100 * found.low:+.2f}"
         counts = f"{wrong} newly wrong, {right} newly right, {100 * self.churn:.2f} % read otherwise"
         limit = f"margin {100 * self.margin:.2f}"
-        return f"accuracy {moved} ({least}), {limit}; {counts}, McNemar p = {self.p_value:.2g}"
+        return f"accuracy {moved} ({least}), {limit}; {counts}, McNemar p = {self.p_value:.2g}; {truth}"
 
     @property
     def rates(self) -> str:
         """How often this comparison errs, exactly, with as many images read right by one of the two alone as here."""
+        if not self.churn:
+            return "a file with the accepted predictions passes at any margin"
         moved, images = self.by_digit.sum(axis=1), self.evaluation.count
         total, counts = int(moved.sum()), np.bincount(self.evaluation.labels, minlength=10)
         good, bad = (pass_rate(total, lost, images, self.margin) for lost in (0, round(self.margin * images)))
@@ -117,19 +147,20 @@ class Comparison:
 
     def verdicts(self) -> list[Verdict]:
         """Return the verdict on the whole, and on the digits together."""
-        status = non_inferiority(-self.difference.high, -self.difference.low, self.margin)
-        measured, bound = round(-100 * self.difference.low, 4), 100 * self.margin
+        harm = -self.difference.low if self.churn else 0.0
+        said = f"{self.sentence}: {self._status}"
+        if self.improved:
+            said += "; better by more than the margin: to make its recipe the new standard, mnistlab baseline accept"
         source = "Tango (1998): paired score interval"
         whole = Verdict(
-            "harm to accuracy, this file", GROUP, "", measured, bound, "at most", "points", status, source,
-            f"{self.sentence}: {status}",
+            "harm to accuracy, this file", GROUP, "", round(100 * harm, 4), 100 * self.margin, "at most", "points",
+            self._status, source, said,
         )  # fmt: skip
-        worse = [digit for digit, p in enumerate(self.digits) if p <= DIGIT_LEVEL]
-        message = f"digits read worse than accepted: {', '.join(map(str, worse)) or 'none'} (McNemar, Holm, 1 %)"
+        message = f"digits read worse than accepted: {', '.join(map(str, self.worse)) or 'none'} (McNemar, Holm, 1 %)"
         source = "McNemar's exact test a digit, adjusted by Holm (1979)"
         digits = Verdict(
-            "digits read worse, this file", GROUP, "", len(worse), 0, "equal to", "digits",
-            "failed" if worse else "passed", source, message,
+            "digits read worse, this file", GROUP, "", len(self.worse), 0, "equal to", "digits",
+            "failed" if self.worse else "passed", source, message,
         )  # fmt: skip
         return [whole, digits]
 
@@ -137,7 +168,9 @@ class Comparison:
         """Return what ``verdict.json`` says of it."""
         interval = {name: round(getattr(self.difference, name), 6) for name in ("low", "high", "estimate")}
         return {
+            "decision": self.decision,
             "sentence": self.sentence,
+            "improved": self.improved,
             "newly_wrong": len(self.newly_wrong),
             "newly_right": len(self.newly_right),
             "churn": round(self.churn, 6),
@@ -145,6 +178,7 @@ class Comparison:
             "difference": interval,
             "margin": self.margin,
             "identical": not self.churn,
+            "true_digit_gain": round(self.gain, 6),
             "digits_p": [round(float(p), 6) for p in self.digits],
         }
 
@@ -154,18 +188,14 @@ def compare(evaluation: Evaluation, baseline: Baseline, margin: float = MARGIN) 
     if len(baseline.predictions) != evaluation.count:
         got = f"{evaluation.count} predictions, but {len(baseline.predictions)} were accepted"
         raise MnistlabError(f"{got}; required the same test images: mnistlab baseline accept")
-    return Comparison(evaluation, baseline.predictions, margin)
+    return Comparison(evaluation, baseline.predictions, baseline.truth, margin)
 
 
 @cache
 def most_newly_wrong(moved: int, images: int, margin: float) -> int:
     """Return how many of the images that only one of two files reads right may be newly wrong to pass; -1 if none."""
-    low, high = -1, moved
-    while low < high:
-        wrong = (low + high + 1) // 2
-        passes = -tango(wrong, moved - wrong, images, CONFIDENCE).low < margin
-        low, high = (wrong, high) if passes else (low, wrong - 1)
-    return low
+    places = range(moved + 1)
+    return bisect.bisect_left(places, True, key=lambda b: tango(b, moved - b, images, CONFIDENCE).low <= -margin) - 1
 
 
 def pass_rate(moved: int, lost: int, images: int, margin: float) -> float:

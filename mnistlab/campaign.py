@@ -6,6 +6,7 @@ import argparse
 import difflib
 import hashlib
 import json
+import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -16,11 +17,15 @@ from typing import Any
 from mnistlab import fingerprint
 from mnistlab.errors import MnistlabError
 from mnistlab.lane import DiedError
+from mnistlab.record import check_writable
+from mnistlab.report import table
 from mnistlab.tally import Entry, Tally
 from mnistlab.trial import Runner, Trial
-from mnistlab.workers import Place, Pool, opened
+from mnistlab.workers import Place, Pool, available_cores, opened
 
 TRIALS = "trials.jsonl"
+AGAIN = ("crashed", "timed out", "error")
+"""What may have come of the machine, and is not taken for the result when a campaign is resumed."""
 SAMPLE = (
     *("no-scaling", "train-serve-skew", "labels-shifted", "127-units", "frozen-layer", "learning-rate-doubled"),
     *("order-frozen", "scaled-again-at-prediction", "functional-api", "scaled-by-a-table"),
@@ -32,31 +37,40 @@ TWIN_WEIGHT = 6
 
 def command(options: argparse.Namespace) -> int:
     """Run the campaign, or list what it would try; 0 if every fault was caught and every twin passed."""
-    from mnistlab import campaign_page
-
     entries = chosen(catalogue(), [*options.only, *(SAMPLE if options.sample else ())])
     if options.list:
         print(listed(entries))
         return 0
+    from mnistlab import campaign_page
+
+    place = Place(options.scheduler, options.processes, options.timeout)
     folder = Path(options.out)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise MnistlabError(f"{folder}: {error.strerror}; name a folder with --out that can be written") from error
+    _refuse_unwritable("--out", folder, *campaign_page.FILES)
+    if options.docs:
+        _refuse_unwritable("--docs", options.docs, *campaign_page.DOCS)
     runner = prepared(options)
     log = Log(folder / TRIALS, key_of(runner))
     left = [entry for entry in entries if entry.name not in log.trials]
     if len(left) < len(entries):
         print(f"{len(entries) - len(left)} of {len(entries)} trials are in {folder / TRIALS} already")
     try:
-        with opened(Place(options.scheduler, options.processes, options.timeout)) as pool:
+        with opened(place) as pool:
             run(pool, runner, left, log)
     except KeyboardInterrupt:
         print("\nmnistlab: interrupted; what is there is kept: the same command goes on", file=sys.stderr)
-    tally = Tally(tuple(entries), {entry.name: log.trials[entry.name] for entry in entries if entry.name in log.trials})
+    tally = Tally(entries, log.trials)
     print("\n".join(tally.sentences()))
-    print(f"Page: {campaign_page.write(tally, about(runner), folder, options.docs)}")
+    print(f"Page: {campaign_page.write(tally, about(runner) | {'time': time_of(log, place)}, folder, options.docs)}")
     return 0 if tally.well else 1
+
+
+def _refuse_unwritable(option: str, folder: Path, *names: str) -> None:
+    """Say now, and not after the campaign, that files with these names cannot be written to a folder."""
+    try:
+        check_writable(folder, *names)
+    except OSError as error:
+        what = f"{error.filename or folder}: {error.strerror}"
+        raise MnistlabError(f"{what}; name a folder with {option} that can be written") from error
 
 
 def catalogue() -> list[Entry]:
@@ -68,13 +82,7 @@ def catalogue() -> list[Entry]:
 
 
 def chosen(entries: Sequence[Entry], names: Sequence[str]) -> list[Entry]:
-    """Return the entries with these names; without names, all.
-
-    Raises
-    ------
-    MnistlabError
-        If there is none with a name; it lists the nearest.
-    """
+    """Return the entries with these names, all without names; MnistlabError with near names if there is none of one."""
     known = [entry.name for entry in entries]
     for name in names:
         if name not in known:
@@ -84,21 +92,13 @@ def chosen(entries: Sequence[Entry], names: Sequence[str]) -> list[Entry]:
 
 
 def listed(entries: Sequence[Entry]) -> str:
-    """Lay entries out as a table for a terminal."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+    """Lay entries out as a table for a terminal; below it, what of DeepCrime is in no entry, and why."""
+    from mnistlab.faults import EXCUSED
 
-    table = Table(box=None, pad_edge=False)
-    for heading in ("name", "how it happens", "source", "expected to be caught by"):
-        table.add_column(heading, overflow="fold")
-    for entry in entries:
-        cells = (entry.name, entry.how, entry.source, entry.expected or "nothing: a healthy twin")
-        table.add_row(*(Text(cell) for cell in cells))
-    console = Console(color_system=None, width=None if sys.stdout.isatty() else 200)
-    with console.capture() as captured:
-        console.print(table)
-    return captured.get().rstrip()
+    headings = ("name", "how it happens", "source", "expected to be caught by")
+    rows = ((each.name, each.how, each.source, each.expected or "nothing: a healthy twin") for each in entries)
+    lines = [f"{operator} of DeepCrime is not here, as it {reason}" for operator, reason in EXCUSED.items()]
+    return "\n".join([table(headings, rows, None if sys.stdout.isatty() else 200), *lines])
 
 
 def prepared(options: argparse.Namespace) -> Runner:
@@ -123,39 +123,53 @@ def about(runner: Runner) -> dict[str, str]:
 
 def key_of(runner: Runner) -> str:
     """Return a hash of all that a trial's result depends on."""
-    facts = [fingerprint.versions(), runner.settings, runner.dataset.sha256, runner.further]
+    data = runner.dataset.sha256, fingerprint.accepted(runner.dataset.name)
+    facts = [fingerprint.versions(), runner.settings, data, runner.further]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 
 
-class Log:
-    """The trials so far: in a file, which a later campaign of the same kind goes on with, and line by line here.
+def time_of(log: Log, place: Place) -> str:
+    """Say how long the trials took, on what, and whether in one go."""
+    where = "a Dask cluster" if place.scheduler else f"{place.processes or available_cores()} processes"
+    resumed = f", in {len(log.seconds)} runs of the command, as it was resumed" if len(log.seconds) > 1 else ""
+    return f"{sum(log.seconds.values()):.0f} s, {where}, {os.cpu_count()} CPUs here{resumed}"
 
-    Attributes
-    ----------
-    trials : dict
-        Name -> Trial.
+
+class Log:
+    """The trials so far, by name, in a file line by line: a later campaign of the same kind goes on with them.
+
+    Also the seconds of every run of the command up to its last trial. What crashed, took too long or did not run at all
+    is there to be seen, but tried again.
     """
 
     def __init__(self, path: Path, key: str) -> None:
-        self._path, self._key = path, key
-        self.trials = dict(_read(path, key))
+        self._path, self._key, self._begin = path, key, time.perf_counter()
+        self.trials: dict[str, Trial] = {}
+        self.seconds: dict[int, float] = {}
+        for number, seconds, trial in _read(path, key):
+            self.seconds[number] = seconds
+            self.trials[trial.name] = trial
+        self.trials = {name: trial for name, trial in self.trials.items() if trial.status not in AGAIN}
+        self._run = len(self.seconds)
 
     def add(self, trial: Trial) -> None:
         """Take a finished trial in, and write it down at once."""
         self.trials[trial.name] = trial
+        self.seconds[self._run] = seconds = round(time.perf_counter() - self._begin, 1)
         cut_off = self._path.exists() and not self._path.read_bytes().endswith(b"\n")
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write("\n" * cut_off + json.dumps({"key": self._key, **asdict(trial)}, ensure_ascii=False) + "\n")
+        row = {"key": self._key, "run": self._run, "elapsed": seconds, **asdict(trial)}
+        with self._path.open("a", encoding="ascii") as file:
+            file.write("\n" * cut_off + json.dumps(row) + "\n")
 
 
-def _read(path: Path, key: str) -> Iterator[tuple[str, Trial]]:
-    """Yield the trials of a file that are of this kind; pass over a line that was cut off."""
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    for number, line in enumerate(lines, start=1):
+def _read(path: Path, key: str) -> Iterator[tuple[int, float, Trial]]:
+    """Yield run, seconds since its begin, and trial, of this kind; pass over a line that was cut off."""
+    text = path.read_bytes().decode("ascii", errors="replace") if path.exists() else ""
+    for number, line in enumerate(text.removesuffix("\n").split("\n") if text else (), start=1):
         try:
             row = json.loads(line)
             if row.pop("key") == key:
-                yield row["name"], Trial(**row)
+                yield row.pop("run"), row.pop("elapsed"), Trial(**row)
         except (ValueError, KeyError, TypeError, AttributeError):
             print(f"{path}: line {number} is damaged; its trial is run again", file=sys.stderr)
 
@@ -183,7 +197,8 @@ def run(pool: Pool, runner: Any, entries: Sequence[Entry], log: Log) -> None:
         left -= 1
         waiting -= weights[work]
         seconds = (time.perf_counter() - start) / (total - waiting) * waiting
-        print(f"{line_of(by_work[work], trial)}  [{left} left, {_minutes(seconds)}]", flush=True)
+        rest = f"about {seconds / 60:.0f} min" if seconds > 90 else f"about {seconds:.0f} s"
+        print(f"{line_of(by_work[work], trial)}  [{left} left, {rest}]", flush=True)
 
 
 def line_of(entry: Entry, trial: Trial) -> str:
@@ -192,7 +207,3 @@ def line_of(entry: Entry, trial: Trial) -> str:
     wrong = trial.status != ("caught" if entry.is_fault else "passed")
     message = f": {trial.message}" if wrong and trial.message else ""
     return f"{'!' if wrong else ' '} {entry.name:32} {trial.seconds:6.1f} s  {what}{message}"
-
-
-def _minutes(seconds: float) -> str:
-    return f"about {seconds / 60:.0f} min" if seconds > 90 else f"about {seconds:.0f} s"

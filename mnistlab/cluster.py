@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import contextlib
 import functools
 import importlib
+import logging
 import threading
 import time
 import uuid
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from typing import Any, TypeAlias
@@ -15,6 +18,7 @@ from typing import Any, TypeAlias
 from mnistlab import fingerprint
 from mnistlab.errors import MnistlabError
 from mnistlab.lane import Lane, UnfitError
+from mnistlab.workers import told
 
 Submit: TypeAlias = Callable[[bytes, bytes], Future[bytes]]
 
@@ -31,22 +35,8 @@ def connected(
 ) -> Iterator[tuple[Submit, Callable[[bytes], None], Callable[[], None]]]:
     """Give what a pool is made of, on the workers of a cluster; each of their threads has a process of its own.
 
-    Parameters
-    ----------
-    address : str
-        Of the scheduler.
-    seconds : float or None
-        After so long a piece of work is given up.
-
-    Yields
-    ------
-    submit, check, alive : callable
-        Takes a function and an item, both pickled; has every worker load a function; raises if the cluster is lost.
-
-    Raises
-    ------
-    MnistlabError
-        If Dask is not installed, there is no scheduler at that address, or it has no worker.
+    Yields what takes a function and an item, both pickled; what has every worker load a function; and what raises if
+    the cluster is lost. MnistlabError without Dask, without a scheduler at that address, and if it has no worker.
     """
     client = _connect(address)
     token = uuid.uuid4().hex
@@ -58,7 +48,8 @@ def connected(
         yield function, functools.partial(_check, client, token), _Watch(client)
     finally:
         with contextlib.suppress(Exception):  # whatever became of the cluster, it must not hide what went wrong
-            client.run(_call, f"{__name__}:release", token, on_error="ignore")
+            if client.status == "running":  # else it would try to find a lost scheduler again
+                client.run(_call, f"{__name__}:release", token, on_error="ignore")
         client.close(timeout=5)
 
 
@@ -67,7 +58,9 @@ def _connect(address: str) -> Any:
         distributed: Any = importlib.import_module("distributed")
     except ImportError:
         raise MnistlabError('--scheduler needs Dask; type: pip install "mnistlab[cluster]"') from None
+    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # a lost cluster is told in a line, not in many
     try:
+        distributed.comm.get_address_host(address)  # of a wrong one a client would be left half made
         return distributed.Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
     except (OSError, ValueError, TypeError, KeyError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
@@ -86,7 +79,14 @@ def _call(name: str, *arguments: Any) -> Any:
     """Call a function that is found where this runs."""
     import pkgutil
 
-    return pkgutil.resolve_name(name)(*arguments)
+    try:
+        function = pkgutil.resolve_name(name)
+    except (ImportError, AttributeError) as error:
+        from distributed import get_worker
+
+        address = get_worker().address
+        raise ImportError(f"worker {address}: has no mnistlab ({error}); install it there, or stop it") from None
+    return function(*arguments)
 
 
 _call.__module__ = "__main__"  # so that Dask sends its code: the scheduler, which unpickles it, may lack mnistlab
@@ -101,17 +101,12 @@ def _check(client: Any, token: str, function: bytes) -> None:
     for address, future in found.items():
         try:
             future.result(CHECK_SECONDS)
-        except MnistlabError:
-            raise
-        except TimeoutError:
-            raise MnistlabError(
-                f"worker {address}: no answer after {CHECK_SECONDS} s; stop it, and try again"
-            ) from None
+        except (TimeoutError, concurrent.futures.TimeoutError):  # not one class before Python 3.11
+            what = f"worker {address}: no answer after {CHECK_SECONDS} s; stop it, and try again"
+            raise MnistlabError(what) from None
         except Exception as error:
-            what = f"{type(error).__name__}: {error}".splitlines()[0]
-            raise MnistlabError(
-                f"worker {address}: has no mnistlab {fingerprint.versions()['mnistlab']} ({what}); install it there"
-            ) from None
+            said = str(told(error))
+            raise MnistlabError(said if said.startswith("worker ") else f"worker {address}: {said}") from None
 
 
 class _Watch:
@@ -133,17 +128,8 @@ class _Watch:
             raise MnistlabError("the cluster has no worker any more; start some, and the same command goes on")
 
 
-@functools.cache
-def _lane_of(token: str, thread: int) -> Lane:
-    """Return the lane of a thread of this worker, for one campaign."""
-    lane = Lane()
-    _lanes(token).append(lane)
-    return lane
-
-
-@functools.cache
-def _lanes(token: str) -> list[Lane]:
-    return []
+LANES: defaultdict[tuple[str, int], Lane] = defaultdict(Lane)
+"""The lanes of this worker, by campaign and thread; ended ones stay, so that no work that comes late starts another."""
 
 
 def in_lane(token: str, work: tuple[bytes, bytes], versions: dict[str, str], seconds: float | None) -> bytes:
@@ -158,12 +144,13 @@ def in_lane(token: str, work: tuple[bytes, bytes], versions: dict[str, str], sec
                 f"worker {address}: {name} {own.get(name)}, required {required} as here; install it there"
             )
     try:
-        return _lane_of(token, threading.get_ident())(*work, seconds)
+        return LANES[token, threading.get_ident()](*work, seconds)
     except UnfitError as error:
         raise MnistlabError(f"worker {address}: {error}") from None
 
 
 def release(token: str) -> None:
     """End the lanes of a campaign on this worker."""
-    for lane in _lanes(token):
-        lane.end()
+    for owner, thread in list(LANES):
+        if owner == token:
+            LANES[owner, thread].end()

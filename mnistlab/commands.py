@@ -1,27 +1,49 @@
-"""The commands ``mnistlab baseline``, ``power`` and ``faults``: arguments only, so that help is fast."""
-
-from __future__ import annotations
+"""The arguments of the command line, many of which pytest takes too; nothing heavy, so that help is fast."""
 
 import argparse
+import importlib
 import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from mnistlab.options import add_subject_options
-
 FOLDER = "baselines"
 BUDGET = 32
-"""Most seeds of the recipe gate, by default: with 16, 1 healthy recipe of 12 stays undecided (docs/power.md)."""
+"""Most seeds of the recipe gate, by default: with 16, 1 healthy recipe of 8 stays undecided (docs/power.md)."""
+ACCEPTED = 96
+"""Seeds that are accepted, by default."""
+
+
+def add_options(add: Callable[..., Any]) -> None:
+    """Add the options about data and seed; `add` is argparse's ``add_argument`` or pytest's ``addoption``."""
+    add("--mnist-data", metavar="PATH", help="MNIST: a folder of IDX files, or an .npz")
+    choices = ["auto", "mnist", "digits"]
+    add("--dataset", choices=choices, default="auto", help="auto (default): MNIST, else scikit-learn's digits")
+    add("--seed", type=_seed, default=0, help="of the initial weights and of the orders (default: 0)")
+
+
+def add_report_option(add: Callable[..., Any]) -> None:
+    """Add the option of where a run writes its page."""
+    add("--report", metavar="DIR", default="report", help="where the page goes (default: report)")
+
+
+def add_subject_options(add: Callable[..., Any]) -> None:
+    """Add the options of what is judged, and by which promise."""
+    add("--pipeline", metavar="FILE.py:Name", help="a pipeline of your own; or package.module:Name")
+    add("--spec", metavar="FILE.toml", help="what it promises: architecture, recipe, bounds, margin")
 
 
 def add_gate_options(add: Callable[..., Any]) -> None:
     """Add what the gates of a run can be told; `add` is argparse's ``add_argument`` or pytest's ``addoption``."""
-    add("--margin", type=_margin, metavar="M", help="loss of accuracy that is too much, a fraction (default: 0.001)")
+    _add_margin(add)
     add("--seeds", type=int, default=BUDGET, help=f"most trainings of the recipe gate (default: {BUDGET})")
     add("--baselines", metavar="DIR", help="where accepted results are kept (default: baselines)")
     add("--model", metavar="FILE", help="judge this .keras file against the accepted predictions; nothing is trained")
     add_scheduler(add)
+
+
+def _add_margin(add: Callable[..., Any]) -> None:
+    add("--margin", type=_margin, metavar="M", help="loss of accuracy that is too much, a fraction (default: 0.001)")
 
 
 def add_scheduler(add: Callable[..., Any]) -> None:
@@ -35,7 +57,7 @@ def add_commands(commands: Any, data: argparse.ArgumentParser) -> None:
     actions = commands.add_parser("baseline", help=text, description=text.capitalize())
     choices = actions.add_subparsers(dest="action", required=True)
     accept = choices.add_parser("accept", parents=[data], help="train, show old against new, and accept")
-    accept.add_argument("--seeds", type=int, default=96, help="how many to train (default: 96)")
+    accept.add_argument("--seeds", type=int, default=ACCEPTED, help=f"how many to train (default: {ACCEPTED})")
     add_scheduler(accept.add_argument)
     show = choices.add_parser("show", parents=[data], help="print what was accepted")
     for parser in (accept, show):
@@ -44,13 +66,16 @@ def add_commands(commands: Any, data: argparse.ArgumentParser) -> None:
     compare = choices.add_parser("compare", help="hold one baseline against another; exit 1 unless it is no worse")
     compare.add_argument("old", metavar="A", type=Path)
     compare.add_argument("new", metavar="B", type=Path)
+    compare.add_argument("--spec", metavar="FILE.toml", help="with the margin")
+    _add_margin(compare.add_argument)
     text = "how often the gates err, measured on real trainings"
     power = commands.add_parser("power", help=text, description=text.capitalize())
     choices = ("all", "mnist", "digits")
     power.add_argument("--dataset", choices=choices, default="all", help="whose gates (default: all)")
     power.add_argument("--margin", type=_margin, metavar="M", help="of one more gate, a fraction")
     power.add_argument("--seeds", type=int, default=BUDGET, help="most seeds of that gate")
-    power.add_argument("--gates", type=int, default=2000, help="simulated for each rate, of rare ones 5 times as many")
+    text = "simulated for each rate, of rare ones 5 times as many; 0: measure nothing, write page and picture anew"
+    power.add_argument("--gates", type=int, default=2000, help=text)
     text = "where the pools and complete gates are (default: benchmarks)"
     power.add_argument("--pools", metavar="DIR", type=Path, default=Path("benchmarks"), help=text)
     power.add_argument("--baselines", metavar="DIR", default=FOLDER, help="where the rates go")
@@ -76,13 +101,8 @@ def _add_faults(commands: Any, data: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run one of these commands."""
-    if options.command == "faults":
-        from mnistlab.campaign import command
-    elif options.command == "power":
-        from mnistlab.power_command import command
-    else:
-        from mnistlab.accept import command
-    return command(options)
+    modules = {"faults": "campaign", "power": "power_command", "baseline": "accept"}
+    return int(importlib.import_module(f"mnistlab.{modules[options.command]}").command(options))
 
 
 def baseline_folder(named: str | None, file: str) -> Path:
@@ -101,6 +121,12 @@ def accept_command(dataset: str, pipeline: str | None, spec: str | None, baselin
     """Return the options behind ``mnistlab baseline accept`` that accept what a run judged."""
     given = {"dataset": dataset, "pipeline": pipeline, "spec": spec, "baselines": baselines}
     return " ".join(f"--{name} {shlex.quote(value)}" for name, value in given.items() if value)
+
+
+def _seed(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a seed; required: a whole number from 0")
+    return int(text)
 
 
 def _margin(text: str) -> float:

@@ -64,7 +64,7 @@ class Dataset:
 
     def __reduce__(self) -> tuple[object, ...]:
         """Travel to another process as name, place and hash: there the data is read again, once a process."""
-        return _found_again, (self.name, os.path.abspath(self.source), self.sha256, self.note)
+        return _found_again, (self.name, os.path.abspath(os.path.expanduser(self.source)), self.sha256, self.note)
 
 
 def _roots() -> Sequence[Path]:

@@ -1,4 +1,4 @@
-"""Says what results depend on: versions, and the sources of the package and its suite."""
+"""Says what results depend on: versions, the sources of the package and its suite, and what was accepted."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import platform
 from pathlib import Path
 
 from mnistlab import __version__, suite
+from mnistlab.commands import baseline_folder
 
-PACKAGES = ("tensorflow", "keras", "numpy")
+PACKAGES = ("tensorflow", "keras", "numpy", "scipy", "scikit-learn")
 
 
 @functools.cache
@@ -39,3 +40,10 @@ def sources() -> str:
         digest.update(f"{name.as_posix()} {len(content)}\n".encode())
         digest.update(content)
     return digest.hexdigest()[:12]
+
+
+def accepted(dataset: str) -> str:
+    """Return a hash of what the published recipe is held against on a dataset; "none" where nothing was accepted."""
+    names = f"seed-{dataset}.json", f"power-{dataset}.json"
+    found = [path for path in (baseline_folder(None, names[0]) / name for name in names) if path.is_file()]
+    return hashlib.sha256(b"".join(path.read_bytes() for path in found)).hexdigest()[:12] if found else "none"

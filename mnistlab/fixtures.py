@@ -24,11 +24,23 @@ from mnistlab.data import Dataset, load_dataset
 from mnistlab.errors import MnistlabError, NotAskedError, NotJudgedError
 from mnistlab.evaluate import Evaluation
 from mnistlab.judge import Judge
-from mnistlab.kept import KEPT
 from mnistlab.loaded import UNTRAINED, FileSubject, History, Unknown, load_model, of_file
 from mnistlab.subject import Subject, load, promised_of_mnist
 
 ELSEWHERE = pytest.StashKey[ProcessPoolExecutor]()
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Kept:
+    """What a process that runs the suite many times keeps from run to run, as no pipeline has part in it."""
+
+    dataset: Dataset
+    corrupted: Callable[[], Iterable[tuple[str, int, Any]]]
+    elsewhere: Callable[..., Any]  # calls a function in another process
+
+
+KEPT = pytest.StashKey[Kept]()
+"""Where a run finds it; an ordinary run makes its own."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -49,7 +49,7 @@ def plan(margins: Sequence[Margin], budget: int, baseline_seeds: int) -> Plan:
     """
     if budget < LOOKS[0]:
         raise MnistlabError(f"--seeds {budget}: the gate looks first after {LOOKS[0]} seeds; give at least as many")
-    looks = (*(look for look in LOOKS if look < budget), budget)
+    looks = (*(look for look in LOOKS if 4 * look <= 3 * budget), budget)  # one just before the last learns too little
     passes = tuple(_levels(looks, baseline_seeds, margin.spend) for margin in margins)
     return Plan(tuple(margins), looks, passes, _levels(looks, baseline_seeds, FAIL_SPEND / len(margins)))
 
@@ -78,10 +78,14 @@ class Result:
         after = f"{status} after {len(self.seeds)} seeds, {self.seconds:.1f} s"
         better = [reading.margin.name for reading in self.readings if reading.improved]
         changed = f"; changed for the better beyond the margin: {', '.join(better)}" if better else ""
+        if better and self.decision == "PASSED":
+            changed += "; to make that the new standard: mnistlab baseline accept"
         return f"{telling.finding}: {after}{changed}"
 
     def as_dict(self) -> dict[str, Any]:
         """Return what ``verdict.json`` says of it."""
+        passes = {each.name: found for each, found in zip(self.plan.margins, self.plan.pass_levels, strict=True)}
+        shown = [each for each in self.plan.margins if each.metric in ("accuracy", "loss") and each.kind == "mean"]
         return {
             "decision": self.decision,
             "sentence": self.sentence,
@@ -89,6 +93,8 @@ class Result:
             "seeds": list(self.seeds),
             "seconds": round(self.seconds, 2),
             "metrics": [reading.as_dict() for reading in self.readings],
+            "levels": {"pass": passes, "fail": self.plan.fail_levels},
+            "values": {each.name: np.round(self.columns[each.probe][each.metric], 5).tolist() for each in shown},
         }
 
 

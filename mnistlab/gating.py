@@ -1,16 +1,14 @@
 """The gates inside pytest: their options, and the fixtures that hold the subject against what was accepted."""
 
-from __future__ import annotations
-
-import math
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeAlias
 
 import pytest
 
 from mnistlab import artifact, gate, rates
-from mnistlab.baseline import Baseline, NoBaselineError, check, check_data, load, path_of
+from mnistlab.baseline import AGAIN, Baseline, NoBaselineError, check, identity, load, path_of
 from mnistlab.commands import accept_command, add_gate_options, baseline_folder
 from mnistlab.data import Dataset
 from mnistlab.errors import ContractError, MnistlabError, NotJudgedError
@@ -18,10 +16,13 @@ from mnistlab.evaluate import Evaluation
 from mnistlab.fixtures import Trained
 from mnistlab.margins import Margin, margins_for
 from mnistlab.pipeline import Pipeline
+from mnistlab.reading import GROUP
+from mnistlab.requirement import Requirement, Verdict
 from mnistlab.seeds import Trainer, trainings
 from mnistlab.subject import Subject
 from mnistlab.workers import Place
 
+Margins: TypeAlias = tuple[Margin, ...]
 SPACING = 1000
 """Between the seeds of two runs, ``--seed`` 0 and 1: their draws are disjoint up to this budget."""
 
@@ -44,43 +45,63 @@ def baselines(pytestconfig: pytest.Config, pipeline: Subject, dataset: Dataset) 
 
 
 @pytest.fixture(scope="session")
-def baseline(pytestconfig: pytest.Config, baselines: Path, pipeline: Subject, dataset: Dataset) -> Baseline:
-    """Read what was last accepted; without it nothing is judged, and what does not fit fails."""
+def accepting(pytestconfig: pytest.Config, dataset: Dataset) -> str:
+    """Return the options behind ``mnistlab baseline accept`` that accept what this run judges."""
     option = pytestconfig.option
     spec = option.spec if option.pipeline or not option.model else None  # else it is the file's, not the accepted one's
-    accept = accept_command(dataset.name, option.pipeline, spec, option.baselines)
+    return accept_command(dataset.name, option.pipeline, spec, option.baselines)
+
+
+@pytest.fixture(scope="session")
+def baseline(
+    pytestconfig: pytest.Config, baselines: Path, pipeline: Subject, dataset: Dataset, accepting: str
+) -> Baseline:
+    """Read what was last accepted; without it nothing is judged, and what does not fit fails."""
+    wanted = identity(pipeline, dataset)
+    if pytestconfig.option.model:  # is held against the accepted predictions, whatever the recipe that it comes from
+        del wanted["spec"]
     try:
         found = load(path_of(baselines, pipeline.name, dataset.name))
-        check_data(found, pipeline, dataset)
-        if not option.model:  # a file is held against the accepted predictions, whatever the recipe that it comes from
-            check(found, pipeline, dataset)
+        check(found, wanted)
     except NoBaselineError as error:
-        raise NotJudgedError(f"{error} {accept}") from error
+        raise NotJudgedError(f"{error} {accepting}") from error
     except MnistlabError as error:
-        pytest.fail(f"{error} {accept}", pytrace=False)
+        pytest.fail(f"{error} {accepting}", pytrace=False)
     return found
 
 
 @pytest.fixture(scope="session")
-def gate_margins(
-    pytestconfig: pytest.Config, pipeline: Subject, baseline: Baseline, trained: Trained
-) -> tuple[Margin, ...]:
-    """Return the margins of what was accepted; of the final weights alone where ``fit`` averages none."""
+def wanted_margins(pytestconfig: pytest.Config, pipeline: Subject, baseline: Baseline, trained: Trained) -> Margins:
+    """Return the margins of the weights that ``fit`` returns: first of those that were accepted as well."""
     margin = pytestconfig.option.margin or pipeline.margin
-    accepted = baseline.columns
-    if "averaged_weights" in trained.history:
-        return margins_for(baseline.dataset, set(accepted), margin)
-    found = margins_for(baseline.dataset, {"final"}, margin)
-    return tuple(each for each in found if each.metric in accepted["final"])
+    probes = {"final", "averaged"} if "averaged_weights" in trained.history else {"final"}
+    shared = margins_for(baseline.dataset, probes & set(baseline.columns), margin)
+    others = (each for each in margins_for(baseline.dataset, probes) if each.probe not in baseline.columns)
+    return (*shared, *others)
+
+
+@pytest.fixture(scope="session")
+def gate_margins(wanted_margins: Margins, baseline: Baseline) -> Margins:
+    """Return those of them whose metrics were accepted."""
+    return tuple(each for each in wanted_margins if each.metric in baseline.columns.get(each.probe, ()))
+
+
+@pytest.fixture
+def unjudged(wanted_margins: Margins, gate_margins: Margins, baseline: Baseline, accepting: str) -> list[Verdict]:
+    """Return that the others are not run: what was never accepted has nothing to be held against."""
+    verdicts = []
+    for margin in (each for each in wanted_margins if each not in gate_margins):
+        claim = Requirement(f"harm to {margin.name}", GROUP, source=margin.source)
+        if margin.metric in baseline.columns.get("averaged", ()):
+            verdicts.append(claim.not_asked("it was accepted of averaged weights alone, of which fit returns none"))
+        else:
+            verdicts.append(claim.not_run(f"it is not among what was accepted; {AGAIN} {accepting}"))
+    return verdicts
 
 
 @pytest.fixture(scope="session")
 def recipe_gate(
-    pytestconfig: pytest.Config,
-    pipeline: Subject,
-    dataset: Dataset,
-    baseline: Baseline,
-    gate_margins: tuple[Margin, ...],
+    pytestconfig: pytest.Config, pipeline: Subject, dataset: Dataset, baseline: Baseline, gate_margins: Margins
 ) -> gate.Result:
     """Train fresh seeds until the gate has decided: once a run."""
     option = pytestconfig.option
@@ -99,14 +120,14 @@ def gate_rates(
     pytestconfig: pytest.Config, baselines: Path, baseline: Baseline, gate_margins: tuple[Margin, ...]
 ) -> rates.Rates:
     """Return the measured error rates of this gate and of others, or a mapping with the reason why there are none."""
-    budget, leading = pytestconfig.option.seeds, gate_margins[0]
-    if leading.probe != "averaged":
+    if gate_margins[0].probe != "averaged":
         return {"unknown": "not measured of a gate on final weights alone, as fit returns no averaged_weights"}
     if baseline.pipeline != Pipeline.name:
         return {"unknown": f"of the gate on {baseline.pipeline} not measured; those of the published recipe are"}
     try:
         found = rates.load(baselines, baseline.dataset)
-        return {**rates.of_gate(found, leading.margin, budget, baseline.seeds), "others": found["others"]}
+        plan = gate.plan(gate_margins, pytestconfig.option.seeds, baseline.seeds)
+        return {**rates.of_gate(found, plan, baseline.columns), "others": found["others"]}
     except MnistlabError as error:
         return {"unknown": str(error)}
 
@@ -121,12 +142,6 @@ def file_comparison(
         return artifact.compare(evaluation, baseline, pytestconfig.option.margin or pipeline.margin or usual)
     except MnistlabError as error:
         pytest.fail(str(error), pytrace=False)
-
-
-def drop_of(result: gate.Result) -> float:
-    """Return the estimated loss of accuracy of the leading metric, a fraction; NaN if there is none."""
-    harm = result.readings[0].harm
-    return harm if math.isfinite(harm) else math.nan
 
 
 def _progress(config: pytest.Config) -> Callable[[str], None]:

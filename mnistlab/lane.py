@@ -65,28 +65,11 @@ class Lane:
         self._ended = False
 
     def __call__(self, function: bytes, item: bytes, seconds: float | None = None) -> bytes:
-        """Have one piece of work done.
+        """Have a piece of work done, a pickled function and a pickled item; return the result, pickled.
 
-        Parameters
-        ----------
-        function, item : bytes
-            Pickled. The process unpickles a function when it differs from the last one, so it may keep things.
-        seconds : float, optional
-            After so long the process is killed, whatever it does.
-
-        Returns
-        -------
-        bytes
-            What the function returned, pickled.
-
-        Raises
-        ------
-        DiedError
-            If the process ended, by itself or for having taken too long.
-        UnfitError
-            If the function cannot be had there.
-        Exception
-            Whatever the function raised.
+        The process unpickles a function when it differs from the last one, so it may keep things. After so many
+        seconds it is killed, whatever it does. Raises what the function raises; DiedError if the process ended, by
+        itself or for having taken too long; UnfitError if the function cannot be had there.
         """
         with self._busy:
             return self._do(function, item, seconds)
@@ -107,7 +90,9 @@ class Lane:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(5)  # it closes its pipes a moment before it ends
             self._kill(process)
-            how = f"timed out after {seconds:g} s" if late.is_set() and seconds else _end_of(process.wait())
+            code = process.wait()
+            how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"its process ended with code {code}"
+            how = f"timed out after {seconds:g} s" if late.is_set() and seconds else f"crashed: {how}"
             raise DiedError(f"{how}{self._place(begin)}", round(time.perf_counter() - start, 2)) from None
         finally:
             timer.cancel()
@@ -169,12 +154,6 @@ class Lane:
 def _kill_group(pid: int) -> None:
     if hasattr(os, "killpg"):
         os.killpg(pid, signal.SIGKILL)
-
-
-def _end_of(code: int) -> str:
-    if code < 0:
-        return f"crashed: killed by {signal.Signals(-code).name}"
-    return f"crashed: its process ended with code {code}"
 
 
 def serve() -> None:

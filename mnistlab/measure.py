@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,17 +11,17 @@ from numpy.typing import NDArray
 
 from mnistlab.artifact import DIGIT_LEVEL, digit_power
 from mnistlab.gate import Plan, plan
-from mnistlab.margins import Margin
+from mnistlab.margins import DEFAULT, Margin
 from mnistlab.pools import Pool, Pools
 from mnistlab.power import Place, mcnemar_rejections, missed, newly, shifted, simulate
-from mnistlab.rates import Rates
+from mnistlab.rates import Rates, accepted_digest, plan_digest
 from mnistlab.seeds import Columns
 from mnistlab.stats import seeds_needed, wilson
 
 LEADING: Place = ("averaged", "accuracy")
 FINAL: Place = ("final", "accuracy")
 STEPS = 25
-"""Of a curve, which ends at 2.5 of the margin that the dataset's gate has by default."""
+"""Of a curve."""
 MCNEMAR = 0.01
 LOST = (0.005, 0.01, 0.015, 0.02, 0.03)
 """Of a digit's recall."""
@@ -29,46 +29,82 @@ Three = list[float | None]
 """A rate: estimate, low, high."""
 MORE = 5
 """Times as many gates for false alarms and misses, which are rare."""
+RESAMPLES = 200
+"""Of the trainings."""
 
 
 def drops_to(margin: float) -> list[float]:
-    """Return the true drops at which curves are measured, given the margin that the dataset's gate has by default."""
+    """Return the true drops at which curves are measured: to 2.5 times a margin."""
     return [round(2.5 * margin * step / STEPS, 6) for step in range(STEPS + 1)]
 
 
-def measure(pools: Pools, gate: Plan, accepted: Columns, gates: int, drops: Sequence[float]) -> Rates:
-    """Measure a recipe gate with that many simulated ones for each rate, and its curve over true drops of accuracy.
+def measure(pools: Pools, gate: Plan, accepted: Columns, sizes: tuple[int, int]) -> Rates:
+    """Measure a recipe gate; sizes are simulated gates for each rate, and seeds in a baseline.
 
-    The baseline in use has its own luck, which is part of a run: healthy seeds, its own and the pool's together, are
-    held against its columns, `accepted`, as well. And as its seeds are not the pool's, they tell by themselves once
-    more how often healthy recipes do not pass and worse ones do. Simulated baselines have as many seeds. Returns plain
-    values; rates are [estimate, low, high] with 95 % Wilson intervals.
+    Baselines are drawn, as candidates are. The one in use has its own luck, which is part of a run: if it is of that
+    size, the healthy pool is held against its columns, `accepted`, as well. And as its seeds are not the pool's, they
+    tell by themselves once more how often healthy recipes do not pass and worse ones do. Returns plain values; rates
+    are [estimate, low, high] with 95 % Wilson intervals. Those of `resampled` are over the trainings, of candidates
+    from the pool and from all, against drawn baselines and against the one in use.
     """
-    healthy, many = pools.healthy.columns, MORE * gates
-    sizes = gates, len(accepted["final"]["accuracy"])
+    healthy, (gates, seeds), lead = pools.healthy.columns, sizes, gate.margins[:1]
+    many, twice = (MORE * gates, seeds), (MORE * gates, 2 * seeds)
     together: Columns = {probe: {} for probe in accepted}
     for each in gate.margins:
         arms = (columns[each.probe][each.metric] for columns in (healthy, accepted))
         together[each.probe][each.metric] = np.concatenate(list(arms))
-    lone, last = gate.margins[:1], gate.looks[-1:]
-    once = Plan(lone, last, ((lone[0].spend,),), gate.fail_levels[-1:])
+    once = Plan(lead, gate.looks[-1:], ((lead[0].spend,),), gate.fail_levels[-1:])
+    in_use = seeds == len(accepted["final"]["accuracy"])
+    baselines = (None, accepted) if in_use else (None,)
     return {
-        "margin": gate.margins[0].margin,
+        "margin": lead[0].margin,
         "budget": gate.looks[-1],
-        "baseline_seeds": sizes[1],
-        "gates": many,
+        "baseline_seeds": seeds,
+        "plan": plan_digest(gate),
+        "accepted": accepted_digest(gate, accepted) if in_use else None,
+        "gates": many[0],
         "looks": list(gate.looks),
-        "committed": _three(~simulate(together, accepted, gate, (many, 0), seed=6).passed),
-        "other seeds": _three(~simulate(accepted, accepted, gate, (many, sizes[1]), seed=7).passed),
-        "one look": _three(~simulate(healthy, healthy, once, (many, sizes[1]), seed=8).passed),
-        "one look, twice": _three(~simulate(healthy, healthy, once, (many, 2 * sizes[1]), seed=8).passed),
+        "committed": _three(~simulate(healthy, accepted, gate, (many[0], 0), seed=6).passed) if in_use else None,
+        "other seeds": _three(~simulate(accepted, accepted, gate, many, seed=7).passed),
+        "one look": _three(~simulate(healthy, healthy, once, many, seed=8).passed),
+        "one look, twice": _three(~simulate(healthy, healthy, once, twice, seed=8).passed),
+        "resamples": {"times": RESAMPLES, "gates": 2 * gates, "estimates": 20 * gates},
+        "resampled": [_resampled(arm, old, gate, sizes) for old in baselines for arm in (healthy, together)],
         "recipes": [_recipe(name, pool, healthy, gate, sizes) for name, pool in pools.recipes.items()],
-        "miss": _misses(healthy, gate, (many, sizes[1])),
-        "miss, other seeds": _misses(accepted, gate, (many, sizes[1])),
-        "miss, all seeds": _misses(together, gate, (many, sizes[1])),
-        "drops": list(drops),
-        "curve": _curve(healthy, gate, LEADING, sizes, drops),
+        "miss": _misses(healthy, gate, many),
+        "miss, other seeds": _misses(accepted, gate, many),
+        "miss, all seeds": _misses(together, gate, many),
+        **_curve(healthy, gate, LEADING, sizes),
     }
+
+
+def _resampled(new: Columns, fixed: Columns | None, gate: Plan, sizes: tuple[int, int]) -> Rates:
+    """Bound the rates of the leading metric alone by what they become with other trainings: a bootstrap over seeds.
+
+    The candidates' trainings are resampled; a baseline is drawn from the same, or is `fixed`, as it is in use.
+    """
+    lead = gate.margins[0]
+    alone = Plan((lead,), gate.looks, gate.pass_levels[:1], gate.fail_levels)
+
+    def passes(values: NDArray[np.float64], gates: int, seed: int) -> list[float]:
+        healthy: Columns = {lead.probe: {lead.metric: values}}
+        old, drawn = (healthy, sizes[1]) if fixed is None else (fixed, 0)
+        arms = healthy, shifted(healthy, {(lead.probe, lead.metric): lead.margin})
+        return [float(simulate(arm, old, alone, (gates, drawn), seed).passed.mean()) for arm in arms]
+
+    values, rng = new[lead.probe][lead.metric], np.random.default_rng(9)
+    drawn = [passes(rng.choice(values, len(values)), 2 * sizes[0], number) for number in range(RESAMPLES)]
+    (low_kept, low), (high_kept, high) = np.percentile(drawn, [2.5, 97.5], axis=0).tolist()
+    gates = 20 * sizes[0]
+    kept, missed = passes(values, gates, RESAMPLES)
+    ends = {"not passed": (1 - kept, 1 - high_kept, 1 - low_kept), "miss": (missed, low, high)}
+    return {name: _widened(*each, gates) for name, each in ends.items()}
+
+
+def _widened(rate: float, low: float, high: float, gates: int) -> list[float]:
+    """Return a rate of so many gates, which no trainings drawn again make surer than the gates themselves do."""
+    known = wilson(round(rate * gates), gates)
+    return [round(value, 5) for value in (rate, min(low, known.low), max(high, known.high))]
 
 
 def _recipe(name: str, pool: Pool, healthy: Columns, gate: Plan, sizes: tuple[int, int]) -> Rates:
@@ -92,41 +128,40 @@ def _misses(healthy: Columns, gate: Plan, sizes: tuple[int, int]) -> Rates:
     return {each.name: _three(missed(healthy, gate, each, sizes)) for each in gate.margins}
 
 
-def _curve(healthy: Columns, gate: Plan, place: Place, sizes: tuple[int, int], drops: Sequence[float]) -> list[float]:
-    """Return the chance that a gate does not pass a recipe that is worse by each of the drops in one metric."""
+def _curve(healthy: Columns, gate: Plan, place: Place, sizes: tuple[int, int]) -> Rates:
+    """Return drops of one metric, and the chance that a gate does not pass a recipe that is worse by each of them."""
+    drops = drops_to(max(gate.margins[0].margin, DEFAULT))
     found = (simulate(shifted(healthy, {place: drop}), healthy, gate, sizes, seed=2) for drop in drops)
-    return [round(float(1 - outcome.passed.mean()), 4) for outcome in found]
+    return {"drops": drops, "curve": [round(float(1 - outcome.passed.mean()), 4) for outcome in found]}
 
 
 def others(pools: Pools, leading: Margin, threshold: float, sizes: tuple[int, int]) -> Rates:
     """Measure what the recipe gate is compared with: a bare threshold, McNemar on retrainings, final weights alone.
 
     `leading` is the recipe gate's first margin; sizes are simulated gates and seeds in a baseline. Returns, for each
-    method, the rate of not passing by recipe and a curve over the dataset's drops.
+    method, the rate of not passing by recipe and a curve over true drops.
     """
     healthy, drops = pools.healthy, drops_to(leading.margin)
     lone = plan((Margin(*FINAL, leading.margin, 0.003, "the margin of the averaged weights"),), 32, sizes[1])
     accuracy = healthy.columns["final"]["accuracy"]
-
-    def final(pool: Pool) -> Three:
-        return _three(~simulate(pool.columns, healthy.columns, lone, sizes, seed=3).passed)
-
-    def mcnemar(pool: Pool) -> Three:
-        return _share(mcnemar_rejections(pool, healthy, MCNEMAR))
-
-    def below(pool: Pool) -> Three:
-        return _three(pool.columns["final"]["accuracy"] < threshold)
-
-    methods = {
-        "threshold": (below, [float((accuracy - drop < threshold).mean()) for drop in drops]),
-        "McNemar": (mcnemar, [float(mcnemar_rejections(healthy, healthy, MCNEMAR, drop).mean()) for drop in drops]),
-        "final weights": (final, _curve(healthy.columns, lone, FINAL, sizes, drops)),
+    below = [round(float((accuracy - drop < threshold).mean()), 4) for drop in drops]
+    worse = mcnemar_rejections(healthy, healthy, MCNEMAR, drops).mean(axis=1)
+    methods: dict[str, tuple[Callable[[Pool], Three], Rates]] = {
+        "threshold": (
+            lambda pool: _three(pool.columns["final"]["accuracy"] < threshold),
+            {"drops": drops, "curve": below},
+        ),
+        "McNemar": (
+            lambda pool: _share(mcnemar_rejections(pool, healthy, MCNEMAR)[0]),
+            {"drops": drops, "curve": worse.round(4).tolist()},
+        ),
+        "final weights": (
+            lambda pool: _three(~simulate(pool.columns, healthy.columns, lone, sizes, seed=3).passed),
+            _curve(healthy.columns, lone, FINAL, sizes),
+        ),
     }
     return {
-        name: {
-            "recipes": {recipe: method(pool) for recipe, pool in pools.recipes.items()},
-            "curve": [round(value, 4) for value in curve],
-        }
+        name: {"recipes": {recipe: method(pool) for recipe, pool in pools.recipes.items()}, **curve}
         for name, (method, curve) in methods.items()
     }
 

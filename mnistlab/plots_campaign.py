@@ -3,31 +3,23 @@
 from __future__ import annotations
 
 from itertools import groupby
+from typing import Any
 
 import numpy as np
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from mnistlab.canvas import BLUE, GREY, PALE, RED, TEXT, WIDTH, axes_at, new_figure
-from mnistlab.tally import Tally, is_caught_by
+from mnistlab.tally import Tally
 
 LEFT, RIGHT, TOP, STEP = 210, 250, 90, 13
 """Room for names, for the check that failed first, for modules; and the height of a row; in pixels."""
+BESIDE: dict[str, Any] = {"textcoords": "offset points", **TEXT}
 
 
 def kill_matrix(tally: Tally) -> Figure:
-    """Draw a row for every fault and twin, a column for every check that failed anywhere.
-
-    Parameters
-    ----------
-    tally : Tally
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-    """
-    rows = tally.faults + tally.twins
-    checks = [check for check in tally.checks if any(is_caught_by(trial, check) for _, trial in rows)]
+    """Draw a row for every fault and twin, a column for every check that failed anywhere."""
+    rows, checks = tally.rows, tally.failing
     figure = new_figure(
         "Who catches what: orange failed first, blue failed too, white did not run", TOP + STEP * len(rows)
     )
@@ -41,17 +33,14 @@ def kill_matrix(tally: Tally) -> Figure:
     axes.imshow(paper, aspect="auto", interpolation="nearest", extent=(0, paper.shape[1], paper.shape[0], 0))
     axes.hlines(np.arange(1, len(rows)), 0, paper.shape[1], "white", linewidth=0.6)
     axes.set_axis_off()
-    beside = {"textcoords": "offset points", "va": "center", **TEXT}
-    for place, (entry, trial) in enumerate(rows, start=1):
-        axes.annotate(entry.name, (0, place - 0.5), (-6, 0), ha="right", fontsize=8, **beside)
+    for place, (entry, trial) in enumerate(rows):
+        axes.annotate(entry.name, (0, place + 0.5), (-6, 0), ha="right", va="center", fontsize=8, **BESIDE)
         first = trial.first.partition("::")[2].removeprefix("test_").replace("_", " ") or trial.status
-        short = first if len(first) < 48 else f"{first[:46]}…"
-        axes.annotate(short, (paper.shape[1], place - 0.5), (6, 0), fontsize=7, **beside)
+        first = first if len(first) < 48 else f"{first[:46]}…"
+        axes.annotate(first, (paper.shape[1], place + 0.5), (6, 0), va="center", fontsize=7, **BESIDE)
     start = 0
     for module, group in groupby(checks, lambda check: check.partition("::")[0]):
         axes.axvline(start, color=GREY, linewidth=0.8)
-        axes.annotate(
-            module.replace("_", " "), (start, 0), (2, 5), rotation=50, fontsize=8, **beside | {"va": "baseline"}
-        )
+        axes.annotate(module.replace("_", " "), (start, 0), (2, 5), rotation=50, fontsize=8, **BESIDE)
         start += len(list(group))
     return figure

@@ -69,7 +69,9 @@ def power_curve(rates: Rates, others: Mapping[str, Any], here: float) -> Figure:
         "McNemar": "McNemar 1 % on two retrainings",
         "final weights": "final weights alone",
     }
-    lines += [(words[name], each["curve"], *styles[name], 1.6) for name, each in others.items()]
+    for name, each in others.items():
+        curve = np.interp(drops, each["drops"], each["curve"], right=np.nan)
+        lines.append((words[name], curve, *styles[name], 1.6))
     for label, curve, colour, style, width in lines:
         axes.plot(x, 100 * np.asarray(curve), style, color=colour, linewidth=width, label=label, clip_on=False)
     axes.axvline(margin, color=INK, linewidth=1)

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from mnistlab import report
+from mnistlab.commands import add_options, add_report_option, add_subject_options
 from mnistlab.errors import ContractError, NotAskedError, NotJudgedError
-from mnistlab.options import add_options, add_report_option, add_subject_options
 from mnistlab.record import UNASKED, Record, check_writable, group_of, is_quality, write_atomically
 from mnistlab.report import row_cells
 

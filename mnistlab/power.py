@@ -6,7 +6,7 @@ A simulated gate draws its seeds and those of its baseline from the pools with r
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from mnistlab.gate import Plan
 from mnistlab.margins import Margin, Probe
 from mnistlab.pools import Pool
+from mnistlab.reading import harm_bounds
 from mnistlab.seeds import Columns
-from mnistlab.stats import Moments, difference_bounds, moments, ratio_bounds
+from mnistlab.stats import Array, moments
 
-Array = NDArray[np.float64]
 Place = tuple[Probe, str]
 NEVER = 99
 
@@ -46,13 +46,11 @@ def simulate(candidate: Columns, baseline: Columns, plan: Plan, sizes: tuple[int
     passing = np.full((len(plan.margins), gates), NEVER)
     failing = np.full((len(plan.margins), gates), NEVER)
     for number, margin in enumerate(plan.margins):
-        values, accepted = (
-            candidate[margin.probe][margin.metric][new],
-            Arm.of(baseline[margin.probe][margin.metric][old]),
-        )
+        values = candidate[margin.probe][margin.metric][new]
+        accepted = moments(baseline[margin.probe][margin.metric][old])
         for look in reversed(range(len(plan.looks))):
             levels = plan.pass_levels[number][look], plan.fail_levels[look]
-            high, low = harm_bounds(margin, Arm.of(values[:, : plan.looks[look]]), accepted, levels)
+            low, high, _ = harm_bounds(margin, moments(values[:, : plan.looks[look]]), accepted, levels)
             passing[number, high < margin.margin] = look
             failing[number, low > margin.margin] = look
     failing[failing > passing] = NEVER  # what had passed is not looked at again
@@ -63,35 +61,6 @@ def simulate(candidate: Columns, baseline: Columns, plan: Plan, sizes: tuple[int
     open_ = (passing > end).mean(axis=1)
     blame = {margin.name: float(share) for margin, share in zip(plan.margins, open_, strict=True)}
     return Outcome(passed, failed, np.asarray(plan.looks)[end], blame)
-
-
-@dataclass(frozen=True, eq=False)
-class Arm:
-    """One metric of many gates' seeds: its moments, and in which gates all seeds agree; arrays of shape (gates,)."""
-
-    moments: Moments
-    agree: NDArray[np.bool_]
-
-    @classmethod
-    def of(cls, values: Array) -> Arm:
-        """Summarise float64 (gates, seeds)."""
-        return cls(moments(values), np.ptp(values, axis=1) == 0)
-
-
-def harm_bounds(margin: Margin, new: Arm, old: Arm, levels: tuple[float, float]) -> tuple[Array, Array]:
-    """Return upper and lower bounds on the harm at one look, one a gate; infinite where all seeds of an arm agree.
-
-    Levels are one-sided, of the upper and the lower bound. It is `mnistlab.reading.read` for many gates.
-    """
-    with np.errstate(divide="ignore", invalid="ignore"):  # arms without spread, replaced below
-        if margin.kind == "spread":
-            low, high, *_ = ratio_bounds(new.moments, old.moments, levels[1], levels[0])
-        elif margin.is_loss:
-            low, high, *_ = difference_bounds(new.moments, old.moments, levels[1], levels[0])
-        else:  # what is lower is worse
-            low, high, *_ = difference_bounds(old.moments, new.moments, levels[1], levels[0])
-    agree = new.agree | old.agree
-    return np.where(agree, np.inf, high), np.where(agree, -np.inf, low)
 
 
 def shifted(pool: Columns, harms: Mapping[Place, float]) -> Columns:
@@ -129,14 +98,16 @@ def newly(candidate: NDArray[np.bool_], baseline: NDArray[np.bool_]) -> tuple[Ar
     return worse[keep], better[keep]
 
 
-def mcnemar_rejections(candidate: Pool, baseline: Pool, level: float, drop: float = 0.0) -> NDArray[np.bool_]:
-    """Tell for every pair of trainings whether McNemar's one-sided exact test calls the candidate worse.
+def mcnemar_rejections(
+    candidate: Pool, baseline: Pool, level: float, drops: Sequence[float] = (0.0,)
+) -> NDArray[np.bool_]:
+    """Tell for every pair of trainings if McNemar's one-sided exact test calls the candidate worse: (drops, pairs).
 
-    The candidate misreads the fraction `drop` of the test images beside its own, all newly.
+    The candidate misreads each of the fractions `drops` of the test images beside its own, all newly.
     """
     worse, better = newly(candidate.wrong, baseline.wrong)
-    worse = worse + round(drop * candidate.wrong.shape[1])
-    return np.asarray(scipy.stats.binom.sf(worse - 1, worse + better, 0.5) <= level)
+    more = [worse + round(drop * candidate.wrong.shape[1]) for drop in drops]
+    return np.array([scipy.stats.binom.sf(each - 1, each + better, 0.5) <= level for each in more])
 
 
 def _seeds(pool: Columns) -> int:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mnistlab import measure, rates
 from mnistlab.baseline import load, path_of
-from mnistlab.commands import BUDGET
+from mnistlab.commands import ACCEPTED, BUDGET
 from mnistlab.gate import plan
 from mnistlab.margins import margins_for
 from mnistlab.pipeline import pipeline_for
@@ -22,22 +22,23 @@ SETTINGS = {
     "mnist": ((None, 16), (None, BUDGET), (0.0005, 64), (0.0005, 128), (0.0005, 256)),
     "digits": ((None, 16), (None, BUDGET)),
 }
-"""Margins (the dataset's own, or another) and most seeds of the gates that are measured."""
+"""Margins (the dataset's own, or another) and most seeds of the gates that are measured, against as many seeds as are
+accepted; the second also against as many as are accepted by default."""
 BUDGETS = (8, 16, 32, 64, 128)
 PROBES = {"averaged", "final"}
 PAIRS = 4000
 
 
 def command(options: argparse.Namespace) -> int:
-    """Measure, and write rates, page and picture; 0 if all went well."""
+    """Measure, unless no gates are wanted, and write rates, page and picture; 0 if all went well."""
     from mnistlab.plots import png
     from mnistlab.plots_gate import power_curve
     from mnistlab.record import write_atomically
 
     folder = Path(options.baselines)
     for dataset in DATASETS if options.dataset == "all" else (options.dataset,):
-        found = measured(options, dataset)
-        write_atomically(rates.path_of(folder, dataset), dump(found))
+        if options.gates:
+            write_atomically(rates.path_of(folder, dataset), dump(measured(options, dataset)))
     mnist, *small = DATASETS
     known = {mnist: rates.load(folder, mnist)}
     known |= {name: rates.load(folder, name) for name in small if rates.path_of(folder, name).exists()}
@@ -58,16 +59,15 @@ def dump(found: rates.Rates) -> str:
 def measured(options: argparse.Namespace, dataset: str) -> rates.Rates:
     """Measure all gates of a dataset, and one more with ``--margin`` and ``--seeds``."""
     pools, baseline = load_pools(options.pools, dataset), load(path_of(Path(options.baselines), "seed", dataset))
-    leading = margins_for(dataset, PROBES)[0]
-    drops, sizes = measure.drops_to(leading.margin), (options.gates, baseline.seeds)
+    leading, sizes = margins_for(dataset, PROBES)[0], (options.gates, baseline.seeds)
+    settings = [(margin or leading.margin, budget, baseline.seeds) for margin, budget in SETTINGS[dataset]]
+    further = [(leading.margin, BUDGET, ACCEPTED)]
+    further += [(options.margin, options.seeds, baseline.seeds)] if options.margin else []
     found: rates.Rates = {"schema": rates.SCHEMA, "gates": []}
-    settings = SETTINGS[dataset]
-    if options.margin and (options.margin, options.seeds) not in settings:
-        settings += ((options.margin, options.seeds),)
-    for margin, budget in settings:
-        gate = plan(margins_for(dataset, PROBES, margin), budget, baseline.seeds)
-        found["gates"].append(measure.measure(pools, gate, baseline.columns, options.gates, drops))
-        name = f"{dataset}, margin {100 * gate.margins[0].margin:g} points, at most {budget} seeds"
+    for margin, budget, seeds in dict.fromkeys([*settings, *further]):
+        gate = plan(margins_for(dataset, PROBES, margin), budget, seeds)
+        found["gates"].append(measure.measure(pools, gate, baseline.columns, (options.gates, seeds)))
+        name = f"{dataset}, margin {100 * margin:g} points, at most {budget} seeds against {seeds}"
         print(f"{name}: {rates.sentence(found['gates'][-1])}", flush=True)
     threshold = float(pipeline_for(dataset).spec.bound("test accuracy").bound or 0)
     found["others"] = measure.others(pools, leading, threshold, sizes)

@@ -1,9 +1,10 @@
-"""The page of measured error rates, ``docs/power.md``: Markdown from what ``mnistlab power`` measured."""
+"""The page of measured error rates, ``docs/power.md``: the tables that `power_page.md` has places for."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from mnistlab.artifact import MARGIN, most_newly_wrong, pass_rate
@@ -12,71 +13,65 @@ from mnistlab.margins import DEFAULT
 from mnistlab.rates import Rates, found_at
 from mnistlab.stats import wilson
 
-TARGETS = (
-    (DEFAULT, 16, 0.001, "margin 0.10, 8 to 16 seeds"),
-    (DEFAULT, 32, 0.001, "margin 0.10, 8 to 32 seeds (the default)"),
-    (0.0005, 64, 0.01, "margin 0.05, at most 64 seeds, about 60 s"),
-    (0.0005, 128, 0.01, "margin 0.05, at most 128 seeds, about 130 s"),
-)
-"""Margin, most seeds, false alarms that were allowed, words."""
+SECONDS = 1.5
+"""Of a further seed of a gate, on two cores."""
+SOURCE = "README.md, how fast it trains, on two cores"
+TIGHT = (0.0005, 128)
+TARGETS = ((DEFAULT, 16, 0.001), (DEFAULT, BUDGET, 0.001), (0.0005, 64, 0.01), (*TIGHT, 0.01))
+"""Margin, most seeds, false alarms that were allowed."""
+MISSED = 0.01
 IMAGES = 10_000
 MOVED = (0, 20, 50, 100, 200, 300)
-SECONDS = 1.0
-"""Of one training on two cores of the machine that the pools are from; see benchmarks/training.py."""
-HEAD = """# What the gates find, and how often they err
+GATES = (
+    "margin, points | most seeds | accepted seeds | healthy not passed | the same, baseline in use "
+    "| the same, accepted seeds alone | a drop of one margin passes | of two margins found | mean seeds, healthy"
+)
+SMALL = """
+## The gate on the {name}
 
-Made by `mnistlab power` from `benchmarks/pools-mnist.json`: {healthy} healthy trainings and {weakened} or more of each
-weakened recipe. Each rate is a share of simulated gates: {gates} where it is rare (false alarms and misses), a fifth of
-that elsewhere. A gate draws its seeds, and those of a baseline of {baseline} seeds, from these trainings with
-replacement. Intervals are 95 % Wilson intervals: they know the number of simulated gates, not that of the trainings
-behind them. "Found" is every run that does not pass, whether FAILED or UNDECIDED; both fail CI.
+From `benchmarks/pools-{name}.json`: {healthy} healthy trainings, {weakened} or more of each weakened recipe. The
+columns are those of the tables above.
 
-![Probability to be found against the true drop](power.png)
-"""
-NOT_REACHED = """
-No other looks would reach what is not reached: one look alone, after the last seed, with all that may be spent and the
-accuracy of the averaged weights as the only metric, leaves healthy recipes undecided: {one}. Nor would it help to train
-the accepted seeds again and pair them: between the recipe and it with 1 % wrong labels, or with 95 % of the data, the
-averaged accuracies of 32 equal seeds correlate by 0.17 and 0.26 (95 % intervals -0.19 to 0.49 and -0.09 to 0.56), and
-pairing pays from 0.46 on.
-"""
-FILES = """The gate on a file
-
-One file against the accepted predictions, margin {margin:.2f} points, exact for {images} images. Images that only one
-of the two reads right have moved; those of an equally good file move either way alike.
-"""
-DIGITS_OF_FILES = """
-A digit fails by McNemar's test with Holm's correction, 1 % for all: from 10 newly wrong images on, if none is newly
-right. What moves between two files is taken from {pairs} pairs of real trainings, {moved:.0f} images on average. Moved
-either way alike, they fail a digit of an equally good file in {good} of the pairs. How often a digit that lost recall
-is named, mean over the digits (least to most):
-"""
-RETRAINED = """
-It is for files only. McNemar's test at 1 % calls {alarms:.1f} % of healthy retrainings worse, and {digits} of them fail
-a digit: it knows the noise of the images, not that of training.
-"""
+{gates}
+{recipes}
+{misses}"""
 
 
 def page(found: Mapping[str, Rates], complete: Sequence[Mapping[str, Any]]) -> str:
     """Write the page: dataset -> what was measured (``"mnist"``, and others), and the rows of the complete gates."""
-    mnist = found["mnist"]
+    mnist, template = found["mnist"], Path(__file__).with_name("power_page.md").read_text(encoding="utf-8")
     gates, others = mnist["gates"], mnist["others"]
-    default = next(gate for gate in gates if (gate["margin"], gate["budget"]) == (DEFAULT, BUDGET))
-    healthy, *weakened = default["recipes"]
-    least = min(recipe["seeds"] for recipe in weakened)
-    count = {"gates": default["gates"], "baseline": default["baseline_seeds"]}
-    sections = [
-        HEAD.format(healthy=healthy["seeds"], weakened=least, **count),
-        _targets(gates),
-        f"The recipe gate\n\n{_gates(gates)}\nA training takes {SECONDS:.1f} s on two cores.\n",
-        _side_by_side(default, others),
-        *([_complete(complete)] if complete else []),
-        _smallest(mnist["smallest"]),
-        f"Misses, metric by metric\n\n{_misses(default)}",
-        _files(mnist),
-        *(_small(name, each) for name, each in found.items() if name != "mnist"),
-    ]
-    return "\n## ".join(sections)
+    default = _gate(gates, DEFAULT, BUDGET)
+    recipes = default["recipes"]
+    targets, one = _targets(gates)
+    values = {
+        "gate": default,
+        "again": default["resamples"],
+        "healthy": recipes[0]["seeds"],
+        "weakened": min(recipe["seeds"] for recipe in recipes[1:]),
+        "margin": 100 * default["margin"],
+        "seconds": SECONDS,
+        "source": SOURCE,
+        "minute": 60 / SECONDS,
+        "targets": targets,
+        "one": one or "none",
+        "resampled": _resampled(gates),
+        "recipe_gates": _gates(gates),
+        "curves": _curves(default, _gate(gates, *TIGHT), others),
+        "recipes": _recipes(default, others, ">= 97 %"),
+        "lost": ", ".join(each["name"] for each in recipes[1:] if each["not passed"][0] < 0.5) or "none",
+        "complete": _complete(complete),
+        "earlier": sum(row.get("plan") != default["plan"] for row in complete),
+        "smallest": _smallest(mnist["smallest"]),
+        "misses": _misses(default),
+        **_files(mnist),
+    }
+    return template.format_map(values) + "".join(_small(name, each) for name, each in found.items() if name != "mnist")
+
+
+def _gate(gates: Sequence[Rates], margin: float, budget: int) -> Rates:
+    """Find a gate against the baseline in use, which stands first."""
+    return next(gate for gate in gates if (gate["margin"], gate["budget"]) == (margin, budget))
 
 
 def _table(head: str, rows: Iterable[Sequence[str]]) -> str:
@@ -85,47 +80,70 @@ def _table(head: str, rows: Iterable[Sequence[str]]) -> str:
     return f"| {head} |\n|{'---|' * (head.count('|') + 1)}\n{''.join(lines)}"
 
 
-def _targets(gates: Sequence[Rates]) -> str:
-    """Hold what was wanted against what was measured."""
+def _targets(gates: Sequence[Rates]) -> tuple[str, str]:
+    """Hold what was wanted against what was measured; return that, and what one look would leave undecided."""
     rows, one = [], []
-    for *setting, alarms, text in TARGETS:
-        gate = next(gate for gate in gates if [gate["margin"], gate["budget"]] == setting)
-        reached = (
-            ("a healthy recipe passes not", gate["recipes"][0]["not passed"][0], alarms),
-            ("a drop of one margin passes", next(iter(gate["miss"].values()))[0], 0.01),
-            ("a drop of two margins passes", 1 - found_at(gate, 2 * gate["margin"]), 0.01),
-        )
-        for what, got, most in reached:
-            answer = "yes" if got <= most else "**no**"
-            rows.append((text, f"{what}: at most {100 * most:g} %", f"{100 * got:.2g} %", answer))
+    for margin, budget, alarms in TARGETS:
+        gate = _gate(gates, margin, budget)
+        again = gate["resampled"]
+        drawn, used = again[0], again[2] if len(again) > 2 else None
+        reached = [("a healthy recipe passes not", gate["recipes"][0]["not passed"][0], drawn["not passed"], alarms)]
+        if used:
+            reached += [("the same, baseline in use", gate["committed"][0], used["not passed"], alarms)]
+        found = 1 - found_at(gate, 2 * margin)
+        reached += [("a drop of one margin passes", _miss(gate)[0], drawn["miss"], MISSED)]
+        reached += [("a drop of two margins passes", found, None, MISSED)]
+        setting = f"margin {100 * margin:.2f}, at most {budget} seeds, {SECONDS * budget:.0f} s"
+        for what, got, others, most in reached:
+            shown = "-" if others is None else f"{100 * others[1]:.2g} to {100 * others[2]:.2g} %"
+            answer = _answer([got] if others is None else [got, *others[1:]], most)
+            rows.append((setting, f"{what}: at most {100 * most:g} %", f"{100 * got:.2g} %", shown, answer))
         if reached[0][1] > alarms:
             twice = f"{_percent(gate['one look, twice'])} against twice as many accepted seeds"
-            one.append(f"{_percent(gate['one look'])} with {gate['budget']} seeds, {twice}")
-    table = _table("gate | wanted | measured | reached", rows)
-    return f"What was to be reached\n\n{table}{NOT_REACHED.format(one='; '.join(one)) if one else ''}"
+            one.append(f"{_percent(gate['one look'])} with {budget} seeds, {twice}")
+    return _table("gate | wanted | measured | with other trainings | reached", rows), "; ".join(one)
+
+
+def _answer(rates: Sequence[float], most: float) -> str:
+    keeps = [rate <= most for rate in rates]
+    return "yes" if all(keeps) else "open" if any(keeps) else "**no**"
+
+
+def _miss(gate: Rates) -> Sequence[float]:
+    return next(iter(gate["miss"].values()))
+
+
+def _resampled(gates: Sequence[Rates]) -> str:
+    words = ("pool, drawn", "pool and accepted, drawn", "pool, in use", "pool and accepted, in use")
+    rows = []
+    for gate in gates:
+        setting = f"{100 * gate['margin']:.2f}", str(gate["budget"]), str(gate["baseline_seeds"])
+        for text, each in zip(words, gate["resampled"], strict=False):
+            rows.append((*setting, text, _percent(each["not passed"]), _percent(each["miss"])))
+    head = "margin, points | most seeds | accepted seeds | trainings of candidates, baseline"
+    return _table(f"{head} | healthy not passed | a drop of one margin passes", rows)
 
 
 def _gates(gates: Sequence[Rates]) -> str:
     rows = []
     for gate in gates:
-        healthy, miss = gate["recipes"][0], next(iter(gate["miss"].values()))
-        shares = (healthy["not passed"], gate["committed"], gate["other seeds"], miss)
+        healthy = gate["recipes"][0]
+        shares = (healthy["not passed"], gate["committed"] or [None] * 3, gate["other seeds"], _miss(gate))
         twice = f"{100 * found_at(gate, 2 * gate['margin']):.1f} %"
-        setting = f"{100 * gate['margin']:.2f}", str(gate["budget"])
+        setting = f"{100 * gate['margin']:.2f}", str(gate["budget"]), str(gate["baseline_seeds"])
         rows.append((*setting, *map(_percent, shares), twice, f"{healthy['mean seeds']:.1f}"))
-    return (
-        "Healthy: all metrics of the gate, so any of them may raise the alarm. Miss: the accuracy of the averaged "
-        "weights is worse by exactly the margin, and passes at any look. A baseline is one draw itself: the third "
-        "column is the mean over such draws; the fourth holds all healthy trainings against the one in use; the fifth "
-        "draws both from the accepted trainings instead, on which no level was chosen.\n\n"
-    ) + _table(
-        "margin, points | most seeds | healthy not passed | the same, baseline in use | the same, accepted seeds alone "
-        "| a drop of one margin passes | of two margins found | mean seeds, healthy",
-        rows,
-    )
+    return _table(GATES, rows)
 
 
-def _recipes(gate: Rates, others: Rates) -> list[tuple[str, ...]]:
+def _curves(default: Rates, tight: Rates, others: Mapping[str, Rates]) -> str:
+    arms = {f"margin {100 * gate['margin']:.2f}, {gate['budget']} seeds": gate for gate in (default, tight)}
+    arms |= {"one seed, >= 97 %" if name == "threshold" else name: each for name, each in others.items()}
+    drops = default["drops"][::2]
+    rows = [[f"{100 * d:.2f}", *(f"{100 * found_at(arm, d):.3g} %" for arm in arms.values())] for d in drops]
+    return _table(f"true drop, points | {' | '.join(arms)}", rows)
+
+
+def _recipes(gate: Rates, others: Rates, threshold: str) -> str:
     healthy, rows = gate["recipes"][0], []
     for recipe in gate["recipes"]:
         drops = [100 * (healthy[key] - recipe[key]) for key in ("averaged accuracy", "final accuracy")]
@@ -133,24 +151,8 @@ def _recipes(gate: Rates, others: Rates) -> list[tuple[str, ...]]:
         seen = f"{recipe['mean seeds']:.0f}", ", ".join(recipe["seen by"]) or "-"
         shown = f"{drops[0]:+.3f}", f"{drops[1]:+.3f}", _percent(recipe["not passed"]), *seen
         rows.append((recipe["name"], *shown, *map(_percent, beside)))
-    return rows
-
-
-RECIPES = (
-    "recipe | drop, averaged | drop, final | this gate | its seeds | mostly seen by | {} | McNemar | final weights"
-)
-
-
-def _side_by_side(gate: Rates, others: Rates) -> str:
-    lost = [each["name"] for each in gate["recipes"][1:] if each["not passed"][0] < 0.5]
-    return (
-        "Real recipes, side by side\n\n"
-        f"The gate's margin is {100 * gate['margin']:.2f} points, its budget {gate['budget']} seeds. The others: one "
-        "seed and accuracy >= 97 %; McNemar's exact test at 1 % between one training and one accepted training; the "
-        "gate on the accuracy of the final weights alone with the same margin and budget.\n\n"
-        f"{_table(RECIPES.format('>= 97 %'), _recipes(gate, others))}\n"
-        f"Weakened recipes that mostly pass: {', '.join(lost) or 'none'}.\n"
-    )
+    head = "recipe | drop, averaged | drop, final | this gate | its seeds | mostly seen by"
+    return _table(f"{head} | {threshold} | McNemar | final weights", rows)
 
 
 def _complete(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -164,12 +166,7 @@ def _complete(rows: Sequence[Mapping[str, Any]]) -> str:
         decisions = [str(counts[each]) for each in ("PASSED", "FAILED", "UNDECIDED")]
         mean = sum(row["seeds"] for row in these) / len(these)
         table.append((recipe, str(len(these)), *decisions, interval, f"{mean:.1f}"))
-    return (
-        "Complete gates on fresh seeds\n\n"
-        "Trained in full (`benchmarks/gates.py`), as in a run, against the accepted baseline, with seeds that neither "
-        f"it nor the pools have; margin {100 * rows[0]['margin']:.2f} points, at most {rows[0]['budget']} seeds. The "
-        "95 % intervals are of independent gates.\n\n"
-    ) + _table("recipe | gates | PASSED | FAILED | UNDECIDED | not passed | mean seeds", table)
+    return _table("recipe | gates | PASSED | FAILED | UNDECIDED | not passed | mean seeds", table)
 
 
 def _smallest(found: Sequence[Mapping[str, float]]) -> str:
@@ -180,63 +177,53 @@ def _smallest(found: Sequence[Mapping[str, float]]) -> str:
         )
         for each in found
     ]
-    return (
-        "The smallest drop that is found\n\nOf the accuracy of the averaged weights alone: the least margin that 99 % "
-        "of healthy recipes keep to, and the least drop that is then found with a probability of 95 %. Beside it, how "
-        "many seeds `stats.seeds_needed` plans for that margin with one look, by normal theory.\n\n"
-    ) + _table(
-        "most seeds | most seconds | mean seconds, healthy | margin, points | drop found, points | planned, one look",
-        rows,
-    )
+    head = "most seeds | most seconds | mean seconds, healthy | margin, points | drop found, points | planned, one look"
+    return _table(head, rows)
 
 
 def _misses(gate: Rates) -> str:
     columns = [gate[key] for key in ("miss", "miss, other seeds", "miss, all seeds")]
     rows = [(name, *(_percent(column[name]) for column in columns)) for name in gate["miss"]]
+    most = max(each[0] for column in columns for each in column.values())
     table = _table("metric | passes | accepted seeds alone | all together", rows)
-    beyond = [[name for name, each in column.items() if each[0] > 0.01] for column in columns[1:]]
-    alone, together = (", ".join(names) or "none" for names in beyond)
-    return (
-        "Every healthy training made worse by exactly the metric's margin: how often it passes, at any look. The "
-        "trainings are not normally distributed, so what is spent is less than 1 % (`mnistlab/margins.py`); it was "
-        "chosen on the pool. The third column makes the accepted trainings worse instead, on which nothing was "
-        f"chosen, and the last draws from both.\n\n{table}\nBeyond 1 % on the accepted seeds alone: {alone}; on all "
-        f"together: {together}.\n"
-    )
+    return f"{table}\nThe most of all: {100 * most:.2f} %.\n"
 
 
-def _files(mnist: Rates) -> str:
+def _files(mnist: Rates) -> dict[str, Any]:
     """Say what the gate on a file passes, exactly, and why it is for files only."""
-    lost, rows = round(MARGIN * IMAGES), []
+    files, lost, rows = mnist["files"], round(MARGIN * IMAGES), []
     for moved in MOVED:
         net = 2 * most_newly_wrong(moved, IMAGES, MARGIN) - moved
         shares = (pass_rate(moved, lost_too, IMAGES, MARGIN) for lost_too in (0, lost))
         rows.append((str(moved), f"{net} ({net / IMAGES * 100:+.2f})", *(f"{100 * share:.4g} %" for share in shares)))
-    table = _table(
-        "images that moved | greatest net loss that passes, images (points) | an equally good file passes "
-        f"| one that lost {lost} images beside",
-        rows,
+    head = "images that moved | greatest net loss that passes, images (points) | an equally good file passes"
+    named = (
+        "recall lost, points | the file is otherwise the accepted one | it moved as many other images as a retraining"
     )
-    files = mnist["files"]
-    digits = _table(
-        "recall lost, points | the file is otherwise the accepted one | it moved as many other images as a retraining",
-        ((f"{100 * each['lost']:g}", _span(each["same"]), _span(each["otherwise"])) for each in files["named"]),
-    )
-    told = DIGITS_OF_FILES.format(pairs=files["pairs"], moved=files["moved"], good=_percent(files["equally good"]))
-    alarms = 100 * mnist["others"]["McNemar"]["recipes"]["healthy"][0]
-    head = FILES.format(margin=100 * MARGIN, images=IMAGES)
-    why = RETRAINED.format(alarms=alarms, digits=_percent(files["retrained"]))
-    return f"{head}\n{table}{told}\n{digits}{why}"
+    return {
+        "file_margin": 100 * MARGIN,
+        "images": IMAGES,
+        "files": _table(f"{head} | one that lost {lost} images beside", rows),
+        "moved": files,
+        "good": _percent(files["equally good"]),
+        "named": _table(
+            named, ((f"{100 * e['lost']:g}", _span(e["same"]), _span(e["otherwise"])) for e in files["named"])
+        ),
+        "alarms": _percent(mnist["others"]["McNemar"]["recipes"]["healthy"]),
+        "retrained": _percent(files["retrained"]),
+    }
 
 
 def _small(name: str, found: Rates) -> str:
     """Give the rates of another dataset's recipe gate."""
-    *_, default = found["gates"]
-    return (
-        f"The gate on the {name}\n\nFrom `benchmarks/pools-{name}.json`: {default['recipes'][0]['seeds']} healthy "
-        f"trainings, {min(recipe['seeds'] for recipe in default['recipes'])} or more of each weakened recipe. "
-        f"{_gates(found['gates'])}\n{_table(RECIPES.format('spec'), _recipes(default, found['others']))}\n"
-        f"{_misses(default)}"
+    gate = next(gate for gate in found["gates"] if gate["budget"] == BUDGET)
+    return SMALL.format(
+        name=name,
+        healthy=gate["recipes"][0]["seeds"],
+        weakened=min(recipe["seeds"] for recipe in gate["recipes"]),
+        gates=_gates(found["gates"]),
+        recipes=_recipes(gate, found["others"], "spec"),
+        misses=_misses(gate),
     )
 
 

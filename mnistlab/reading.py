@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from mnistlab.margins import Margin
 from mnistlab.requirement import Status, Verdict
-from mnistlab.stats import Interval, non_inferiority, spread_ratio, welch_difference
+from mnistlab.stats import Array, Moments, difference_bounds, moments, non_inferiority, ratio_bounds
 
 GROUP = "regression"
 
@@ -28,6 +28,7 @@ class Reading:
     high: float
     status: Status
     seeds: int  # of the candidate, at this look
+    unknown: str = ""  # why nothing can be said, where it cannot
 
     @property
     def improved(self) -> bool:
@@ -38,8 +39,8 @@ class Reading:
     def finding(self) -> str:
         """What was found, for a person: «accuracy 0.03 points lower (99 % bound: at most 0.06), margin 0.10»."""
         name, limit = self.margin.name, self._show(self.margin.margin)
-        if not math.isfinite(self.high):
-            return f"{name} is {self.candidate:.6g} with all {self.seeds} seeds: does the seed reach the training?"
+        if self.unknown:
+            return f"{name}: {self.unknown}"
         surely = self.low if self.status == "failed" else self.high
         word = "at least" if self.status == "failed" else "at most"
         if self.margin.kind == "spread":
@@ -56,7 +57,7 @@ class Reading:
         """Return the verdict on "the harm is at most the margin"; measured is the bound on the harm."""
         message = f"{self.finding}: {self.status} after {self.seeds} seeds"
         if self.improved:
-            message += "; better by more than the margin: to make it the new standard, mnistlab baseline accept"
+            message += "; better by more than the margin"
         measured = self._scaled(self.high) if math.isfinite(self.high) else None
         name = f"harm to {self.margin.name}"
         bound, source = self._scaled(self.margin.margin), self.margin.source
@@ -67,7 +68,8 @@ class Reading:
         numbers = {name: getattr(self, name) for name in ("candidate", "accepted", "harm", "low", "high")}
         rounded = {name: round(value, 6) if math.isfinite(value) else None for name, value in numbers.items()}
         margin = self.margin.margin
-        return {"name": self.margin.name, **rounded, "margin": margin, "status": self.status, "seeds": self.seeds}
+        found = {"status": self.status, "improved": self.improved, "seeds": self.seeds}
+        return {"name": self.margin.name, **rounded, "margin": margin, **found}
 
     @property
     def _unit(self) -> str:
@@ -83,23 +85,32 @@ class Reading:
 def read(
     margin: Margin, new: NDArray[np.float64], old: NDArray[np.float64], pass_level: float, fail_level: float
 ) -> Reading:
-    """Compare one metric of the candidate's seeds with the accepted ones: independent draws, at least two each.
+    """Compare one metric of the candidate's seeds with the accepted ones, independent draws; see `harm_bounds`."""
+    arms = moments(new), moments(old)
+    low, high, harm = map(float, harm_bounds(margin, *arms, (pass_level, fail_level)))
+    candidate, accepted = (float(arm[margin.kind == "spread"]) for arm in arms)
+    status, unknown = non_inferiority(low, high, margin.margin), ""
+    if arms[1][1] == 0:
+        unknown = f"all {len(old)} accepted seeds gave {old[0]:.6g}, so nothing can be held against them: did the seed "
+        unknown += "reach their training? accept others: mnistlab baseline accept"
+    elif arms[0][1] == 0:
+        unknown = f"all {len(new)} seeds gave {new[0]:.6g}"
+        unknown += ": does the seed reach the training?" if status == "failed" else ", so their spread is not known"
+    return Reading(margin, candidate, accepted, harm, low, high, status, len(new), unknown)
 
-    The levels, (0, 0.5), are one-sided, of the upper and the lower bound on the harm. Failed if all seeds have one
-    accuracy, for then the seed does not reach the training; undecided if they agree in a finer metric, which a few
-    seeds may do by chance.
+
+def harm_bounds(margin: Margin, new: Moments, old: Moments, levels: tuple[float, float]) -> tuple[Array, Array, Array]:
+    """Bound the harm at one look of one gate or of many: low, high and estimate, in the metric's unit or as a ratio.
+
+    Levels are one-sided, in (0, 0.5), of the upper and of the lower bound. The bounds are infinite, and decide nothing,
+    where all seeds of an arm agree, as a few may in an accuracy by chance; only if the candidate's agree in a loss, to
+    the last bit, does the seed surely not reach the training, which fails.
     """
-    worse = 1 if margin.is_loss or margin.kind == "spread" else -1
-    if np.ptp(new) == 0 or np.ptp(old) == 0:
-        same: Status = "failed" if margin.metric == "accuracy" else "undecided"
-        means = float(new.mean()), float(old.mean())
-        return Reading(margin, *means, worse * (means[0] - means[1]), -math.inf, math.inf, same, len(new))
-    harm: Interval
-    if margin.kind == "spread":
-        harm = spread_ratio(new, old, fail_level, pass_level)
-        shown = float(new.std(ddof=1)), float(old.std(ddof=1))
-    else:
-        harm = welch_difference(worse * new, worse * old, fail_level, pass_level)
-        shown = float(new.mean()), float(old.mean())
-    status = non_inferiority(harm.low, harm.high, margin.margin)
-    return Reading(margin, *shown, harm.estimate, harm.low, harm.high, status, len(new))
+    arms = (new, old) if margin.is_loss or margin.kind == "spread" else (old, new)  # what is lower is worse
+    with np.errstate(divide="ignore", invalid="ignore"):  # arms without spread, replaced below
+        bounds = ratio_bounds if margin.kind == "spread" else difference_bounds
+        low, high, harm = bounds(*arms, levels[1], levels[0])
+    same = new[1] == 0
+    unknown = same | (old[1] == 0)
+    low = np.where(unknown, np.where(same & margin.is_loss, np.inf, -np.inf), low)
+    return low, np.where(unknown, np.inf, high), harm

@@ -116,6 +116,22 @@ def row_cells(properties: Iterable[tuple[str, object]]) -> list[str]:
     return [f"<td>{html.escape(text)}</td>" for text in texts]
 
 
+def table(headings: Iterable[str], rows: Iterable[Iterable[str]], width: int | None) -> str:
+    """Lay texts out as a table for a terminal of so many columns, or for this one; what is "measured" to the right."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    laid = Table(box=None, pad_edge=False)
+    for heading in headings:
+        laid.add_column(heading, justify="right" if heading == "measured" else "left", overflow="fold")
+    for row in rows:
+        laid.add_row(*(Text(text) for text in row))
+    text = io.StringIO()
+    Console(file=text, width=width, color_system=None).print(laid)
+    return text.getvalue().rstrip()
+
+
 def terminal_table(summary: Mapping[str, Any], width: int) -> str:
     """Lay the result and whatever did not pass out for a terminal; of all else the number.
 
@@ -131,13 +147,7 @@ def terminal_table(summary: Mapping[str, Any], width: int) -> str:
     str
         Lines of text, without colours.
     """
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, pad_edge=False)
-    for heading in ("requirement", "measured", "required", "status"):
-        table.add_column(heading, justify="right" if heading == "measured" else "left", overflow="fold")
+    rows: list[tuple[str, ...]] = []
     others: Counter[str] = Counter()
     unjudged: dict[str, list[str]] = {}
     for row in summary["requirements"]:
@@ -150,10 +160,8 @@ def terminal_table(summary: Mapping[str, Any], width: int) -> str:
             continue
         required = "" if row["direction"] == "holds" else f"{row['direction']} {show(row['bound'], row['unit'])}"
         measured = "" if row["measured"] is None else show(row["measured"], row["unit"])
-        table.add_row(*(Text(text) for text in (row["name"], measured, required, row["status"])))
-    text = io.StringIO()
-    Console(file=text, width=width, color_system=None).print(table)
-    lines = [text.getvalue().rstrip()]
+        rows.append((row["name"], measured, required, row["status"]))
+    lines = [table(("requirement", "measured", "required", "status"), rows, width)]
     for reason, names in unjudged.items():
         lines.append(f"not judged, {names[0] if len(names) == 1 else f'{len(names)} requirements'}: {reason}")
     if others:

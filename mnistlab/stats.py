@@ -1,6 +1,7 @@
 """Intervals, tests, bounds over repeated looks and sample sizes: thin over scipy.
 
-Every function raises MnistlabError for what cannot be judged; none returns NaN. Levels (alpha) are one-sided.
+Every function raises MnistlabError for what cannot be judged, but for the moments and bounds, which take many gates at
+once: `mnistlab.reading` sees to arms without spread and to NaN. Levels (alpha) are one-sided.
 """
 
 import math
@@ -27,14 +28,6 @@ class Interval:
     low: float
     high: float
     estimate: float
-
-
-@dataclass(frozen=True)
-class Difference(Interval):
-    """Candidate mean minus baseline mean, in the data's unit, with a one-sided bound on each side."""
-
-    standard_error: float
-    degrees_of_freedom: float
 
 
 @dataclass(frozen=True)
@@ -90,42 +83,35 @@ def tango(newly_wrong: int, newly_right: int, trials: int, confidence: float = 0
     return Interval(low, high, d)
 
 
-def welch_difference(candidate: ArrayLike, baseline: ArrayLike, alpha_low: float, alpha_high: float) -> Difference:
-    """Bound the difference of two means over seeds, candidate - baseline, each side at its own level.
+def moments(values: Array) -> Moments:
+    """Return mean, standard deviation and number of the values, at least one, along the last axis.
 
-    At least two seeds an arm, of independent draws; equal values are none and raise. Alphas in (0, 0.5).
+    The deviation is exactly 0 where all of them agree, as a single one does.
+    """
+    number = values.shape[-1]
+    sd = values.std(axis=-1, ddof=min(1, number - 1))
+    return values.mean(axis=-1), np.where(np.ptp(values, axis=-1) == 0, 0.0, sd), number
+
+
+def difference_bounds(new: Moments, old: Moments, alpha_low: float, alpha_high: float) -> tuple[Array, Array, Array]:
+    """Bound the difference of two means over seeds, new - old: low, high and estimate, for numbers or arrays.
+
+    At least two seeds an arm, of independent draws, not all equal. Alphas in (0, 0.5), one for each side.
     Source: Welch 1947, Biometrika 34:28; degrees of freedom: Satterthwaite 1946, Biometrics 2:110.
     """
-    new, old = map(moments, _arms(candidate, baseline, alpha_low, alpha_high))
-    return Difference(*map(float, difference_bounds(new, old, alpha_low, alpha_high)))
+    error, freedom = welch_error(new[1], old[1], new[2], old[2])
+    low, high = (-scipy.special.stdtrit(freedom, alpha) * error for alpha in (alpha_low, alpha_high))
+    mean = new[0] - old[0]
+    return mean - low, mean + high, mean
 
 
-def spread_ratio(candidate: ArrayLike, baseline: ArrayLike, alpha_low: float, alpha_high: float) -> Interval:
-    """Bound the ratio of the standard deviations over seeds, candidate / baseline; as welch_difference.
+def ratio_bounds(new: Moments, old: Moments, alpha_low: float, alpha_high: float) -> tuple[Array, Array, Array]:
+    """Bound the ratio of two standard deviations over seeds, new / old; as difference_bounds.
 
     By F, as Levene's test gives no bound; exact for normal data, but a kurtosis k makes the variance of log F
     (k - 1) / 2 times the assumed one (Box 1953, Biometrika 40:318).
     Source: NIST/SEMATECH e-Handbook of Statistical Methods, sec. 1.3.5.9.
     """
-    new, old = map(moments, _arms(candidate, baseline, alpha_low, alpha_high))
-    return Interval(*map(float, ratio_bounds(new, old, alpha_low, alpha_high)))
-
-
-def moments(values: Array) -> Moments:
-    """Return the mean, the standard deviation and the number of the values along the last axis."""
-    return values.mean(axis=-1), values.std(axis=-1, ddof=1), values.shape[-1]
-
-
-def difference_bounds(new: Moments, old: Moments, alpha_low: float, alpha_high: float) -> tuple[Array, ...]:
-    """Return the fields of a Difference, unchecked, for numbers or arrays: see welch_difference."""
-    error, freedom = welch_error(new[1], old[1], new[2], old[2])
-    low, high = (-scipy.special.stdtrit(freedom, alpha) * error for alpha in (alpha_low, alpha_high))
-    mean = new[0] - old[0]
-    return mean - low, mean + high, mean, error, freedom
-
-
-def ratio_bounds(new: Moments, old: Moments, alpha_low: float, alpha_high: float) -> tuple[Array, ...]:
-    """Return low, high and estimate, unchecked, for numbers or arrays: see spread_ratio."""
     ratio, more, less = new[1] / old[1], new[2] - 1, old[2] - 1  # its square / the true one ~ F(more, less)
     low = ratio / math.sqrt(scipy.stats.f.isf(alpha_low, more, less))
     return low, ratio * math.sqrt(scipy.stats.f.isf(alpha_high, less, more)), ratio
@@ -232,15 +218,3 @@ def _counts(trials: int, *parts: int) -> None:
 def _inside(name: str, value: float, low: float, high: float) -> None:
     if not low < value < high:
         raise MnistlabError(f"{name} is {value}: need a number between {low} and {high}")
-
-
-def _arms(candidate: ArrayLike, baseline: ArrayLike, *alphas: float) -> tuple[Array, Array]:
-    for alpha in alphas:
-        _inside("alpha", alpha, 0, 0.5)
-    new, old = (np.asarray(arm, dtype=np.float64) for arm in (candidate, baseline))
-    for name, arm in (("candidate", new), ("baseline", old)):
-        if arm.ndim != 1 or arm.size < 2 or not np.isfinite(arm).all():
-            raise MnistlabError(f"{name} {arm.tolist()}: need one finite value a seed, of at least 2 seeds")
-        if np.ptp(arm) == 0:
-            raise MnistlabError(f"{name}: {arm.size} seeds all gave {arm[0]}; need independent draws")
-    return new, old

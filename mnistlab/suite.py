@@ -16,13 +16,7 @@ OPTIONS = (
 
 
 def folder() -> Path:
-    """Find the suite: beside this file in an installed wheel, else in the clone.
-
-    Raises
-    ------
-    MnistlabError
-        If it is in neither place.
-    """
+    """Find the suite, beside this file in an installed wheel, else in the clone; MnistlabError if it is in neither."""
     package = Path(__file__).resolve().parent
     for place in (package / "quality", package.parent / "tests" / "quality"):
         if place.is_dir():
@@ -33,15 +27,8 @@ def folder() -> Path:
 def arguments(settings: Mapping[str, Any]) -> list[str]:
     """Return pytest's arguments that run the suite, whatever the working directory and its configuration.
 
-    Parameters
-    ----------
-    settings : mapping
-        Values of the plugin's options by their names with underscores, and ``strict``. None stands for the default;
-        other names are passed over.
-
-    Returns
-    -------
-    list of str
+    `settings` are values of the plugin's options by their names with underscores, and ``strict``; None stands for the
+    default, and other names are passed over.
     """
     suite = folder()
     given = ["-p", "mnistlab.plugin", "-p", "no:cacheprovider", "--import-mode=importlib", "-q"]

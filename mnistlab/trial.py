@@ -13,22 +13,23 @@ import random
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pytest
 
-from mnistlab import behaviour, suite
+from mnistlab import behaviour, fingerprint, suite
 from mnistlab.data import Dataset
-from mnistlab.kept import KEPT, Kept
+from mnistlab.errors import MnistlabError
+from mnistlab.fixtures import KEPT, Kept
 from mnistlab.lane import Lane, SpentError
 from mnistlab.requirement import Verdict
 
-if TYPE_CHECKING:
-    import pytest
-
 FAULTS = "mnistlab.faults"
+DATA = "MNISTLAB_DATA"
+UNJUDGED = "not judged whole"
 CAUGHT = ("failed", "undecided")
 MOST_GIGABYTES = 4.0
 """Of a process that is used again: one trial takes 1.7, but what Keras's own loops took is not all given back."""
@@ -38,53 +39,30 @@ ORDER = ("passed", "not run", "undecided", "failed")
 
 @dataclass(frozen=True)
 class Trial:
-    """What became of one pipeline in the suite.
+    """What became of one pipeline in the suite."""
 
-    Attributes
-    ----------
-    name : str
-        Of the fault or twin.
-    status : str
-        ``"caught"``, ``"passed"``, ``"crashed"``, ``"timed out"``, or ``"error"`` if the suite did not run.
-    first : str
-        The check that failed first, ``module::test[case]``; empty if none did.
-    message : str
-        Its message, or how the trial ended.
-    checks : dict
-        Check -> ``"passed"``, ``"failed"``, ``"undecided"`` or ``"not run"``, in the order of the run.
-    accuracy : float or None
-        On the test images, a fraction; None if it was not measured.
-    seconds : float
-    traces : tuple of str
-        What the pipeline left changed in its process, which then is not used again; too much memory counts.
-    """
-
-    name: str
-    status: str
-    first: str = ""
-    message: str = ""
-    checks: dict[str, str] = field(default_factory=dict)
-    accuracy: float | None = None
+    name: str  # of the fault or twin
+    status: str  # "caught", "passed", "not judged whole", "crashed", "timed out"; "error" if the suite did not run
+    first: str = ""  # the check that failed first, module::test[case]; empty if none did
+    message: str = ""  # of that check, or of the first that was not judged, or how the trial ended
+    checks: dict[str, str] = field(default_factory=dict)  # check -> as in ORDER, in the order of the run
+    accuracy: float | None = None  # on the test images, a fraction, if it was measured
     seconds: float = 0.0
-    traces: tuple[str, ...] = ()
+    traces: tuple[str, ...] = ()  # what it left changed in its process, which is not used again; or too much memory
 
 
 @dataclass(frozen=True)
 class Runner:
-    """Runs trials; travels to other processes as its settings and where the data is.
+    """Runs trials; travels as its fields, and a hash of what was accepted, which must be the same there."""
 
-    Attributes
-    ----------
-    settings : dict
-        What pytest is told, see `mnistlab.suite.arguments`.
-    dataset : Dataset
-    further : tuple of str
-        Arguments for pytest, such as ``-x``.
-    """
-
-    settings: dict[str, Any]
+    settings: dict[str, Any]  # what pytest is told, see `mnistlab.suite.arguments`
     dataset: Dataset
-    further: tuple[str, ...] = ()
+    further: tuple[str, ...] = ()  # arguments for pytest, such as -x
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel; see `_arrived`."""
+        accepted = fingerprint.accepted(self.dataset.name)
+        return _arrived, (self.settings, self.dataset, self.further, accepted)
 
     @property
     def stops(self) -> bool:
@@ -93,25 +71,48 @@ class Runner:
 
     def __call__(self, work: tuple[str, str]) -> Trial:
         """Run the suite on a pipeline, given as name and reference; end this process if the pipeline leaves traces."""
-        import pytest
-
-        name, reference = work
-        forget_faults()
-        _reseed()
-        before, path = _traces(), list(sys.path)
-        watcher, output, start = Watcher(_kept(self.dataset)), io.StringIO(), time.perf_counter()
-        with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(output):
-            given = suite.arguments({**self.settings, "pipeline": reference, "report": folder})
-            # pytest's faulthandler plugin would undo the lane's.
-            code = int(pytest.main([*given, "-p", "no:faulthandler", *self.further], plugins=[watcher]))
-        sys.path[:] = path  # where a pipeline is looked for is put into it
-        trial = watcher.trial(name, code, output.getvalue(), time.perf_counter() - start)
-        after = _traces()
+        with _data_from(self.dataset.source):
+            before = _traces()
+            trial = self._tried(*work)
+            after = _traces()
         changed = [key for key, value in before.items() if after.get(key) != value]
         changed += ["memory"] if _peak_gigabytes() > MOST_GIGABYTES else []
         if changed:
             raise SpentError(dataclasses.replace(trial, traces=tuple(changed)))
         return trial
+
+    def _tried(self, name: str, reference: str) -> Trial:
+        forget_faults()
+        _reseed()
+        path, watcher = list(sys.path), Watcher(_kept(self.dataset))
+        output, start = io.StringIO(), time.perf_counter()
+        with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(output):
+            given = suite.arguments({**self.settings, "pipeline": reference, "report": folder})
+            # pytest's faulthandler plugin would undo the lane's.
+            code = int(pytest.main([*given, "-p", "no:faulthandler", *self.further], plugins=[watcher]))
+        sys.path[:] = path  # where a pipeline is looked for is put into it
+        return watcher.trial(name, code, output.getvalue(), time.perf_counter() - start)
+
+
+def _arrived(settings: dict[str, Any], dataset: Dataset, further: tuple[str, ...], accepted: str) -> Runner:
+    """Return a runner where it has travelled to, unless trials would be held against something else there."""
+    if (own := fingerprint.accepted(dataset.name)) != accepted:
+        what = f"what was accepted on {dataset.name} has hash {own}, required {accepted} as where the campaign began"
+        raise MnistlabError(f"{what}; bring the folder baselines there, then the same command goes on")
+    return Runner(settings, dataset, further)
+
+
+@contextlib.contextmanager
+def _data_from(source: str) -> Iterator[None]:
+    """Have a pipeline that looks for MNIST itself find that of the trial."""
+    before, place = os.environ.get(DATA), os.path.abspath(os.path.expanduser(source))
+    if os.path.exists(place):  # the digits are in scikit-learn, Keras's cache is found without being named
+        os.environ[DATA] = place
+    try:
+        yield
+    finally:
+        os.environ.pop(DATA, None)
+        os.environ.update({DATA: before} if before is not None else {})
 
 
 class Watcher:
@@ -120,10 +121,9 @@ class Watcher:
     def __init__(self, kept: Kept) -> None:
         self._kept = kept
         self._record: Any = None
-        self._order: dict[str, str] = {}
 
     def pytest_configure(self, config: pytest.Config) -> None:
-        """Hand over what is kept; there is a record, as that of the plugin is registered first."""
+        """Hand over what is kept; the record of the plugin, which is registered first, is there."""
         config.stash[KEPT] = self._kept
         self._record = config.pluginmanager.get_plugin("mnistlab-record")
 
@@ -137,16 +137,19 @@ class Watcher:
             if check and ORDER.index(verdict.status) >= ORDER.index(checks.get(check, "passed")):
                 checks[check] = verdict.status
                 messages.setdefault(check, verdict.message) if verdict.status in CAUGHT else None
-        first = next(iter(messages), "")
-        last = (output.strip().splitlines() or ["no output"])[-1]
-        status = "caught" if first else "passed" if code == 0 else "error"
-        message = messages[first] if first else "" if code == 0 else f"pytest ended with code {code}: {last}"
-        return Trial(name, status, first, message, checks, _accuracy(verdicts), round(seconds, 2))
+        first, last = next(iter(messages), ""), (output.strip().splitlines() or ["no output"])[-1]
+        unjudged = [each.message for each in verdicts if each.status == "not run" and each.asked and _is_here(each)]
+        message = next(iter([*messages.values(), *unjudged]), "")
+        status = "caught" if first else UNJUDGED if unjudged else "passed"
+        if code and not first:
+            status, message = "error", f"pytest ended with code {code}: {last}"
+        found = [each.measured for each in verdicts if each.name == "test accuracy" and each.measured is not None]
+        return Trial(name, status, first, message, checks, float(found[0]) if found else None, round(seconds, 2))
 
 
-def _accuracy(verdicts: list[Verdict]) -> float | None:
-    found = next((verdict.measured for verdict in verdicts if verdict.name == "test accuracy"), None)
-    return float(found) if found is not None else None
+def _is_here(verdict: Verdict) -> bool:
+    """Tell whether a requirement is about the dataset in use, and not one on MNIST where there was no MNIST."""
+    return not verdict.name.endswith(" on MNIST")
 
 
 @functools.lru_cache(maxsize=1)

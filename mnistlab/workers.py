@@ -7,39 +7,40 @@ import functools
 import os
 import pickle
 import queue
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Any
 
 from mnistlab.errors import MnistlabError
-from mnistlab.lane import Lane
+from mnistlab.lane import DiedError, Lane
 
 POLL_SECONDS = 2
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where work is to run.
+    """Where work is to run; MnistlabError if it cannot be meant."""
 
-    Attributes
-    ----------
-    scheduler : str, optional
-        Address of a Dask scheduler; without one, work runs on this machine.
-    processes : int
-        How many here; 0 is one a core.
-    seconds : float, optional
-        After so long a piece of work is given up.
-    """
+    scheduler: str | None = None  # address of a Dask scheduler; without one, work runs on this machine
+    processes: int = 0  # how many here; 0 is one a core
+    seconds: float | None = None  # after so long a piece of work is given up
 
-    scheduler: str | None = None
-    processes: int = 0
-    seconds: float | None = None
+    def __post_init__(self) -> None:
+        """Refuse less than nothing."""
+        if self.processes < 0:
+            raise MnistlabError(f"--processes {self.processes}: required 1 or more; 0 is one a core")
+        if self.seconds is not None and not 0 < self.seconds <= threading.TIMEOUT_MAX:
+            raise MnistlabError(f"--timeout {self.seconds:g}: required a number of seconds above 0")
 
 
 @dataclass(frozen=True)
 class Pool:
-    """Takes work; see `opened`."""
+    """Takes work; see `opened`. A function is importable, or pickles itself otherwise, and small, as it travels.
+
+    All errors are MnistlabErrors: of the work, of a worker that cannot do it, DiedError, and that the cluster is lost.
+    """
 
     submit: Callable[[bytes, bytes], Future[bytes]]
     check: Callable[[bytes], None]
@@ -48,66 +49,55 @@ class Pool:
     def completed(
         self, function: Callable[[Any], Any], items: Iterable[Any]
     ) -> Iterator[tuple[Any, Callable[[], Any]]]:
-        """Run a function on items; yield each when it is done.
-
-        Parameters
-        ----------
-        function : callable
-            Importable, or it pickles itself otherwise; as all of it travels, small.
-        items : iterable
-            Started in this order.
-
-        Yields
-        ------
-        item, result : object, callable
-            What `result()` returns or raises is what the function returned or raised; or DiedError.
-
-        Raises
-        ------
-        MnistlabError
-            If a worker of a cluster cannot do it, or the cluster is lost.
-        """
-        content = pickle.dumps(function)
-        self.check(content)
-        pending = {self.submit(content, pickle.dumps(item)): item for item in items}
+        """Run a function on items, begun in this order; yield each when done, with what gives its result or raises."""
+        pending = dict(self._submitted(function, items))
         while pending:
-            done, _ = wait(pending, POLL_SECONDS, FIRST_COMPLETED)
-            if not done:
-                self.alive()
-            for future in done:
+            for future in self._awaited(pending):
                 yield pending.pop(future), functools.partial(_result, future)
 
-    def in_order(self, function: Callable[[Any], Any], items: Sequence[Any]) -> Iterator[Any]:
+    def in_order(self, function: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[Any]:
         """Run a function on items and yield the results in their order; raise what any of them raised."""
-        results: dict[int, Any] = {}
-        number = 0
-        for (place, _), result in self.completed(functools.partial(_numbered, function), list(enumerate(items))):
-            results[place] = result()
-            while number in results:
-                yield results.pop(number)
-                number += 1
+        for future, _ in list(self._submitted(function, items)):
+            while not self._awaited([future]):
+                pass
+            yield _result(future)
 
+    def _submitted(self, function: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[tuple[Future[bytes], Any]]:
+        content = pickle.dumps(function)
+        self.check(content)
+        for item in items:
+            yield self.submit(content, pickle.dumps(item)), item
 
-def _numbered(function: Callable[[Any], Any], pair: tuple[int, Any]) -> Any:
-    return function(pair[1])
+    def _awaited(self, futures: Iterable[Future[bytes]]) -> set[Future[bytes]]:
+        """Wait a little; return what is done, or raise if the cluster is lost."""
+        done, _ = wait(futures, POLL_SECONDS, FIRST_COMPLETED)
+        if not done:
+            self.alive()
+        return done
 
 
 def _result(future: Future[bytes]) -> Any:
     try:
         return pickle.loads(future.result())
-    except CancelledError:
-        raise MnistlabError("the Dask scheduler was lost; start it again, and the same command goes on") from None
+    except Exception as error:
+        raise told(error) from error
+
+
+def told(error: Exception) -> MnistlabError:
+    """Return what came of work that has no result, for people in one line."""
+    if isinstance(error, MnistlabError):
+        return error
+    if isinstance(error, CancelledError):
+        return MnistlabError("the Dask scheduler was lost; start it again, and the same command goes on")
+    if type(error).__name__ == "KilledWorker":  # of Dask, which may not be installed
+        return DiedError("crashed: every worker that tried it was lost")
+    text = " ".join(str(error).split())
+    return MnistlabError(text if isinstance(error, ImportError) else f"the work failed: {type(error).__name__}: {text}")
 
 
 @contextlib.contextmanager
 def opened(place: Place) -> Iterator[Pool]:
-    """Give a pool of processes; afterwards none of them is left, whatever they were at.
-
-    Raises
-    ------
-    MnistlabError
-        If there is no cluster, or none that can be used.
-    """
+    """Give a pool of processes, none of which is left afterwards; MnistlabError if there is no such cluster."""
     if not place.scheduler:
         with _here(place) as pool:
             yield pool

@@ -1,19 +1,28 @@
 """Whether the subject is no worse than what was last accepted: a recipe by fresh trainings, a file image by image."""
 
-from mnistlab import gating, plots_gate, rates
+import pytest
+
+from mnistlab import plots_gate, rates
+from mnistlab.baseline import facts, path_of
 
 WHY_NOT_MCNEMAR = (
     "Each image is paired with itself, which tells two files apart. A retrained model is another draw of the recipe: "
-    "judged like this, {alarms} of healthy retrainings would be called worse at a level of 1 %; train it anew instead."
+    "judged like this, {alarms}; it is trained anew instead."
 )
 
 
-def test_recipe_is_no_worse_than_the_accepted_one(judge, recipe_gate, gate_rates):
+@pytest.fixture
+def accepted(baseline, baselines):
+    return facts(baseline, path_of(baselines, baseline.pipeline, baseline.dataset))
+
+
+def test_recipe_is_no_worse_than_the_accepted_one(judge, recipe_gate, gate_rates, unjudged, accepted):
     judge.gate("recipe", recipe_gate.as_dict())
+    judge.gate("baseline", accepted)
     told = gate_rates.get("unknown") or rates.sentence(gate_rates)
     judge.gate("rates", {"sentence": told})
     judge.timed("recipe gate", recipe_gate.seconds)
-    judge.all(reading.verdict() for reading in recipe_gate.readings)
+    judge.all([*(reading.verdict() for reading in recipe_gate.readings), *unjudged])
 
 
 def test_seeds_can_be_looked_at(judge, recipe_gate, baseline):
@@ -27,13 +36,14 @@ def test_seeds_can_be_looked_at(judge, recipe_gate, baseline):
 def test_power_can_be_looked_at(judge, recipe_gate, gate_rates):
     if "unknown" in gate_rates:
         return
-    here = gating.drop_of(recipe_gate)
+    here = recipe_gate.readings[0].harm
     caption = f"{rates.sentence(gate_rates).capitalize()}. Measured on real trainings; docs/power.md says how."
     judge.picture("What this gate finds", caption, plots_gate.power_curve(gate_rates, gate_rates["others"], here))
 
 
-def test_file_is_no_worse_than_the_accepted_one(judge, file_comparison):
+def test_file_is_no_worse_than_the_accepted_one(judge, file_comparison, accepted):
     judge.gate("file", file_comparison.as_dict())
+    judge.gate("baseline", accepted)
     judge.gate("rates", {"sentence": file_comparison.rates})
     judge.all(file_comparison.verdicts())
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from mnistlab.artifact import Comparison, compare, digit_power, most_newly_wrong, pass_rate, surely_named
+from mnistlab.baseline import truth_of
 from mnistlab.errors import MnistlabError
 from mnistlab.evaluate import Evaluation
 from mnistlab.stats import mcnemar, tango
@@ -25,11 +26,12 @@ def off(digits, places):
 
 
 ACCEPTED = off(LABELS, np.arange(250))
+TRUTH = truth_of(predicted(ACCEPTED))
 
 
 def test_identical_predictions_are_recognised_and_pass():
-    found = Comparison(predicted(ACCEPTED), ACCEPTED)
-    assert found.sentence == "all 10000 predictions are the accepted ones"
+    found = Comparison(predicted(ACCEPTED), ACCEPTED, TRUTH)
+    assert found.sentence.startswith("all 10000 predictions are the accepted ones; ")
     assert [verdict.status for verdict in found.verdicts()] == ["passed", "passed"]
     assert found.as_dict()["identical"]
     assert found.p_value == 1
@@ -39,7 +41,7 @@ def test_newly_wrong_newly_right_and_churn_are_counted():
     digits = off(ACCEPTED, np.arange(300, 330))
     digits[:10] = LABELS[:10]
     digits[20] = (LABELS[20] + 2) % 10  # wrong otherwise: churn, but no difference
-    found = Comparison(predicted(digits), ACCEPTED)
+    found = Comparison(predicted(digits), ACCEPTED, TRUTH)
     assert (len(found.newly_wrong), len(found.newly_right)) == (30, 10)
     assert found.churn == pytest.approx(41 / COUNT)
     assert found.table.tolist() == [[9720, 30], [10, 240]]
@@ -48,20 +50,20 @@ def test_newly_wrong_newly_right_and_churn_are_counted():
 
 
 def test_a_file_that_is_surely_beyond_the_margin_fails():
-    found = Comparison(predicted(off(ACCEPTED, np.arange(300, 500))), ACCEPTED)
+    found = Comparison(predicted(off(ACCEPTED, np.arange(300, 500))), ACCEPTED, TRUTH)
     whole = found.verdicts()[0]
     assert whole.status == "failed"
     assert "accuracy 2.00 points lower" in whole.message
 
 
 def test_a_file_near_the_margin_is_undecided():
-    found = Comparison(predicted(off(ACCEPTED, np.arange(300, 350))), ACCEPTED)
+    found = Comparison(predicted(off(ACCEPTED, np.arange(300, 350))), ACCEPTED, TRUTH)
     assert found.verdicts()[0].status == "undecided"
 
 
 def test_one_digit_that_is_read_worse_fails_though_the_whole_passes():
     threes = np.flatnonzero((LABELS == 3) & (np.arange(COUNT) > 500))[:16]
-    found = Comparison(predicted(off(ACCEPTED, threes)), ACCEPTED, margin=0.01)
+    found = Comparison(predicted(off(ACCEPTED, threes)), ACCEPTED, TRUTH, margin=0.01)
     whole, digits = found.verdicts()
     assert whole.status == "passed"
     assert digits.status == "failed"
@@ -70,14 +72,14 @@ def test_one_digit_that_is_read_worse_fails_though_the_whole_passes():
 
 def test_five_newly_wrong_of_a_digit_are_not_enough_to_fail_it():
     threes = np.flatnonzero((LABELS == 3) & (np.arange(COUNT) > 500))[:5]
-    assert Comparison(predicted(off(ACCEPTED, threes)), ACCEPTED).verdicts()[1].status == "passed"
+    assert Comparison(predicted(off(ACCEPTED, threes)), ACCEPTED, TRUTH).verdicts()[1].status == "passed"
 
 
 def test_newly_wrong_images_come_most_confident_first():
     evaluation = predicted(off(ACCEPTED, [400, 401]))
     evaluation.probabilities[401] = 0.001
     evaluation.probabilities[401, 2] = 0.991
-    assert Comparison(evaluation, ACCEPTED).newly_wrong.tolist() == [401, 400]
+    assert Comparison(evaluation, ACCEPTED, TRUTH).newly_wrong.tolist() == [401, 400]
 
 
 def simulated(moved, lost, count=20_000):
@@ -107,10 +109,47 @@ def test_the_chance_to_name_a_digit_is_that_of_a_simulation():
 def test_a_comparison_states_how_often_it_errs():
     digits = off(ACCEPTED, np.arange(300, 330))
     digits[:10] = LABELS[:10]
-    text = Comparison(predicted(digits), ACCEPTED).rates
+    text = Comparison(predicted(digits), ACCEPTED, TRUTH).rates
     assert text.startswith("among files that read 40 images right or wrong otherwise")
     assert "of those that lost 0.50 points beside" in text
-    assert Comparison(predicted(ACCEPTED), ACCEPTED).rates.endswith("if it lost 1.0 to 1.0 points of recall")
+    assert text.endswith("points of recall")
+    assert (
+        Comparison(predicted(ACCEPTED), ACCEPTED, TRUTH).rates
+        == "a file with the accepted predictions passes at any margin"
+    )
+
+
+@pytest.mark.parametrize("margin", [1e-6, 0.0005, 0.4])
+def test_identical_predictions_pass_at_any_margin(margin):
+    found = Comparison(predicted(ACCEPTED), ACCEPTED, TRUTH, margin)
+    assert tango(0, 0, COUNT, 0.98).low < -0.0005, "else the interval would decide it"
+    assert (found.decision, found.verdicts()[0].status, found.verdicts()[0].measured) == ("PASSED", "passed", 0)
+    one = Comparison(predicted(off(ACCEPTED, [300])), ACCEPTED, TRUTH, 1e-6)
+    assert one.decision == "UNDECIDED"
+
+
+def test_a_file_that_is_better_by_more_than_the_margin_is_told_so_and_proposed():
+    found = Comparison(predicted(LABELS), ACCEPTED, TRUTH)
+    assert found.as_dict()["improved"]
+    assert "passed; better by more than the margin: to make its recipe the new" in found.verdicts()[0].message
+    little = Comparison(predicted(off(LABELS, np.arange(220))), ACCEPTED, TRUTH)
+    assert not little.improved
+    assert "better by" not in little.verdicts()[0].message
+
+
+def test_a_better_file_that_reads_a_digit_worse_is_not_proposed():
+    digits = off(LABELS, np.flatnonzero((LABELS == 3) & (np.arange(COUNT) > 500))[:60])
+    found = Comparison(predicted(digits), ACCEPTED, TRUTH)
+    assert found.difference.low > found.margin
+    assert (found.worse, found.decision, found.as_dict()["decision"]) == ([3], "FAILED", "FAILED")
+    assert "better by more" not in found.verdicts()[0].message
+
+
+def test_the_change_of_the_true_digits_probability_is_told():
+    found = Comparison(predicted(off(ACCEPTED, np.arange(300, 400))), ACCEPTED, TRUTH)
+    assert found.gain == pytest.approx(-0.01 * 0.8, abs=1e-9)
+    assert found.sentence.endswith("; the true digit's mean probability -0.80 points")
+    assert Comparison(predicted(ACCEPTED), ACCEPTED, TRUTH).as_dict()["true_digit_gain"] == 0
 
 
 def test_another_number_of_images_is_refused():

@@ -4,7 +4,9 @@ import json
 import operator
 import os
 import re
+from dataclasses import asdict, replace
 from functools import partial
+from types import SimpleNamespace
 
 import pytest
 
@@ -15,7 +17,8 @@ from mnistlab.errors import MnistlabError
 from mnistlab.lane import DiedError
 from mnistlab.plots_campaign import kill_matrix
 from mnistlab.tally import Entry, Tally, is_expected
-from mnistlab.trial import Trial
+from mnistlab.trial import UNJUDGED, Trial
+from mnistlab.workers import Place
 
 SCRIPT = "<script>alert(1)</script>"
 FAULTS = (
@@ -49,11 +52,19 @@ def tally_of(*trials):
 
 
 def test_a_fault_is_caught_as_expected_by_a_test_or_by_one_of_its_cases():
-    assert is_expected(FAULTS[0], "preparation::test_scaled")
-    assert is_expected(FAULTS[0], "preparation::test_scaled[twice]")
-    assert is_expected(FAULTS[1], "training::test_steps[last]")
-    assert not is_expected(FAULTS[1], "training::test_steps[first]")
-    assert not is_expected(FAULTS[0], "")
+    assert is_expected(FAULTS[0], trial("", "preparation::test_scaled"))
+    assert is_expected(FAULTS[0], trial("", "preparation::test_scaled[twice]"))
+    assert is_expected(FAULTS[1], trial("", "training::test_steps[last]"))
+    assert not is_expected(FAULTS[1], trial("", "training::test_steps[first]"))
+    assert not is_expected(FAULTS[0], trial(""))
+
+
+def test_a_check_that_fails_as_a_method_raised_is_not_the_expected_one():
+    message = "scaled: does not hold (prepare_images raised MnistlabError: no MNIST found (data.py, line 157))"
+    raised = Trial("no-scaling", "caught", CHECKS[0], message, {CHECKS[0]: "failed"})
+    assert not is_expected(FAULTS[0], raised)
+    assert tally_of(raised).unexpected == [(FAULTS[0], raised)]
+    assert is_expected(FAULTS[0], replace(raised, message="the fit raised the loss"))
 
 
 def test_a_campaign_is_well_if_every_fault_was_caught_and_every_twin_passed():
@@ -70,11 +81,18 @@ def test_a_campaign_is_well_if_every_fault_was_caught_and_every_twin_passed():
 @pytest.mark.parametrize(
     ("other", "sentence"),
     [
-        pytest.param(trial("mild"), "not caught: mild", id="survivor"),
-        pytest.param(Trial("mild", "crashed"), "not caught: mild", id="crash"),
-        pytest.param(Trial("mild", "timed out"), "not caught: mild", id="time-out"),
-        pytest.param(trial("functional", CHECKS[0]), "twins that did not pass: functional", id="wronged twin"),
-        pytest.param(Trial("functional", "error"), "twins that did not pass: functional", id="twin without verdict"),
+        pytest.param(trial("mild"), "not caught: mild (passed)", id="survivor"),
+        pytest.param(Trial("mild", "crashed"), "not caught: mild (crashed)", id="crash"),
+        pytest.param(Trial("mild", "timed out"), "not caught: mild (timed out)", id="time-out"),
+        pytest.param(trial("functional", CHECKS[0]), "twins that did not pass: functional (caught)", id="wronged twin"),
+        pytest.param(
+            Trial("functional", "error"), "twins that did not pass: functional (error)", id="twin without verdict"
+        ),
+        pytest.param(
+            Trial("functional", UNJUDGED),
+            "twins that did not pass: functional (not judged whole)",
+            id="twin without gate",
+        ),
     ],
 )
 def test_a_campaign_with_one_that_did_not_end_well_says_which(other, sentence):
@@ -141,14 +159,14 @@ def test_crash_and_time_out_are_results_and_are_written_down_at_once(tmp_path, c
         "mild": DiedError("crashed: code 1"),
     }
     run(Here(**endings), Runner(), ENTRIES, log)
-    again = Log(tmp_path / "trials.jsonl", "key").trials
-    assert {name: each.status for name, each in again.items()} == {
+    rows = [json.loads(line) for line in (tmp_path / "trials.jsonl").read_text(encoding="ascii").splitlines()]
+    assert {row["name"]: row["status"] for row in rows} == {
         "functional": "passed",
         "mild": "crashed",
         "slow": "timed out",
         "no-scaling": "caught",
     }
-    assert again["slow"].seconds == 9.0
+    assert log.trials["slow"].seconds == 9.0
     printed = capsys.readouterr().out
     assert re.search(r"! slow +9\.0 s  timed out: timed out after 9 s, in fit \(x\.py, line 3\)", printed)
     assert re.search(r"  no-scaling +1\.5 s  caught by preparation::test_scaled  \[0 left", printed)
@@ -166,15 +184,58 @@ def test_a_log_of_another_kind_of_campaign_counts_for_nothing(tmp_path):
     assert Log(tmp_path / "trials.jsonl", "other").trials == {}
 
 
+@pytest.mark.parametrize("status", ["crashed", "timed out", "error"])
+def test_what_ended_without_a_verdict_is_tried_again_by_the_next_campaign(tmp_path, status):
+    path = tmp_path / "trials.jsonl"
+    Log(path, "key").add(Trial("mild", status))
+    assert Log(path, "key").trials == {}
+    Log(path, "key").add(GOOD[2])
+    assert list(Log(path, "key").trials) == ["mild"]
+    Log(path, "key").add(Trial("mild", status))  # the last ending counts
+    assert Log(path, "key").trials == {}
+
+
 def test_a_last_line_that_was_cut_off_is_said_and_passed_over(tmp_path, capsys):
     path = tmp_path / "trials.jsonl"
     for each in GOOD[:2]:
         Log(path, "key").add(each)
-    path.write_text(path.read_text(encoding="utf-8")[:-40], encoding="utf-8")
+    path.write_bytes(path.read_bytes()[:-40] + "…".encode()[:2])  # in the middle of a character
     assert list(Log(path, "key").trials) == ["no-scaling"]
     assert "line 2 is damaged; its trial is run again" in capsys.readouterr().err
     Log(path, "key").add(GOOD[2])
     assert list(Log(path, "key").trials) == ["no-scaling", "mild"]
+
+
+def test_any_character_of_a_message_survives_the_log(tmp_path, capsys):
+    odd = replace(GOOD[0], message="lines\u2028and\x85\x0b\r\n\ud800 \U0001f600")
+    for _ in range(2):
+        Log(tmp_path / "trials.jsonl", "key").add(odd)
+    assert Log(tmp_path / "trials.jsonl", "key").trials["no-scaling"].message == odd.message
+    assert not capsys.readouterr().err
+
+
+def test_the_seconds_of_all_runs_are_summed_and_that_there_were_several_is_said(tmp_path):
+    path = tmp_path / "trials.jsonl"
+    row = {"key": "key", **asdict(GOOD[0])}
+    rows = [{**row, "run": 0, "elapsed": 70.0}, {**row, "run": 0, "elapsed": 100.0, "name": "b"}]
+    path.write_text("".join(json.dumps(each) + "\n" for each in rows), encoding="ascii")
+    assert re.fullmatch(r"100 s, 3 processes, \d+ CPUs here", campaign.time_of(Log(path, "key"), Place(processes=3)))
+    with path.open("a") as file:
+        file.write(json.dumps({**row, "run": 1, "elapsed": 20.0, "name": "c"}) + "\n")
+    told = campaign.time_of(Log(path, "key"), Place("tcp://x:1"))
+    assert re.fullmatch(r"120 s, a Dask cluster, \d+ CPUs here, in 2 runs of the command, as it was resumed", told)
+
+
+def test_another_accepted_result_is_another_campaign(monkeypatch):
+    runner = trial_runner()
+    before = campaign.key_of(runner)
+    assert campaign.key_of(trial_runner()) == before
+    monkeypatch.setattr(campaign.fingerprint, "accepted", lambda dataset: f"another on {dataset}")
+    assert campaign.key_of(runner) != before
+
+
+def trial_runner():
+    return campaign.Runner({"seed": 0}, SimpleNamespace(name="digits", sha256="ab"))
 
 
 @pytest.fixture
@@ -232,14 +293,24 @@ def test_a_list_shows_every_fault_and_runs_nothing(prepared, tmp_path, capsys, m
     printed = capsys.readouterr().out
     assert "the division is forgotten" in printed
     assert "nothing: a healthy twin" in printed
+    assert "RCP of DeepCrime is not here, as it changes the patience of early stopping" in printed
     assert not prepared.seen
     assert not os.listdir()
 
 
-def test_a_folder_that_cannot_be_made_is_said(prepared, tmp_path, capsys):
+@pytest.mark.parametrize("option", ["--out", "--docs"])
+def test_a_folder_that_cannot_be_made_is_said_before_anything_is_tried(prepared, tmp_path, capsys, option):
     (tmp_path / "file").touch()
-    assert cli.main(["faults", f"--out={tmp_path / 'file'}"]) == 1
-    assert "name a folder with --out that can be written" in capsys.readouterr().err
+    assert cli.main(["faults", f"--out={tmp_path}", f"{option}={tmp_path / 'file'}"]) == 1
+    assert f"name a folder with {option} that can be written" in capsys.readouterr().err
+    assert not prepared.seen
+
+
+@pytest.mark.parametrize("option", ["--processes=-3", "--timeout=0", "--timeout=-1", "--timeout=nan"])
+def test_a_number_that_cannot_be_meant_is_said(prepared, tmp_path, capsys, option):
+    assert cli.main(["faults", f"--out={tmp_path}", option]) == 1
+    assert re.search(f"mnistlab: {option.partition('=')[0]} .*: required", capsys.readouterr().err)
+    assert not prepared.seen
 
 
 def test_the_page_escapes_what_comes_from_outside_and_has_all_that_matters():
@@ -250,18 +321,25 @@ def test_the_page_escapes_what_comes_from_outside_and_has_all_that_matters():
         page.index(text) for text in ("2 of 3 faults caught", "Not caught (1)", "Who catches what", "Every fault (3)")
     ]
     assert order == sorted(order)
-    assert page.count('class="first"') == 3  # the key and two faults
+    assert page.count('<img alt="Fault by check" src="data:image/png;base64,') == 1
+    assert 'title="preparation::test_scaled, result::test_good"' in page
     assert "1 checks failed nowhere" in page
+    assert "RCW: changes a weight regularisation" in page
+
+
+def test_a_page_of_nothing_is_written():
+    assert "not tried yet: 4" in campaign_page.page(tally_of(), {})
 
 
 def test_markdown_has_a_row_for_each_and_names_the_expected_check_where_another_caught_first():
     text = campaign_page.markdown(tally_of(*GOOD), {"data": "made up"})
-    rows = [line for line in text.splitlines() if line.startswith("| ") and "---" not in line]
+    rows = [line for line in text.splitlines() if line.startswith("| ")]
     assert len(rows) == 2 + len(ENTRIES)
-    assert {line.count("|") for line in rows[:4]} == {8}
+    assert {line.count("|") for line in rows} == {8}
     assert (
         "| mild | hardly visible | HLR mild | `training::test_steps[first]` | no: `test_rate` | nan % | 1.5 |" in rows
     )
+    assert "- RCW changes a weight regularisation: the recipe has none" in text
 
 
 def test_page_json_markdown_and_picture_are_written(tmp_path):

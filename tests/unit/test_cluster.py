@@ -7,6 +7,7 @@ import operator
 import os
 import sys
 import time
+from concurrent.futures import Future
 from types import SimpleNamespace
 
 import pytest
@@ -133,9 +134,9 @@ def importable_tests(monkeypatch, pytestconfig):
     return importlib.import_module("tests.unit.test_seeds")
 
 
-def test_what_work_raises_is_raised_here(pool):
+def test_what_work_raises_is_told_here(pool):
     results = [result for _, result in pool.completed(operator.truediv, [1])]
-    with pytest.raises(TypeError, match="expected 2 arguments, got 1"):
+    with pytest.raises(MnistlabError, match="the work failed: TypeError: truediv expected 2 arguments, got 1"):
         results[0]()
 
 
@@ -206,12 +207,68 @@ def test_a_scheduler_without_workers_is_an_error(lone):
             r"worker tcp://\S+: tensorflow None, required \S+ as here",
             id="no TensorFlow",
         ),
+        pytest.param(
+            "import os; os.environ['PYTHONHOME'] = 'nowhere'",
+            r"worker tcp://\S+: crashed: its process ended with code \d",
+            id="processes that crash",
+        ),
     ],
 )
 def test_a_worker_that_is_not_as_here_is_named(lone, code, message):
     lone.add(code)
     with opened(Place(lone.wait(1))) as pool, pytest.raises(MnistlabError, match=message):
         list(pool.in_order(operator.neg, [1]))
+
+
+def test_a_worker_that_comes_late_and_lacks_mnistlab_is_named(lone, monkeypatch):
+    monkeypatch.setattr(workers, "POLL_SECONDS", 0.1)
+    first = lone.add()
+    with opened(Place(lone.wait(1))) as pool:
+        found = pool.in_order(time.sleep, [0, 60, 60])
+        next(found)
+        lone.add("sys.modules['mnistlab'] = None")
+        lone.wait(2)
+        end(first)
+        with pytest.raises(MnistlabError, match=r"^worker tcp://\S+: has no mnistlab .*install it there, or stop it$"):
+            next(found)
+
+
+def test_a_worker_that_does_not_answer_is_named(lone, monkeypatch):
+    monkeypatch.setattr(dask_cluster, "CHECK_SECONDS", 0.01)
+    lone.add()
+    with (
+        opened(Place(lone.wait(1))) as pool,
+        pytest.raises(MnistlabError, match=r"worker tcp://\S+: (no answer|timed out) after 0\.01 s"),
+    ):
+        list(pool.in_order(operator.neg, [1]))
+
+
+def test_work_that_costs_every_worker_that_tries_it_has_crashed():
+    pool = workers.Pool(lambda function, item: failed(distributed.KilledWorker("x", "tcp://x:1", 3)), bool, bool)
+    ((_, result),) = pool.completed(operator.neg, [1])
+    with pytest.raises(DiedError, match="crashed: every worker that tried it was lost"):
+        result()
+
+
+def failed(error):
+    future = Future()
+    future.set_exception(error)
+    return future
+
+
+def test_a_scheduler_that_is_lost_in_the_middle_is_an_error_and_not_a_hang(clusters, tmp_path, monkeypatch):
+    monkeypatch.setattr(workers, "POLL_SECONDS", 0.1)
+    cluster = Cluster(clusters.lone.context, tmp_path, clusters.lone.root)
+    try:
+        cluster.add()
+        with opened(Place(cluster.wait(1))) as pool:
+            found = pool.in_order(time.sleep, [0, 60])
+            next(found)
+            end(cluster.processes[0])
+            with pytest.raises(MnistlabError, match="the Dask scheduler was lost; start it again"):
+                next(found)
+    finally:
+        cluster.stop()
 
 
 def test_a_worker_without_the_data_is_named(pool):

@@ -1,6 +1,8 @@
 """The recipe gate with trainings that are drawn, not trained; false alarms of the drawn tests are below 1e-4 each."""
 
+import itertools
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -51,6 +53,11 @@ def test_looks_double_up_to_the_budget():
     assert gate.plan(MARGINS, 100, 200).looks == (8, 16, 32, 64, 100)
 
 
+@pytest.mark.parametrize(("budget", "looks"), [(9, (9,)), (33, (8, 16, 33)), (257, (8, 16, 32, 64, 128, 257))])
+def test_a_look_just_before_the_last_is_left_out(budget, looks):
+    assert gate.plan(MARGINS, budget, 208).looks == looks
+
+
 def test_a_budget_below_the_first_look_is_refused():
     with pytest.raises(MnistlabError, match="--seeds 7: the gate looks first after 8 seeds"):
         gate.plan(MARGINS, 7, 200)
@@ -97,7 +104,9 @@ def test_a_recipe_that_is_better_than_the_margin_says_so():
     result = judged(harm=-0.006)
     assert result.decision == "PASSED"
     assert "changed for the better beyond the margin: accuracy (averaged weights)" in result.sentence
-    assert "mnistlab baseline accept" in result.readings[0].verdict().message
+    assert result.sentence.endswith("to make that the new standard: mnistlab baseline accept")
+    assert result.readings[0].verdict().message.endswith("; better by more than the margin")
+    assert "the new standard" not in replace(result, decision="FAILED").sentence
 
 
 def test_a_metric_that_passed_is_not_looked_at_again():
@@ -118,7 +127,7 @@ def test_progress_tells_the_interval_that_is_running():
     assert "points (" in lines[-1]
 
 
-def test_seeds_that_all_give_one_accuracy_fail_for_the_seed_is_not_used():
+def test_seeds_that_all_give_one_loss_fail_for_the_seed_is_not_used():
     same = [drawn(np.random.default_rng(1), 1)[0]] * 8
     result = gate.run(lambda seeds: iter(same), 0, BASELINE, gate.plan(MARGINS, 32, 200))
     assert (result.decision, len(result.seeds)) == ("FAILED", 8)
@@ -126,11 +135,28 @@ def test_seeds_that_all_give_one_accuracy_fail_for_the_seed_is_not_used():
     assert result.as_dict()["metrics"][0]["high"] is None
 
 
-def test_seeds_that_agree_in_a_finer_metric_add_seeds():
-    margin = Margin("averaged", "digit 1", 0.01, 0.005, "a test")
+@pytest.mark.parametrize("metric", ["accuracy", "digit 1"])
+def test_seeds_that_agree_in_an_accuracy_add_seeds(metric):
+    margin = Margin("averaged", metric, 0.01, 0.005, "a test")
     reading = read(margin, np.full(8, 0.99), np.random.default_rng(0).normal(0.99, 0.001, 50), 0.003, 1e-5)
     assert (reading.status, reading.high) == ("undecided", math.inf)
     assert reading.verdict().measured is None
+    assert "all 8 seeds gave 0.99, so their spread is not known" in reading.finding
+
+
+@pytest.mark.parametrize("margin", MARGINS)
+@pytest.mark.parametrize("old", [[0.97] * 9, [0.97]])
+def test_an_accepted_state_without_spread_is_what_is_blamed(margin, old):
+    reading = read(margin, np.random.default_rng(0).normal(0.97, 0.001, 8), np.array(old), 0.003, 1e-5)
+    assert reading.status == "undecided"
+    assert f"all {len(old)} accepted seeds gave 0.97, so nothing can be held against them" in reading.finding
+    assert reading.finding.endswith("accept others: mnistlab baseline accept")
+
+
+def test_a_metric_that_is_not_finite_is_not_judged():
+    for arms in itertools.permutations([np.array([0.97, 0.98, math.nan]), np.array([0.97, 0.98, 0.99])]):
+        with pytest.raises(MnistlabError, match=r"bounds nan and nan, margin 0\.001: need low <= high"):
+            read(MARGINS[0], *arms, 0.003, 1e-5)
 
 
 def test_a_metric_that_the_baseline_lacks_is_an_error():

@@ -15,7 +15,7 @@ ONE = Evaluation(np.eye(10, dtype=np.float32), np.arange(10, dtype=np.uint8))
 MARGINS = (Margin("averaged", "accuracy", 0.001, 0.0075, ""), Margin("final", "loss", 0.012, 0.003, ""))
 DROPS = drops_to(0.001)
 RATES = {"margin": 0.001, "budget": 32, "drops": DROPS, "curve": [min(1.0, 12 * drop / 0.025) for drop in DROPS]}
-OTHERS = {name: {"curve": [0.1] * len(DROPS)} for name in ("threshold", "McNemar", "final weights")}
+OTHERS = {name: {"drops": DROPS, "curve": [0.1] * len(DROPS)} for name in ("threshold", "McNemar", "final weights")}
 
 
 def drawn(count, sd, seed=0):
@@ -58,7 +58,7 @@ def comparison(wrong):
     labels = np.arange(500).astype(np.uint8) % 10
     probabilities = np.full((500, 10), 0.02, np.float32)
     probabilities[np.arange(500), np.where(np.arange(500) < wrong, (labels + 1) % 10, labels)] = 0.82
-    return Comparison(Evaluation(probabilities, labels), labels)
+    return Comparison(Evaluation(probabilities, labels), labels, np.full(500, 200, np.uint8))
 
 
 def test_paired_table_has_all_four_counts():

@@ -1,6 +1,8 @@
 """A trial is a run of the suite in a process that runs many: what it says, and that nothing is left for the next."""
 
 import gc
+import os
+import pickle
 import sys
 import textwrap
 import types
@@ -10,6 +12,7 @@ import pytest
 
 from mnistlab import trial
 from mnistlab.data import Dataset
+from mnistlab.errors import MnistlabError
 from mnistlab.lane import SpentError
 from mnistlab.trial import Runner
 
@@ -20,28 +23,43 @@ SUITE = """
 
     def test_a_case_holds(judge, dataset):
         judge("test accuracy", 0.98)
-        assert dataset.source == "kept"
+        assert dataset.sha256 == "0" * 64
 
     @pytest.mark.parametrize("case", ["one", "two"])
     def test_cases(judge, pipeline, case):
         assert case != "two" or pipeline.prepare_labels(np.zeros(1, np.uint8))[0, 0] == 1, "the label is another"
 
-    def test_is_not_judged(judge):
-        pytest.skip("no reason")
+    def test_is_not_judged(judge, pipeline):
+        pytest.skip("no reason" if type(pipeline.pipeline).__name__ == "Shifted" else "not asked: of no use")
 
     def test_other_process(judge, elsewhere):
         assert elsewhere(os.getpid) != os.getpid()
 """
 PIPELINE = """
+    import dataclasses
+    import os
     import numpy as np
     from mnistlab import behaviour
+    from mnistlab.errors import NotJudgedError
     from mnistlab.pipeline import Pipeline
 
-    class Shifted(Pipeline):
+    class Modest(Pipeline):
+        spec = dataclasses.replace(Pipeline.spec, bounds=(Pipeline.spec.bound("test accuracy"),))
+
+    class Shifted(Modest):
         def prepare_labels(self, labels):
             return np.roll(super().prepare_labels(labels), 1, axis=1)
 
-    class Careless(Pipeline):
+    class Half(Modest):
+        def prepare_labels(self, labels):
+            raise NotJudgedError("there is no gate")
+
+    class Asking(Modest):
+        def prepare_labels(self, labels):
+            assert os.environ["MNISTLAB_DATA"] == os.path.dirname(os.path.abspath(__file__))
+            return super().prepare_labels(labels)
+
+    class Careless(Modest):
         def prepare_labels(self, labels):
             behaviour.SURE = 0.5
             return super().prepare_labels(labels)
@@ -74,7 +92,7 @@ def run(tmp_path, monkeypatch, modules):
     monkeypatch.setattr(trial.suite, "folder", lambda: quality)
     monkeypatch.setattr(trial, "Lane", lambda: lambda function, item: b"I0\n.")
     images, labels = np.zeros((2, 28, 28), np.uint8), np.zeros(2, np.uint8)
-    dataset = Dataset("mnist", "kept", "0" * 64, images, labels, images, labels)
+    dataset = Dataset("mnist", str(tmp_path), "0" * 64, images, labels, images, labels)
     gc.freeze()  # pytest collects garbage five times at its end: it need not look through all that was here before
     yield lambda name, *further: Runner({"seed": 0}, dataset, further)((name, f"{tmp_path / 'mine.py'}:{name}"))
     gc.unfreeze()
@@ -105,6 +123,34 @@ def test_what_a_pipeline_changes_in_mnistlab_is_noticed_and_its_process_spent(ru
         run("Careless")
     assert caught.value.result.traces == ("mnistlab.behaviour: mnistlab.behaviour.SURE",)
     assert caught.value.result.status == "passed"
+
+
+def test_a_twin_has_not_passed_where_something_was_not_judged(run):
+    found = run("Half")
+    assert found.status == "not judged whole"
+    assert "there is no gate" in found.message
+    assert "failed" not in found.checks.values()
+
+
+@pytest.mark.parametrize("before", ["elsewhere", None])
+def test_a_pipeline_that_looks_for_the_data_finds_that_of_the_trial(run, monkeypatch, before):
+    monkeypatch.delenv("MNISTLAB_DATA", raising=False)
+    if before:
+        monkeypatch.setenv("MNISTLAB_DATA", before)
+    assert run("Asking").status == "passed"
+    assert os.environ.get("MNISTLAB_DATA") == before
+
+
+def test_a_runner_does_not_arrive_where_something_else_was_accepted(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "baselines").mkdir()
+    (tmp_path / "baselines" / "seed-own.json").write_text("old")
+    content = pickle.dumps(Runner({"seed": 3}, types.SimpleNamespace(name="own"), ("-x",)))
+    assert pickle.loads(content).settings == {"seed": 3}
+    (tmp_path / "baselines" / "seed-own.json").write_text("new")
+    message = r"what was accepted on own has hash \w{12}, required \w{12} as .*; bring the folder baselines there"
+    with pytest.raises(MnistlabError, match=message):
+        pickle.loads(content)
 
 
 def test_a_pipeline_that_is_not_there_is_an_error_and_not_a_pass(run):
