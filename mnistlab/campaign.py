@@ -13,10 +13,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from mnistlab import fingerprint
+from mnistlab import faults, fingerprint
 from mnistlab.errors import MnistlabError
+from mnistlab.faults import Entry
 from mnistlab.lane import DiedError
-from mnistlab.tally import Entry, Tally
+from mnistlab.tally import Tally
 from mnistlab.trial import Runner, Trial
 from mnistlab.workers import Place, Pool, opened
 
@@ -34,7 +35,7 @@ def command(options: argparse.Namespace) -> int:
     """Run the campaign, or list what it would try; 0 if every fault was caught and every twin passed."""
     from mnistlab import campaign_page
 
-    entries = chosen(catalogue(), [*options.only, *(SAMPLE if options.sample else ())])
+    entries = chosen([*faults.ENTRIES.values()], [*options.only, *(SAMPLE if options.sample else ())])
     if options.list:
         print(listed(entries))
         return 0
@@ -57,14 +58,6 @@ def command(options: argparse.Namespace) -> int:
     print("\n".join(tally.sentences()))
     print(f"Page: {campaign_page.write(tally, about(runner), folder, options.docs)}")
     return 0 if tally.well else 1
-
-
-def catalogue() -> list[Entry]:
-    """Return every fault in the order of the parts of a pipeline, and behind them the twins."""
-    from mnistlab.faults import CATALOGUE, TWINS, reference_of
-
-    faults = [Entry(f.name, reference_of(f.name), f.how, f.source, f.expected) for f in CATALOGUE.values()]
-    return faults + [Entry(twin.name, reference_of(twin.name), twin.how) for twin in TWINS.values()]
 
 
 def chosen(entries: Sequence[Entry], names: Sequence[str]) -> list[Entry]:

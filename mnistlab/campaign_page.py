@@ -8,8 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 
+from mnistlab.faults.catalogue import Entry
 from mnistlab.record import write_atomically
-from mnistlab.tally import Entry, Tally, is_caught_by, is_expected
+from mnistlab.tally import Tally, is_caught_by, is_expected
 from mnistlab.trial import Trial
 
 Row = tuple[Entry, Trial]

@@ -7,35 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from mnistlab.faults.catalogue import Entry
 from mnistlab.trial import CAUGHT, Trial
 
 BARE = 0.97
 """What most would assert of MNIST, and nothing else."""
 SCHEMA = 1
-
-
-@dataclass(frozen=True)
-class Entry:
-    """What a campaign tries: a fault, or a healthy twin, of which no check is expected to fail.
-
-    Attributes
-    ----------
-    name, reference : str
-        For people, and for ``--pipeline``.
-    how, source, expected : str
-        As in the catalogue; a twin has neither source nor expected check.
-    """
-
-    name: str
-    reference: str
-    how: str
-    source: str = ""
-    expected: str = ""
-
-    @property
-    def is_fault(self) -> bool:
-        """Whether the suite must catch it."""
-        return bool(self.expected)
 
 
 @dataclass(frozen=True)

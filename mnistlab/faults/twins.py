@@ -1,7 +1,5 @@
 """Healthy twins: the published recipe, written as somebody else would write it."""
 
-from __future__ import annotations
-
 import functools
 import math
 from concurrent.futures import ThreadPoolExecutor
