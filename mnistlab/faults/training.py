@@ -187,3 +187,13 @@ class AveragedWeightsReturned(Loop):
         history = super().run(model, training, validation, orders, size)
         model.set_weights(history["averaged_weights"])
         return history
+
+
+@fault("fit-changes-its-input", "practice", "test_fit_leaves_its_images_and_labels_as_they_are")
+class FitChangesItsInput(Loop):
+    """Images and labels are shuffled where they stand, and the caller's arrays with them."""
+
+    def fit(self, model: Any, images: Array, labels: Array, *, seed: int, epochs: int | None = None) -> engine.History:
+        for rows in (images, labels):
+            np.random.default_rng(seed).shuffle(rows[: self.spec.trained_on(len(rows))])  # both in the same way
+        return super().fit(model, images, labels, seed=seed, epochs=epochs)

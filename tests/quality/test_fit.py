@@ -42,6 +42,13 @@ def differing(weights, others):
     return sum(not np.array_equal(a, b) for a, b in zip(weights, others, strict=True))
 
 
+def test_fit_leaves_its_images_and_labels_as_they_are(pipeline, small, seed):
+    images, labels = small[0].copy(), small[1].copy()  # that can be written to
+    pipeline.fit(pipeline.build(seed), images, labels, seed=seed, epochs=1)
+    changed = sum(not np.array_equal(*pair) for pair in ((images, small[0]), (labels, small[1])))
+    assert not changed, "fit changes the arrays that it is given, which others read as well: let it copy them"
+
+
 def test_nothing_is_learnt_from_permuted_labels(judge, pipeline, prepared, small, seed):
     judge.asked("accuracy after training on permuted labels")
     others = slice(-len(prepared.train_images) // 6, None)  # at the end, where no training looks
