@@ -1,6 +1,7 @@
 """The catalogue is whole, and each fault has its one defect; that the suite sees it is what `mnistlab faults` shows."""
 
 import ast
+import pickle
 import re
 from types import SimpleNamespace
 
@@ -12,6 +13,7 @@ from mnistlab.evaluate import Evaluation
 from mnistlab.faults import CATALOGUE, ENTRIES, EXCUSED, TWINS
 from mnistlab.faults.architecture import _Built
 from mnistlab.faults.loop import Loop
+from mnistlab.faults.twins import BatchesOnFourThreads
 from mnistlab.pipeline import Pipeline
 from mnistlab.suite import folder
 
@@ -50,6 +52,12 @@ def names_in_the_suite():
 def test_the_catalogue_is_as_large_as_it_must_be():
     assert len(CATALOGUE) >= 45
     assert len(TWINS) >= 10
+    assert [entry.is_fault for entry in ENTRIES.values()] == [True] * len(CATALOGUE) + [False] * len(TWINS)
+
+
+def test_every_pipeline_travels_to_another_process():
+    for entry in ENTRIES.values():
+        assert type(pickle.loads(pickle.dumps(entry.pipeline()))) is entry.pipeline
 
 
 @pytest.mark.parametrize("name", ENTRIES)
@@ -169,6 +177,13 @@ def test_a_training_in_parts_is_the_published_one():
         weights.append(model.get_weights())
     for ours, theirs in zip(*weights, strict=True):
         np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_twin_whose_threads_look_images_up_keeps_their_order():
+    order = RNG.permutation(COUNT).astype(np.int32)
+    images, labels = BatchesOnFourThreads().shuffled((PREPARED, ONES), order)
+    np.testing.assert_array_equal(images, PREPARED[order])
+    np.testing.assert_array_equal(labels, ONES[order])
 
 
 def test_a_model_in_parts_is_the_published_one():
