@@ -60,7 +60,7 @@ variants(__name__, _Prepared, (
      {"images": lambda self, x: x * 2 - 1}),
     ("clipped", "practice", STEPS, "Contrast is stretched until light greys are white.",
      {"images": lambda self, x: (x * 1.25).clip(0, 1)}),
-    ("inverted", "practice", ENDS, "Black on white, as on paper.", {"images": lambda self, x: 1 - x}),
+    ("inverted", "jadeocr/jadeocr#1", ENDS, "Black on white, as on paper.", {"images": lambda self, x: 1 - x}),
     ("transposed-on-both-sides", "tensorflow/datasets#812", PIXEL,
      "Rows and columns are exchanged, as in EMNIST's files.", {"images": lambda self, x: x.transpose(0, 2, 1)}),
     ("mirrored-on-both-sides", "bernardosulzbach/self-organizing-tree-models#5", PIXEL,

@@ -157,7 +157,7 @@ variants(__name__, Loop, (
 # fmt: on
 
 
-@fault("history-of-another-run", "practice", HISTORY)
+@fault("history-of-another-run", "andreped/super-ml-pets#29", HISTORY)
 class HistoryOfAnotherRun(Loop):
     """A variable still holds the history of the run before."""
 
