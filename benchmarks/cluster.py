@@ -12,8 +12,9 @@ import time
 
 from distributed import LocalCluster
 
-from mnistlab.campaign import SAMPLE, catalogue, chosen
+from mnistlab.campaign import SAMPLE, chosen
 from mnistlab.data import load_dataset
+from mnistlab.faults import ENTRIES
 from mnistlab.trial import Runner
 from mnistlab.workers import Place, opened
 
@@ -28,7 +29,7 @@ def main() -> None:
     options = parser.parse_args()
     dataset = load_dataset(options.dataset, options.mnist_data)
     runner = Runner({"dataset": dataset.name, "seed": 0}, dataset, () if options.full else ("-x",))
-    works = [(entry.name, entry.reference) for entry in chosen(catalogue(), SAMPLE) if entry.is_fault]
+    works = [(entry.name, entry.reference) for entry in chosen([*ENTRIES.values()], SAMPLE) if entry.is_fault]
     for count in (1, 2):
         with (
             LocalCluster(n_workers=count, threads_per_worker=1, dashboard_address=None) as cluster,

@@ -14,12 +14,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from mnistlab import fingerprint
+from mnistlab import faults, fingerprint
 from mnistlab.errors import MnistlabError
+from mnistlab.faults import Entry
 from mnistlab.lane import DiedError
 from mnistlab.record import check_writable
 from mnistlab.report import table
-from mnistlab.tally import Entry, Tally
+from mnistlab.tally import Tally
 from mnistlab.trial import Runner, Trial
 from mnistlab.workers import Place, Pool, available_cores, opened
 
@@ -37,7 +38,7 @@ TWIN_WEIGHT = 6
 
 def command(options: argparse.Namespace) -> int:
     """Run the campaign, or list what it would try; 0 if every fault was caught and every twin passed."""
-    entries = chosen(catalogue(), [*options.only, *(SAMPLE if options.sample else ())])
+    entries = chosen([*faults.ENTRIES.values()], [*options.only, *(SAMPLE if options.sample else ())])
     if options.list:
         print(listed(entries))
         return 0
@@ -71,14 +72,6 @@ def _refuse_unwritable(option: str, folder: Path, *names: str) -> None:
     except OSError as error:
         what = f"{error.filename or folder}: {error.strerror}"
         raise MnistlabError(f"{what}; name a folder with {option} that can be written") from error
-
-
-def catalogue() -> list[Entry]:
-    """Return every fault in the order of the parts of a pipeline, and behind them the twins."""
-    from mnistlab.faults import CATALOGUE, TWINS, reference_of
-
-    faults = [Entry(f.name, reference_of(f.name), f.how, f.source, f.expected) for f in CATALOGUE.values()]
-    return faults + [Entry(twin.name, reference_of(twin.name), twin.how) for twin in TWINS.values()]
 
 
 def chosen(entries: Sequence[Entry], names: Sequence[str]) -> list[Entry]:

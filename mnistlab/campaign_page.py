@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from mnistlab.faults import EXCUSED
+from mnistlab.faults.catalogue import Entry
 from mnistlab.plots import png
 from mnistlab.plots_campaign import kill_matrix
 from mnistlab.record import write_atomically
-from mnistlab.tally import Entry, Tally, is_caught_by, is_expected
+from mnistlab.tally import Tally, is_caught_by, is_expected
 from mnistlab.trial import Trial
 
 Row = tuple[Entry, Trial]

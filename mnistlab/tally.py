@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
+from mnistlab.faults.catalogue import Entry
 from mnistlab.trial import CAUGHT, Trial
 
 BARE = 0.97
@@ -14,30 +15,6 @@ BARE = 0.97
 SCHEMA = 1
 RAISED = re.compile(r"\b(prepare_images|prepare_labels|build|fit|predict) raised \w+: ")
 """What a message says if a method did, see `mnistlab.subject`."""
-
-
-@dataclass(frozen=True)
-class Entry:
-    """What a campaign tries: a fault, or a healthy twin, of which no check is expected to fail.
-
-    Attributes
-    ----------
-    name, reference : str
-        For people, and for ``--pipeline``.
-    how, source, expected : str
-        As in the catalogue; a twin has neither source nor expected check.
-    """
-
-    name: str
-    reference: str
-    how: str
-    source: str = ""
-    expected: str = ""
-
-    @property
-    def is_fault(self) -> bool:
-        """Whether the suite must catch it."""
-        return bool(self.expected)
 
 
 class Tally:

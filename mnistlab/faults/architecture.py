@@ -1,14 +1,11 @@
 """Faults of the model: its layers, its initial weights, and what it is compiled with."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
-from types import MappingProxyType
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from mnistlab.faults.catalogue import changed, fault
+from mnistlab.faults.catalogue import fault, variants
 from mnistlab.pipeline import CLASSES, Pipeline
 
 LAYERS = "test_layers_are_the_specified_ones"
@@ -36,7 +33,7 @@ class _Built(Pipeline):
     biases, frozen, penalty = (True, True), False, None
     initializer: Part = ("GlorotUniform", {})
     optimizer, factor = "Adam", 1.0  # of the spec's learning rate
-    settings: Mapping[str, float] = MappingProxyType({})
+    settings: Mapping[str, float] = {}
     metric: Part = ("CategoricalAccuracy", {})
     loss: Part = ("CategoricalCrossentropy", {})
 
@@ -51,7 +48,7 @@ class _Built(Pipeline):
         shared = {"kernel_regularizer": self.penalty}
         dense = keras.layers.Dense
         before, between = (
-            [getattr(keras.layers, kind)(**options) for kind, options in more] for more in (self.before, self.between)
+            [getattr(keras.layers, kind)(**given) for kind, given in more] for more in (self.before, self.between)
         )
         hidden = dense(self.units, self.activation, kernel_initializer=first, use_bias=self.biases[0], **shared)
         hidden.trainable = not self.frozen
@@ -64,110 +61,71 @@ class _Built(Pipeline):
         return model
 
 
-Units127 = fault("127-units", "practice", LAYERS)(
-    changed(_Built, "Off by one: a count is taken for a last index.", units=127)
-)
-Units256 = fault("256-units", "practice", LAYERS)(changed(_Built, "The width of another experiment.", units=256))
-Tanh = fault("tanh", "ACH mild", LAYERS)(changed(_Built, "An activation from older code.", activation="tanh"))
-HardSigmoid = fault("hard-sigmoid", "ACH gross", LAYERS)(
-    changed(_Built, "An activation that is flat where most inputs are.", activation="hard_sigmoid")
-)
-NoActivation = fault("missing-activation", "ARM gross", LAYERS)(
-    changed(_Built, "Dense without an activation is linear.", activation="linear")
-)
-LinearOutput = fault("linear-output", "ARM mild", LAYERS)(
-    changed(_Built, "Logits, as a loss that is told from_logits wants them.", output="linear")
-)
-SigmoidOutput = fault("sigmoid-output", "practice", LAYERS)(
-    changed(_Built, "The output of an example with two classes.", output="sigmoid")
-)
-TanhOfPixels = fault("activation-added", "AAL mild", LAYERS)(
-    changed(_Built, "An activation behind the pixels.", before=[("Activation", {"activation": "tanh"})])
-)
-SoftmaxOfPixels = fault("softmax-added", "AAL gross", LAYERS)(
-    changed(_Built, "The softmax behind the wrong layer, too.", before=[("Activation", {"activation": "softmax"})])
-)
-ExtraLayer = fault("extra-layer", "practice", LAYERS)(
-    changed(
-        _Built, "The cell that adds a layer is run twice.", between=[("Dense", {"units": 128, "activation": "relu"})]
-    )
-)
-Rescaled = fault("scaled-in-the-model-too", "Piyush-Sharma788/PixelTruth#124", LAYERS)(
-    changed(_Built, "The model scales, and so does the preparation.", before=[("Rescaling", {"scale": 1 / 255})])
-)
-Dropout = fault("dropout-added", "practice", LAYERS)(
-    changed(_Built, "A dropout from a larger model.", between=[("Dropout", {"rate": 0.5})])
-)
-OneBias = fault("no-bias-in-the-output", "WRB mild", PARAMETERS)(
-    changed(_Built, "The output's bias is left out, as where classes are even.", biases=(True, False))
-)
-NoBias = fault("no-bias", "WRB gross", PARAMETERS)(
-    changed(_Built, "Biases are switched off, as before a batch normalisation.", biases=(False, False))
-)
-Frozen = fault("frozen-layer", "practice", TRAINED)(
-    changed(_Built, "A layer stays frozen after a transfer.", frozen=True)
-)
-WeakPenalty = fault("weak-regularisation", "RAW mild", PENALTY)(
-    changed(_Built, "A little L2 is left from an experiment.", penalty={"class_name": "L2", "config": {"l2": 1e-5}})
-)
-StrongPenalty = fault("strong-regularisation", "RAW gross", PENALTY)(
-    changed(_Built, "L2 at Keras's default strength, 0.01.", penalty="l2")
-)
-HeUniform = fault("he-initialisation", "WCI mild", INITIAL)(
-    changed(_Built, "An initialisation meant for ReLU, in all layers.", initializer=("HeUniform", {}))
-)
-HugeWeights = fault("huge-initialisation", "WCI gross", INITIAL)(
-    changed(_Built, "Standard normal, whatever the inputs.", initializer=("RandomNormal", {"stddev": 1.0}))
-)
-ZeroWeights = fault("zero-initialisation", "WCI gross", INITIAL)(
-    changed(_Built, "All units start the same, and stay so.", initializer=("RandomNormal", {"stddev": 0.0}))
-)
-Unseeded = fault("unseeded-initialisation", "practice", SEED)(
-    changed(_Built, "The seed does not reach the initializers.", initializer=("GlorotUniform", {"seed": None}))
-)
-SameSeed = fault("same-seed-always", "practice", SEED)(
-    changed(_Built, "The seed is a constant somewhere.", initializer=("GlorotUniform", {"seed": 42}))
-)
-DoubleRate = fault("learning-rate-doubled", "HLR mild", RATE)(
-    changed(_Built, "A rate that was scaled up for two machines.", factor=2.0)
-)
-HalfRate = fault("learning-rate-halved", "HLR mild", RATE)(changed(_Built, "A rate out of caution.", factor=0.5))
-TenfoldRate = fault("learning-rate-tenfold", "HLR gross", RATE)(
-    changed(_Built, "A zero is missing: 0.01.", factor=10.0)
-)
-RMSprop = fault("rmsprop", "OCH mild", OPTIMIZER)(
-    changed(_Built, "Keras's default, of a compile without optimizer.", optimizer="RMSprop")
-)
-SGD = fault("sgd", "OCH gross", OPTIMIZER)(changed(_Built, "Plain descent at Adam's rate.", optimizer="SGD"))
-Clipped = fault("gradients-clipped", "OCG mild", SETTINGS)(
-    changed(_Built, "Clipped by norm, as in a recurrent network.", settings={"clipnorm": 0.1})
-)
-ClippedToNothing = fault("gradients-clipped-to-nothing", "OCG gross", SETTINGS)(
-    changed(_Built, "The exponent of the clipping value is wrong.", settings={"clipvalue": 1e-9})
-)
-WeightDecay = fault("weight-decay", "practice", SETTINGS)(
-    changed(
-        _Built, "Decay set on the optimizer, where no look at the layers finds it.", settings={"weight_decay": 0.01}
-    )
-)
-BinaryCrossentropy = fault("binary-cross-entropy", "LCH mild", LOSS)(
-    changed(_Built, "Ten yes-or-no questions in place of one of ten.", loss=("BinaryCrossentropy", {}))
-)
-AbsoluteError = fault("mean-absolute-error", "LCH gross", LOSS)(
-    changed(_Built, "The loss of a regression.", loss=("MeanAbsoluteError", {}))
-)
-LabelSmoothing = fault("label-smoothing", "practice", LOSS)(
-    changed(_Built, "Under the same name, smoothed.", loss=("CategoricalCrossentropy", {"label_smoothing": 0.05}))
-)
-LossOfLogits = fault("loss-of-logits", "practice", LOSS)(
-    changed(_Built, "from_logits, behind a softmax.", loss=("CategoricalCrossentropy", {"from_logits": True}))
-)
-BinaryAccuracy = fault("binary-accuracy", "practice", METRIC)(
-    changed(_Built, "Called accuracy, but ignorance scores 90 %.", metric=("BinaryAccuracy", {}))
-)
+# fmt: off
+variants(__name__, _Built, (
+    ("127-units", "practice", LAYERS, "Off by one: a count is taken for a last index.", {"units": 127}),
+    ("256-units", "practice", LAYERS, "The width of another experiment.", {"units": 256}),
+    ("tanh", "ACH mild", LAYERS, "An activation from older code.", {"activation": "tanh"}),
+    ("hard-sigmoid", "ACH gross", LAYERS, "An activation that is flat where most inputs are.",
+     {"activation": "hard_sigmoid"}),
+    ("missing-activation", "ARM gross", LAYERS, "Dense without an activation is linear.", {"activation": "linear"}),
+    ("linear-output", "ARM mild", LAYERS, "Logits, as a loss that is told from_logits wants them.",
+     {"output": "linear"}),
+    ("sigmoid-output", "hunkim/DeepLearningZeroToAll#51", LAYERS, "The output of an example with two classes.",
+     {"output": "sigmoid"}),
+    ("activation-added", "AAL mild", LAYERS, "An activation behind the pixels.",
+     {"before": [("Activation", {"activation": "tanh"})]}),
+    ("softmax-added", "AAL gross", LAYERS, "The softmax behind the wrong layer, too.",
+     {"before": [("Activation", {"activation": "softmax"})]}),
+    ("extra-layer", "philipjball/OffCon3#2", LAYERS, "The cell that adds a layer is run twice.",
+     {"between": [("Dense", {"units": 128, "activation": "relu"})]}),
+    ("scaled-in-the-model-too", "Priyanshu-byte-coder/devtrack#927", LAYERS,
+     "The model scales, and so does the preparation.", {"before": [("Rescaling", {"scale": 1 / 255})]}),
+    ("dropout-added", "practice", LAYERS, "A dropout from a larger model.", {"between": [("Dropout", {"rate": 0.5})]}),
+    ("no-bias-in-the-output", "WRB mild", PARAMETERS, "The output's bias is left out, as where classes are even.",
+     {"biases": (True, False)}),
+    ("no-bias", "WRB gross", PARAMETERS, "Biases are switched off, as before a batch normalisation.",
+     {"biases": (False, False)}),
+    ("frozen-layer", "harvitronix/five-video-classification-methods#26", TRAINED,
+     "A layer stays frozen after a transfer.", {"frozen": True}),
+    ("weak-regularisation", "RAW mild", PENALTY, "A little L2 is left from an experiment.",
+     {"penalty": {"class_name": "L2", "config": {"l2": 1e-5}}}),
+    ("strong-regularisation", "RAW gross", PENALTY, "L2 at Keras's default strength, 0.01.", {"penalty": "l2"}),
+    ("he-initialisation", "WCI mild", INITIAL, "An initialisation meant for ReLU, in all layers.",
+     {"initializer": ("HeUniform", {})}),
+    ("huge-initialisation", "WCI gross", INITIAL, "Standard normal, whatever the inputs.",
+     {"initializer": ("RandomNormal", {"stddev": 1.0})}),
+    ("zero-initialisation", "WCI gross", INITIAL, "All units start the same, and stay so.",
+     {"initializer": ("RandomNormal", {"stddev": 0.0})}),
+    ("unseeded-initialisation", "shenweichen/DeepCTR#255", SEED, "The seed does not reach the initializers.",
+     {"initializer": ("GlorotUniform", {"seed": None})}),
+    ("same-seed-always", "zsyOAOA/InvSR#3", SEED, "The seed is a constant somewhere.",
+     {"initializer": ("GlorotUniform", {"seed": 42})}),
+    ("learning-rate-doubled", "HLR mild", RATE, "A rate that was scaled up for two machines.", {"factor": 2.0}),
+    ("learning-rate-halved", "HLR mild", RATE, "A rate out of caution.", {"factor": 0.5}),
+    ("learning-rate-tenfold", "HLR gross", RATE, "A zero is missing: 0.01.", {"factor": 10.0}),
+    ("rmsprop", "OCH mild", OPTIMIZER, "Keras's default, of a compile without optimizer.", {"optimizer": "RMSprop"}),
+    ("sgd", "OCH gross", OPTIMIZER, "Plain descent at Adam's rate.", {"optimizer": "SGD"}),
+    ("gradients-clipped", "OCG mild", SETTINGS, "Clipped by norm, as in a recurrent network.",
+     {"settings": {"clipnorm": 0.1}}),
+    ("gradients-clipped-to-nothing", "OCG gross", SETTINGS, "The exponent of the clipping value is wrong.",
+     {"settings": {"clipvalue": 1e-9}}),
+    ("weight-decay", "PrimeIntellect-ai/prime-rl#2422", SETTINGS,
+     "Decay set on the optimizer, where no look at the layers finds it.", {"settings": {"weight_decay": 0.01}}),
+    ("binary-cross-entropy", "LCH mild", LOSS, "Ten yes-or-no questions in place of one of ten.",
+     {"loss": ("BinaryCrossentropy", {})}),
+    ("mean-absolute-error", "LCH gross", LOSS, "The loss of a regression.", {"loss": ("MeanAbsoluteError", {})}),
+    ("label-smoothing", "practice", LOSS, "Under the same name, smoothed.",
+     {"loss": ("CategoricalCrossentropy", {"label_smoothing": 0.05})}),
+    ("loss-of-logits", "nfmcclure/tensorflow_cookbook#86", LOSS, "from_logits, behind a softmax.",
+     {"loss": ("CategoricalCrossentropy", {"from_logits": True})}),
+    ("binary-accuracy", "frlim/data2040_final#1", METRIC, "Called accuracy, but ignorance scores 90 %.",
+     {"metric": ("BinaryAccuracy", {})}),
+))
+# fmt: on
 
 
-@fault("schedule-too-short", "practice", RATE)
+@fault("schedule-too-short", "NovaSky-AI/SkyRL#873", RATE)
 class ScheduleTooShort(Pipeline):
     """A cosine schedule, its steps counted for another batch size, is at 0 long before the end."""
 

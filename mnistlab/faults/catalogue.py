@@ -1,8 +1,13 @@
-"""What a fault and a healthy twin are, and how a pipeline is entered as one."""
+"""What a fault and a healthy twin are, and how a pipeline is entered as one.
 
-from __future__ import annotations
+The source of a fault is the operator of DeepCrime that makes it, with its strength ("HLR mild"), or an issue or pull
+request on GitHub that describes it ("owner/repository#1"): the same defect, seldom the same code, and what the thread
+says was read, not run. "practice" is neither: a defect known from work, for which no such thread was found.
+"""
 
-from collections.abc import Callable, Iterable, Iterator
+import importlib
+import sys
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, TypeAlias, TypeVar
@@ -11,67 +16,60 @@ from mnistlab.pipeline import Pipeline
 
 Subject: TypeAlias = type[Pipeline]
 Kind = TypeVar("Kind", bound=Subject)
+Row: TypeAlias = tuple[str, str, str, str, Mapping[str, Any]]
+"""A fault: its name, source, expected check, how it happens, and the attributes or methods that differ from a base."""
 
 
 @dataclass(frozen=True)
-class Fault:
-    """A pipeline with exactly one defect.
+class Entry:
+    """A fault: a pipeline with exactly one defect. Or a healthy twin: one that is written differently and right."""
 
-    Parameters
-    ----------
-    name : str
-        In kebab-case; unique.
-    pipeline : type
-        The subclass of `Pipeline` that has the defect. It keeps the published spec.
-    how : str
-        One line: how it happens in real code.
-    source : str
-        The operator of DeepCrime with its strength ("HLR mild"), an issue on GitHub where it happened
-        ("owner/repository#1"), or "practice".
-    expected : str
-        The test of the suite whose message names the cause, with its parameter if that matters.
-    """
+    name: str  # in kebab-case; unique
+    reference: str  # for --pipeline: "mnistlab.faults.module:Class"
+    how: str  # one line: how it happens in real code; of a twin, how it differs
+    source: str = ""  # see above
+    expected: str = ""  # the test of the suite whose message names the cause, with its parameter if that matters
 
-    name: str
-    pipeline: Subject
-    how: str
-    source: str
-    expected: str
+    @property
+    def is_fault(self) -> bool:
+        """Whether the suite must catch it."""
+        return bool(self.expected)
 
-
-@dataclass(frozen=True)
-class Twin:
-    """A pipeline that is written differently and right: name, pipeline, and how it differs."""
-
-    name: str
-    pipeline: Subject
-    how: str
+    @property
+    def pipeline(self) -> Subject:
+        """The class, a subclass of `Pipeline` that keeps the published spec."""
+        module, _, name = self.reference.partition(":")
+        kind: Subject = getattr(importlib.import_module(module), name)
+        return kind
 
 
 def fault(name: str, source: str, expected: str) -> Callable[[Kind], Kind]:
-    """Enter a pipeline as a fault; its docstring is how it happens. The parameters are those of `Fault`."""
-    return lambda kind: _enter(kind, Fault(name, kind, kind.__doc__ or "", source, expected))
+    """Enter a pipeline as a fault; its docstring is how it happens. The parameters are those of `Entry`."""
+
+    def enter(kind: Kind) -> Kind:
+        entry = Entry(name, f"{kind.__module__}:{kind.__name__}", kind.__doc__ or "", source, expected)
+        kind.entry = entry  # type: ignore[attr-defined]
+        return kind
+
+    return enter
 
 
 def twin(name: str) -> Callable[[Kind], Kind]:
     """Enter a pipeline as a healthy twin; its docstring is how it differs."""
-    return lambda kind: _enter(kind, Twin(name, kind, kind.__doc__ or ""))
+    return fault(name, "", "")
 
 
-def changed(base: Subject, how: str, **attributes: Any) -> Subject:
-    """Derive a pipeline that has other attributes or methods than its base, and a docstring."""
-    return type(base.__name__, (base,), {"__doc__": how, "__module__": base.__module__, **attributes})
+def variants(module: str, base: Subject, rows: Iterable[Row]) -> None:
+    """Make a fault of each row, a class of the module that is called as the fault: ``no-scaling``, ``NoScaling``."""
+    for name, source, expected, how, attributes in rows:
+        own = "".join(word.capitalize() for word in name.split("-"))
+        own = own if own.isidentifier() else f"_{own}"
+        kind = type(own, (base,), {"__doc__": how, "__module__": module, **attributes})
+        setattr(sys.modules[module], own, fault(name, source, expected)(kind))
 
 
-def entries(modules: Iterable[ModuleType]) -> Iterator[Fault | Twin]:
-    """Yield what was entered in modules, in the order in which it stands there; each class is called as there."""
-    for module in modules:
-        for name, kind in vars(module).items():
-            if isinstance(kind, type) and "entry" in vars(kind):
-                kind.__name__ = kind.__qualname__ = name
-                yield vars(kind)["entry"]
-
-
-def _enter(kind: Kind, entry: Fault | Twin) -> Kind:
-    kind.entry = entry  # type: ignore[attr-defined]
-    return kind
+def entries(*modules: ModuleType) -> dict[str, Entry]:
+    """Return what was entered in modules, by name, in the order in which it stands there."""
+    kinds = [kind for module in modules for kind in vars(module).values() if isinstance(kind, type)]
+    found: list[Entry] = [vars(kind)["entry"] for kind in kinds if "entry" in vars(kind)]
+    return {entry.name: entry for entry in found}

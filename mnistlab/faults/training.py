@@ -1,15 +1,14 @@
 """Faults of training: its length, order, batches, rate, randomness, and what it says and leaves behind."""
 
-from __future__ import annotations
-
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from mnistlab import engine
 from mnistlab.data import load_dataset
-from mnistlab.faults.catalogue import changed, fault
-from mnistlab.faults.loop import Array, Loop, Pair
+from mnistlab.faults.catalogue import fault, variants
+from mnistlab.faults.loop import Array, Loop, Pair, joined
 
 FRESH = "test_every_epoch_has_a_fresh_order"
 PLACE = "test_the_order_of_an_epoch_is_not_that_of_the_data"
@@ -25,80 +24,49 @@ SEEDED = "test_one_seed_trains_to_the_same_weights"
 HISTORY = "test_the_history_is_that_of_the_model"
 
 
-@fault("order-frozen", "practice", FRESH)
-class OrderFrozen(Loop):
-    """The images are shuffled once, before the first epoch."""
-
-    def order(self, seed: int, epoch: int, count: int) -> Array:
-        return super().order(seed, 0, count)
+def _buffered(_: Loop, seed: int, epoch: int, count: int) -> Array:
+    late = np.random.default_rng([seed, epoch]).exponential(1000, count)
+    return np.argsort(np.arange(count) + late).astype(np.int32)
 
 
-@fault("no-shuffling", "practice", FRESH)
-class NoShuffling(Loop):
-    """The images come in the order of the file."""
-
-    def order(self, seed: int, epoch: int, count: int) -> Array:
-        return np.arange(count, dtype=np.int32)
+def _whole_batches(loop: Loop, seed: int, epoch: int, count: int) -> Array:
+    size = loop.spec.batch_size
+    return engine.epoch_order(seed, epoch, count)[: count // size * size]
 
 
-@fault("shuffle-buffer-too-small", "IBM/graph2tac#95", PLACE)
-class SmallBuffer(Loop):
-    """A buffer of 1 000 images: an image hardly moves from its place in the file."""
-
-    def order(self, seed: int, epoch: int, count: int) -> Array:
-        late = np.random.default_rng([seed, epoch]).exponential(1000, count)
-        return np.argsort(np.arange(count) + late).astype(np.int32)
+def _times(factor: float) -> Callable[[Loop, int], int]:
+    return lambda loop, count: int(min(factor * loop.spec.batch_size, count))
 
 
-class _Sized(Loop):
-    """Trains with batches of another size."""
-
-    factor = 1.0
-
-    def size(self, count: int) -> int:
-        return int(min(self.factor * self.spec.batch_size, count))
-
-
-DoubleBatch = fault("batch-doubled", "HBS mild", BATCH)(changed(_Sized, "Chosen for two machines.", factor=2))
-HalfBatch = fault("batch-halved", "HBS mild", BATCH)(changed(_Sized, "Chosen for a small machine.", factor=0.5))
-HugeBatch = fault("batch-of-1024", "HBS gross", BATCH)(changed(_Sized, "Chosen for speed.", factor=32))
-NoBatches = fault("no-batches", "HDB gross", BATCH)(changed(_Sized, "All images in one step.", factor=np.inf))
-
-
-@fault("last-batch-dropped", "practice", ONCE)
-class LastBatchDropped(Loop):
-    """drop_remainder, for the sake of constant shapes."""
-
-    def order(self, seed: int, epoch: int, count: int) -> Array:
-        return super().order(seed, epoch, count)[: count // self.spec.batch_size * self.spec.batch_size]
-
-
-@fault("drawn-with-replacement", "practice", ONCE)
-class WithReplacement(Loop):
-    """Batches are drawn at random, so that an epoch misses a third of the images."""
-
-    def order(self, seed: int, epoch: int, count: int) -> Array:
-        return np.random.default_rng([seed, epoch]).integers(0, count, count, dtype=np.int32)
-
-
-@fault("epoch-short", "HNE mild", EPOCHS)
-class EpochShort(Loop):
-    """Epochs are counted from 1, and the last is left out."""
-
-    def rounds(self, epochs: int | None) -> int:
-        return max(super().rounds(epochs) - 1, 1)
-
-
-@fault("one-epoch-by-default", "HNE gross", LENGTH)
-class OneEpoch(Loop):
-    """The epochs of the configuration are not read, and a default of 1 is used."""
-
-    def rounds(self, epochs: int | None) -> int:
-        return epochs or 1
+# fmt: off
+variants(__name__, Loop, (
+    ("order-frozen", "kan-bayashi/ParallelWaveGAN#177", FRESH, "The images are shuffled once, before the first epoch.",
+     {"order": lambda self, seed, epoch, count: engine.epoch_order(seed, 0, count)}),
+    ("no-shuffling", "Deci-AI/super-gradients#416", FRESH, "The images come in the order of the file.",
+     {"order": lambda self, seed, epoch, count: np.arange(count, dtype=np.int32)}),
+    ("shuffle-buffer-too-small", "IBM/graph2tac#95", PLACE,
+     "A buffer of 1 000 images: an image hardly moves from its place in the file.", {"order": _buffered}),
+    ("batch-doubled", "HBS mild", BATCH, "Chosen for two machines.", {"size": _times(2)}),
+    ("batch-halved", "HBS mild", BATCH, "Chosen for a small machine.", {"size": _times(0.5)}),
+    ("batch-of-1024", "HBS gross", BATCH, "Chosen for speed.", {"size": _times(32)}),
+    ("no-batches", "HDB gross", BATCH, "All images in one step.", {"size": _times(np.inf)}),
+    ("last-batch-dropped", "TimDettmers/ConvE#2", ONCE, "drop_remainder, for the sake of constant shapes.",
+     {"order": _whole_batches}),
+    ("drawn-with-replacement", "tensorflow/skflow#50", ONCE,
+     "Batches are drawn at random, so that an epoch misses a third of the images.",
+     {"order": lambda self, seed, epoch, count:
+         np.random.default_rng([seed, epoch]).integers(0, count, count, dtype=np.int32)}),
+    ("epoch-short", "HNE mild", EPOCHS, "Epochs are counted from 1, and the last is left out.",
+     {"rounds": lambda self, epochs: max(Loop.rounds(self, epochs) - 1, 1)}),
+    ("one-epoch-by-default", "HNE gross", LENGTH,
+     "The epochs of the configuration are not read, and a default of 1 is used.",
+     {"rounds": lambda self, epochs: epochs or 1}),
+))
+# fmt: on
 
 
 @fault("validation-images-trained-on", "VRM mild", HELD_OUT)
-class NothingHeldOut(Loop):
+class ValidationImagesTrainedOn(Loop):
     """Validation images are validated on, but not held out."""
 
     def fit(self, model: Any, images: Array, labels: Array, *, seed: int, epochs: int | None = None) -> engine.History:
@@ -109,14 +77,14 @@ class NothingHeldOut(Loop):
 
 @fault("no-validation", "VRM gross", HISTORY)
 class NoValidation(Loop):
-    """Nothing is validated on; the history repeats the training's figures to have something to plot."""
+    """The history has training's figures in place of validation's, as where nothing is validated on."""
 
-    def fit(self, model: Any, images: Array, labels: Array, *, seed: int, epochs: int | None = None) -> engine.History:
-        history = super().fit(model, images, labels, seed=seed, epochs=epochs)
+    def run(self, model: Any, training: Pair, validation: Pair, orders: list[Array], size: int) -> engine.History:
+        history = super().run(model, training, validation, orders, size)
         return {**history, "val_loss": history["loss"], "val_accuracy": history["accuracy"]}
 
 
-@fault("first-part-held-out", "practice", HELD_OUT)
+@fault("first-part-held-out", "keras-team/keras#10571", HELD_OUT)
 class FirstPartHeldOut(Loop):
     """Two helpers split: one takes the validation images from the end, the other from the beginning."""
 
@@ -126,19 +94,13 @@ class FirstPartHeldOut(Loop):
         return super().fit(model, images, labels, seed=seed, epochs=epochs)
 
 
-@fault("validated-on-test-images", "practice", HISTORY)
-class ValidatedOnTest(Loop):
-    """The test set serves for validation, so that the best epoch is chosen by it."""
+@fault("validated-on-test-images", "thuml/Time-Series-Library#207", HISTORY)
+class ValidatedOnTestImages(Loop):
+    """The test set serves for validation."""
 
     def held_out(self, images: Array, labels: Array, count: int) -> Pair:
         test = load_dataset(self.spec.dataset)
         return self.prepare_images(test.test_images), self.prepare_labels(test.test_labels)
-
-
-def _joined(parts: list[engine.History]) -> engine.History:
-    """Make one history of those of the epochs."""
-    history = {key: [value for part in parts for value in part[key]] for key in parts[0]}
-    return {**history, "averaged_weights": parts[-1]["averaged_weights"]}
 
 
 class _Rates(Loop):
@@ -152,15 +114,17 @@ class _Rates(Loop):
         for epoch, order in enumerate(orders):
             model.optimizer.learning_rate = start * self.factor(epoch)
             parts.append(engine.train(model, training, validation, [order], size))
-        return _joined(parts)
+        return joined(parts)
 
 
-RateDecayed = fault("rate-decayed-to-nothing", "practice", LAST_RATE)(
-    changed(_Rates, "A decay that was meant for every tenth epoch.", factor=lambda self, epoch: 0.1**epoch)
-)
-RateOverridden = fault("rate-overridden", "HLR mild", FIRST_RATE)(
-    changed(_Rates, "Training sets a rate of its own, whatever was compiled.", factor=lambda self, epoch: 2.0)
-)
+# fmt: off
+variants(__name__, _Rates, (
+    ("rate-decayed-to-nothing", "Lornatang/SRGAN-PyTorch#1", LAST_RATE, "A decay that was meant for every tenth epoch.",
+     {"factor": lambda self, epoch: 0.1**epoch}),
+    ("rate-overridden", "HLR mild", FIRST_RATE, "Training sets a rate of its own, whatever was compiled.",
+     {"factor": lambda self, epoch: 2.0}),
+))
+# fmt: on
 
 
 @fault("compiled-again", "OCH gross", COMPILED)
@@ -172,8 +136,8 @@ class CompiledAgain(Loop):
         return super().run(model, training, validation, orders, size)
 
 
-@fault("only-the-last-layer-trained", "practice", "test_gradients_reach_every_parameter")
-class LastLayerOnly(Loop):
+@fault("only-the-last-layer-trained", "allenai/rslearn#199", "test_gradients_reach_every_parameter")
+class OnlyTheLastLayerTrained(Loop):
     """All layers but the last are frozen, as for a transfer."""
 
     def run(self, model: Any, training: Pair, validation: Pair, orders: list[Array], size: int) -> engine.History:
@@ -182,24 +146,19 @@ class LastLayerOnly(Loop):
         return super().run(model, training, validation, orders, size)
 
 
-@fault("unseeded-order", "practice", SEEDED)
-class UnseededOrder(Loop):
-    """The seed does not reach what shuffles."""
-
-    def order(self, seed: int, epoch: int, count: int) -> Array:
-        return np.random.default_rng().permutation(count).astype(np.int32)
-
-
-@fault("same-orders-for-every-seed", "practice", "test_another_seed_trains_to_other_weights")
-class SameOrders(Loop):
-    """The orders are drawn with a constant in place of the seed."""
-
-    def order(self, seed: int, epoch: int, count: int) -> Array:
-        return super().order(42, epoch, count)
+# fmt: off
+variants(__name__, Loop, (
+    ("unseeded-order", "MichalBusta/E2E-MLT#14", SEEDED, "The seed does not reach what shuffles.",
+     {"order": lambda self, seed, epoch, count: np.random.default_rng().permutation(count).astype(np.int32)}),
+    ("same-orders-for-every-seed", "amazon-science/PrefEval#10", "test_another_seed_trains_to_other_weights",
+     "The orders are drawn with a constant in place of the seed.",
+     {"order": lambda self, seed, epoch, count: engine.epoch_order(42, epoch, count)}),
+))
+# fmt: on
 
 
-@fault("history-of-another-run", "practice", HISTORY)
-class OtherHistory(Loop):
+@fault("history-of-another-run", "andreped/super-ml-pets#29", HISTORY)
+class HistoryOfAnotherRun(Loop):
     """A variable still holds the history of the run before."""
 
     def run(self, model: Any, training: Pair, validation: Pair, orders: list[Array], size: int) -> engine.History:
@@ -207,8 +166,8 @@ class OtherHistory(Loop):
         return {**super().run(model, training, validation, orders, size), **history}
 
 
-@fault("early-weights-returned", "practice", HISTORY)
-class EarlyWeights(Loop):
+@fault("early-weights-returned", "CAREamics/careamics#71", HISTORY)
+class EarlyWeightsReturned(Loop):
     """The checkpoint that is restored at the end is the first, not the best."""
 
     def run(self, model: Any, training: Pair, validation: Pair, orders: list[Array], size: int) -> engine.History:
@@ -217,14 +176,24 @@ class EarlyWeights(Loop):
             parts.append(super().run(model, training, validation, [order], size))
             weights.append(model.get_weights())
         model.set_weights(weights[0])
-        return _joined(parts)
+        return joined(parts)
 
 
-@fault("averaged-weights-returned", "practice", HISTORY)
-class AveragedWeights(Loop):
+@fault("averaged-weights-returned", "harubaru/waifu-diffusion#31", HISTORY)
+class AveragedWeightsReturned(Loop):
     """The moving average of the weights is left in the model, and the history is that of the last ones."""
 
     def run(self, model: Any, training: Pair, validation: Pair, orders: list[Array], size: int) -> engine.History:
         history = super().run(model, training, validation, orders, size)
         model.set_weights(history["averaged_weights"])
         return history
+
+
+@fault("fit-changes-its-input", "practice", "test_fit_leaves_its_images_and_labels_as_they_are")
+class FitChangesItsInput(Loop):
+    """Images and labels are shuffled where they stand, and the caller's arrays with them."""
+
+    def fit(self, model: Any, images: Array, labels: Array, *, seed: int, epochs: int | None = None) -> engine.History:
+        for rows in (images, labels):
+            np.random.default_rng(seed).shuffle(rows[: self.spec.trained_on(len(rows))])  # both in the same way
+        return super().fit(model, images, labels, seed=seed, epochs=epochs)

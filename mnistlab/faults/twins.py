@@ -1,7 +1,5 @@
 """Healthy twins: the published recipe, written as somebody else would write it."""
 
-from __future__ import annotations
-
 import functools
 import math
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +9,7 @@ import numpy as np
 
 from mnistlab import engine
 from mnistlab.faults.catalogue import twin
-from mnistlab.faults.loop import Array, Loop
+from mnistlab.faults.loop import Array, Loop, Pair, joined
 from mnistlab.pipeline import CLASSES, Pipeline
 
 
@@ -156,3 +154,27 @@ class PredictedInThreads(Pipeline):
         with ThreadPoolExecutor(4) as executor:
             predict = functools.partial(super().predict, model)
             return np.concatenate(list(executor.map(predict, np.array_split(images, 4))))
+
+
+@twin("batches-made-on-four-threads")
+class BatchesOnFourThreads(Loop):
+    """The shuffled images are looked up by four threads of tf.data's own, with two threads an operation."""
+
+    # The threads that compute are counted once a process, before its first operation: a pipeline cannot change them.
+    def run(self, model: Any, training: Pair, validation: Pair, orders: list[Array], size: int) -> engine.History:
+        in_place = np.arange(len(training[0]), dtype=np.int32)
+        epochs = (self.shuffled(training, order) for order in orders)
+        return joined([engine.train(model, epoch, validation, [in_place], size) for epoch in epochs])
+
+    def shuffled(self, training: Pair, order: Array) -> Pair:
+        """Return images and labels in an order."""
+        import tensorflow as tf
+
+        options = tf.data.Options()
+        options.threading.private_threadpool_size = 4
+        options.threading.max_intra_op_parallelism = 2
+        pixels, digits = (tf.constant(rows) for rows in training)
+        places = tf.data.Dataset.from_tensor_slices(order).batch(500)
+        parts = places.map(lambda part: (tf.gather(pixels, part), tf.gather(digits, part)), num_parallel_calls=4)
+        images, labels = zip(*parts.with_options(options).as_numpy_iterator(), strict=True)
+        return np.concatenate(images), np.concatenate(labels)

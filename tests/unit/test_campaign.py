@@ -10,13 +10,14 @@ from types import SimpleNamespace
 
 import pytest
 
-from mnistlab import campaign, campaign_page, cli
+from mnistlab import campaign, campaign_page, cli, faults
 from mnistlab.campaign import Log, chosen, run
 from mnistlab.canvas import WIDTH
 from mnistlab.errors import MnistlabError
+from mnistlab.faults import Entry
 from mnistlab.lane import DiedError
 from mnistlab.plots_campaign import kill_matrix
-from mnistlab.tally import Entry, Tally, is_expected
+from mnistlab.tally import Tally, is_expected
 from mnistlab.trial import UNJUDGED, Trial
 from mnistlab.workers import Place
 
@@ -115,7 +116,7 @@ def test_names_that_are_unknown_are_answered_with_near_ones():
 
 
 def test_the_sample_is_ten_of_the_catalogue_with_twins_and_faults():
-    sample = chosen(campaign.catalogue(), campaign.SAMPLE)
+    sample = chosen([*faults.ENTRIES.values()], campaign.SAMPLE)
     assert len(sample) == 10
     assert {entry.is_fault for entry in sample} == {True, False}
 
@@ -242,7 +243,7 @@ def trial_runner():
 def prepared(monkeypatch):
     """Let the command run on fake trials, in a pool whose endings are set by the test."""
     pool = Here()
-    monkeypatch.setattr(campaign, "catalogue", lambda: list(ENTRIES))
+    monkeypatch.setattr(faults, "ENTRIES", {entry.name: entry for entry in ENTRIES})
     monkeypatch.setattr(campaign, "prepared", lambda options: Runner())
     monkeypatch.setattr(campaign, "key_of", operator.attrgetter("__class__.__name__"))
     monkeypatch.setattr(campaign, "about", lambda runner: {"data": SCRIPT})
