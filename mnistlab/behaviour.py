@@ -1,7 +1,5 @@
 """What a trained model does beyond its accuracy: under corruption, small changes, and by place in the test set."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType

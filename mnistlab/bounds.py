@@ -1,7 +1,5 @@
 """The bounds of a healthy result and its behaviour, and the seeds that they come from."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import TypeAlias
 

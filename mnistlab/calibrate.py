@@ -4,8 +4,6 @@ Every function takes the confidence of N predictions (the probability of the pre
 each was right, and returns numbers; nothing here knows a model.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The command ``mnistlab faults``: runs the suite on every fault and twin, over many processes; resumes."""
 
-from __future__ import annotations
-
 import argparse
 import difflib
 import hashlib
@@ -121,13 +119,6 @@ def key_of(runner: Runner) -> str:
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def time_of(log: Log, place: Place) -> str:
-    """Say how long the trials took, on what, and whether in one go."""
-    where = "a Dask cluster" if place.scheduler else f"{place.processes or available_cores()} processes"
-    resumed = f", in {len(log.seconds)} runs of the command, as it was resumed" if len(log.seconds) > 1 else ""
-    return f"{sum(log.seconds.values()):.0f} s, {where}, {os.cpu_count()} CPUs here{resumed}"
-
-
 class Log:
     """The trials so far, by name, in a file line by line: a later campaign of the same kind goes on with them.
 
@@ -165,6 +156,13 @@ def _read(path: Path, key: str) -> Iterator[tuple[int, float, Trial]]:
                 yield row.pop("run"), row.pop("elapsed"), Trial(**row)
         except (ValueError, KeyError, TypeError, AttributeError):
             print(f"{path}: line {number} is damaged; its trial is run again", file=sys.stderr)
+
+
+def time_of(log: Log, place: Place) -> str:
+    """Say how long the trials took, on what, and whether in one go."""
+    where = "a Dask cluster" if place.scheduler else f"{place.processes or available_cores()} processes"
+    resumed = f", in {len(log.seconds)} runs of the command, as it was resumed" if len(log.seconds) > 1 else ""
+    return f"{sum(log.seconds.values()):.0f} s, {where}, {os.cpu_count()} CPUs here{resumed}"
 
 
 def run(pool: Pool, runner: Any, entries: Sequence[Entry], log: Log) -> None:

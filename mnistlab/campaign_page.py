@@ -1,7 +1,5 @@
 """What a campaign writes: a page for people, JSON for programs, and Markdown with a picture for the docs."""
 
-from __future__ import annotations
-
 import html
 import json
 from base64 import b64encode

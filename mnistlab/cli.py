@@ -1,7 +1,5 @@
 """The command line: ``mnistlab train``, ``validate``, ``baseline``, ``power`` and ``faults``."""
 
-from __future__ import annotations
-
 import argparse
 import contextlib
 import os

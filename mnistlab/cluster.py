@@ -1,7 +1,5 @@
 """Work on a Dask cluster: what is sent, what is checked, and what may be wrong with its workers."""
 
-from __future__ import annotations
-
 import concurrent.futures
 import contextlib
 import functools

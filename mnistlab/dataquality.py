@@ -1,7 +1,5 @@
 """What may be wrong with data: near-duplicates, likely label errors, drift."""
 
-from __future__ import annotations
-
 import functools
 from typing import Any
 

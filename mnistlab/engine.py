@@ -4,8 +4,6 @@ The program runs the model's own ``train_step``, so optimizer, loss, regularisat
 not a copy of them. What it saves is all that ``Model.fit`` does between two steps.
 """
 
-from __future__ import annotations
-
 import functools
 import json
 from collections.abc import Iterable

@@ -1,7 +1,5 @@
 """Says what results depend on: versions, the sources of the package and its suite, and what was accepted."""
 
-from __future__ import annotations
-
 import functools
 import hashlib
 import importlib.metadata

@@ -1,7 +1,5 @@
 """The fixtures that quality tests are written with: data, subject, its training and evaluation, and the judge."""
 
-from __future__ import annotations
-
 import contextlib
 import dataclasses
 import functools

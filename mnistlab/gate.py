@@ -7,8 +7,6 @@ for their number (intersection-union test: Berger 1982, Technometrics 24:295); i
 surely beyond its margin, at a level divided by their number (Bonferroni).
 """
 
-from __future__ import annotations
-
 import functools
 import math
 import time

@@ -1,7 +1,5 @@
 """What a quality test measures with: it records a number, then fails the test if the number misses its bound."""
 
-from __future__ import annotations
-
 import base64
 import dataclasses
 import json

@@ -1,7 +1,5 @@
 """A process that imports TensorFlow once and works off one piece of work after another; it may die, its parent not."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os

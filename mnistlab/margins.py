@@ -1,7 +1,5 @@
 """How much worse a recipe may be before it counts as a regression, metric by metric."""
 
-from __future__ import annotations
-
 import dataclasses
 from dataclasses import dataclass
 from typing import Literal

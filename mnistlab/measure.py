@@ -1,7 +1,5 @@
 """Measures the error rates of a dataset's gates on pools of real trainings."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The published recipe as a Pipeline: the five methods through which everything else talks to a subject."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

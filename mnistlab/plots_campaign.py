@@ -1,7 +1,5 @@
 """The picture of a campaign: fault by check."""
 
-from __future__ import annotations
-
 from itertools import groupby
 from typing import Any
 

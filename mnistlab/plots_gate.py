@@ -1,7 +1,5 @@
 """The pictures of the gates: a strip of seeds, the power curve, and the paired table of a file."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The pytest plugin: options, the order of the tests, and the report."""
 
-from __future__ import annotations
-
 import html
 import json
 from collections.abc import Generator, Mapping

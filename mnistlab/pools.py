@@ -1,7 +1,5 @@
 """Pools of real trainings, healthy and weakened: the files that ``benchmarks/pools.py`` makes."""
 
-from __future__ import annotations
-
 import json
 import zlib
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ A simulated gate draws its seeds and those of its baseline from the pools with r
 `mnistlab.gate` does, for all gates at once.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 

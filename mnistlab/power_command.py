@@ -1,7 +1,5 @@
 """The command ``mnistlab power``: measures the error rates of the gates in use, and writes them for people too."""
 
-from __future__ import annotations
-
 import argparse
 import json
 import math

@@ -1,7 +1,5 @@
 """The page of measured error rates, ``docs/power.md``: the tables that `power_page.md` has places for."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The error rates of the gates in use: where they are kept, and how a run's page states them."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from pathlib import Path

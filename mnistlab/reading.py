@@ -1,7 +1,5 @@
 """One metric of the recipe gate at one look: how much worse, at most and at least, and what that decides."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """What a run found out: collected from the tests' reports, on the process that writes the page."""
 
-from __future__ import annotations
-
 import dataclasses
 import importlib.metadata
 import json

@@ -1,7 +1,5 @@
 """Verdicts -> page summary, table rows and terminal table: text only, no decisions."""
 
-from __future__ import annotations
-
 import html
 import io
 import json

@@ -1,7 +1,5 @@
 """Requirement -> Verdict: the only place where a number meets a bound."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace

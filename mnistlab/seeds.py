@@ -1,7 +1,5 @@
 """Trains a pipeline with many seeds and measures each: the draws that the recipe gate compares."""
 
-from __future__ import annotations
-
 import contextlib
 import dataclasses
 import functools

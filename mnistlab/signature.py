@@ -1,7 +1,5 @@
 """Tells whether two compiled Keras models are trained by one program: the same but for weights, seeds and names."""
 
-from __future__ import annotations
-
 import json
 import warnings
 from collections.abc import Iterable

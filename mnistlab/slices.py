@@ -1,7 +1,5 @@
 """Slices of a test set beyond the digits: thirds by stroke thickness, slant and size."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

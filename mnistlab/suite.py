@@ -1,7 +1,5 @@
 """The suite that is shipped with the package: where it is, and what pytest is told to run it."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Mapping
 from pathlib import Path

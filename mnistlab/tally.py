@@ -1,7 +1,5 @@
 """What a campaign came to: which fault was caught by which check, which was missed, which twin was wronged."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict

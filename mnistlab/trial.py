@@ -1,7 +1,5 @@
 """One trial of a campaign: the suite that users run, on one pipeline, in a process that runs many."""
 
-from __future__ import annotations
-
 import contextlib
 import dataclasses
 import functools

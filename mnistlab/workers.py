@@ -1,7 +1,5 @@
 """Where work runs: in processes here, one a core, or on a Dask cluster; the same work, the same results."""
 
-from __future__ import annotations
-
 import contextlib
 import functools
 import os
