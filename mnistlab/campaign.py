@@ -84,11 +84,9 @@ def chosen(entries: Sequence[Entry], names: Sequence[str]) -> list[Entry]:
 
 def listed(entries: Sequence[Entry]) -> str:
     """Lay entries out as a table for a terminal; below it, what of DeepCrime is in no entry, and why."""
-    from mnistlab.faults import EXCUSED
-
     headings = ("name", "how it happens", "source", "expected to be caught by")
     rows = ((each.name, each.how, each.source, each.expected or "nothing: a healthy twin") for each in entries)
-    lines = [f"{operator} of DeepCrime is not here, as it {reason}" for operator, reason in EXCUSED.items()]
+    lines = [f"{operator} of DeepCrime is not here, as it {reason}" for operator, reason in faults.EXCUSED.items()]
     return "\n".join([table(headings, rows, None if sys.stdout.isatty() else 200), *lines])
 
 
