@@ -112,7 +112,7 @@ def _program(model: Any, xla: bool) -> tuple[Any, Any]:
     return (signature and _twin(signature, xla)) or (model, _compile(model, xla))
 
 
-@functools.lru_cache(maxsize=8)
+@functools.lru_cache(maxsize=16)
 def _twin(signature: str, xla: bool) -> tuple[Any, Any] | None:
     """Build the model that a signature describes and the program that trains it; None if it is not the same."""
     import keras
