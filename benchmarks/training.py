@@ -78,7 +78,7 @@ def trainings(pipeline: Pipeline, images: Any, labels: Any) -> dict[str, Callabl
         further()
 
     def steady() -> None:
-        _, program = engine._program(ready)
+        _, program = engine._program(ready, True)
         for epoch in range(spec.epochs):
             program(*arrays, tf.constant(engine.epoch_order(0, epoch, count)), spec.batch_size)
 
