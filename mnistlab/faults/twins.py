@@ -132,7 +132,7 @@ class PredictedByKeras(Pipeline):
     """Predicts by Model.predict."""
 
     def predict(self, model: Any, images: Array) -> Array:
-        return np.asarray(model.predict(images, batch_size=500, verbose=0))
+        return np.asarray(model.predict(images, batch_size=2000, verbose=0))
 
 
 @twin("other-seeds")
