@@ -34,8 +34,8 @@ class _Built(Pipeline):
     initializer: Part = ("GlorotUniform", {})
     optimizer, factor = "Adam", 1.0  # of the spec's learning rate
     settings: Mapping[str, float] = {}
-    metric: Part = ("CategoricalAccuracy", {})
-    loss: Part = ("CategoricalCrossentropy", {})
+    metric: Part | str = "accuracy"
+    loss: Part | str = "categorical_crossentropy"
 
     def build(self, seed: int) -> Any:
         import keras
@@ -56,8 +56,12 @@ class _Built(Pipeline):
         model = keras.Sequential([keras.Input((28, 28)), keras.layers.Flatten(), *before, hidden, *between, output])
         rate = {"learning_rate": self.factor * float(self.spec.promised("learning_rate"))}
         optimizer = getattr(keras.optimizers, self.optimizer)(**{**rate, **self.settings})
-        metric = getattr(keras.metrics, self.metric[0])(name="accuracy", **self.metric[1])
-        model.compile(optimizer, getattr(keras.losses, self.loss[0])(**self.loss[1]), metrics=[metric])
+        loss, metric = self.loss, self.metric
+        if not isinstance(loss, str):
+            loss = getattr(keras.losses, loss[0])(**loss[1])
+        if not isinstance(metric, str):
+            metric = getattr(keras.metrics, metric[0])(name="accuracy", **metric[1])
+        model.compile(optimizer, loss, metrics=[metric])
         return model
 
 
@@ -113,8 +117,8 @@ variants(__name__, _Built, (
     ("weight-decay", "PrimeIntellect-ai/prime-rl#2422", SETTINGS,
      "Decay set on the optimizer, where no look at the layers finds it.", {"settings": {"weight_decay": 0.01}}),
     ("binary-cross-entropy", "LCH mild", LOSS, "Ten yes-or-no questions in place of one of ten.",
-     {"loss": ("BinaryCrossentropy", {})}),
-    ("mean-absolute-error", "LCH gross", LOSS, "The loss of a regression.", {"loss": ("MeanAbsoluteError", {})}),
+     {"loss": "binary_crossentropy"}),
+    ("mean-absolute-error", "LCH gross", LOSS, "The loss of a regression.", {"loss": "mean_absolute_error"}),
     ("label-smoothing", "practice", LOSS, "Under the same name, smoothed.",
      {"loss": ("CategoricalCrossentropy", {"label_smoothing": 0.05})}),
     ("loss-of-logits", "nfmcclure/tensorflow_cookbook#86", LOSS, "from_logits, behind a softmax.",

@@ -1,5 +1,6 @@
 """The published training in parts, of which a fault changes one."""
 
+import functools
 import math
 from typing import Any
 
@@ -7,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnistlab import engine
+from mnistlab.data import load_dataset
 from mnistlab.pipeline import Pipeline
 
 Array = NDArray[Any]
@@ -62,3 +64,12 @@ def joined(parts: list[engine.History]) -> engine.History:
     """Make one history of those of epochs that were trained one by one."""
     history = {key: [value for part in parts for value in part[key]] for key in parts[0]}
     return {**history, "averaged_weights": parts[-1]["averaged_weights"]}
+
+
+def test_set(pipeline: Pipeline) -> Pair:
+    """Return the test images and labels, which no training should see, prepared."""
+    found = _dataset(pipeline.spec.dataset)
+    return pipeline.prepare_images(found.test_images), pipeline.prepare_labels(found.test_labels)
+
+
+_dataset = functools.cache(load_dataset)  # until the next trial imports this module anew

@@ -6,9 +6,8 @@ from typing import Any
 import numpy as np
 
 from mnistlab import engine
-from mnistlab.data import load_dataset
 from mnistlab.faults.catalogue import fault, variants
-from mnistlab.faults.loop import Array, Loop, Pair, joined
+from mnistlab.faults.loop import Array, Loop, Pair, joined, test_set
 
 FRESH = "test_every_epoch_has_a_fresh_order"
 PLACE = "test_the_order_of_an_epoch_is_not_that_of_the_data"
@@ -99,8 +98,7 @@ class ValidatedOnTestImages(Loop):
     """The test set serves for validation."""
 
     def held_out(self, images: Array, labels: Array, count: int) -> Pair:
-        test = load_dataset(self.spec.dataset)
-        return self.prepare_images(test.test_images), self.prepare_labels(test.test_labels)
+        return test_set(self)
 
 
 class _Rates(Loop):

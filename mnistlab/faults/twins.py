@@ -24,7 +24,10 @@ class KerasFit(Pipeline):
         size = self.spec.batch_size
         pixels, digits = tf.constant(images[:count]), tf.constant(labels[:count])
         order = tf.data.Dataset.range(count).shuffle(count, seed=seed).batch(size)
-        batches = order.map(lambda batch: (tf.gather(pixels, batch), tf.gather(digits, batch)))
+        options = tf.data.Options()
+        options.threading.private_threadpool_size = 1  # beside the one that trains: more wait for each other
+        options.autotune.enabled = False
+        batches = order.map(lambda batch: (tf.gather(pixels, batch), tf.gather(digits, batch))).with_options(options)
         model.steps_per_execution = min(math.ceil(count / size), 500)
         rounds = self.spec.epochs if epochs is None else epochs
         held_out = (images[count:], labels[count:])

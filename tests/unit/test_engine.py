@@ -309,6 +309,20 @@ def test_a_second_seed_compiles_nothing_and_another_architecture_does(keras, tra
     assert xla_compiles_anything(another, tmp_path / "architecture")
 
 
+def test_models_that_share_a_program_are_trained_each_at_its_own_rate(keras, training):
+    after = []
+    for rate in (0.0, 0.125, 0.25, 0.125):
+        model = build(keras, lambda keras, rate=rate: dense(keras, optimizer=keras.optimizers.SGD(rate)))
+        engine.train(model, training, None, [np.arange(BATCH, dtype=np.int32)], BATCH)
+        assert float(model.optimizer.learning_rate) == rate
+        after.append(model.get_weights())
+    start, once, twice, again = after
+    assert_same_bits(again, once)
+    doubled = [2 * new - old for new, old in zip(once, start, strict=True)]
+    assert_close(twice, doubled, 2**-22)  # four roundings of float32, of weights that hardly change
+    assert not np.array_equal(once[0], start[0])
+
+
 def test_xla_is_for_long_trainings_of_what_it_helps(keras, training, monkeypatch):
     program = mock.Mock(return_value=({}, []))
     choose = mock.Mock(side_effect=lambda model, xla: (model, program))

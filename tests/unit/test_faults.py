@@ -116,10 +116,12 @@ def test_a_fault_of_preparation_prepares_otherwise_or_harms_its_input(kind):
 @pytest.mark.parametrize("kind", of_module("data"))
 def test_a_fault_of_the_data_trains_on_other_data(kind, monkeypatch):
     tests = SimpleNamespace(test_images=IMAGES[:10], test_labels=LABELS[:10])
-    monkeypatch.setattr("mnistlab.faults.data.load_dataset", lambda name: tests)
+    monkeypatch.setattr("mnistlab.faults.loop._dataset", lambda name: tests)
     images, labels = kind().trained_on(PREPARED, ONES, np.random.default_rng(0))
     assert len(images) == len(labels)
     assert not (np.array_equal(images, PREPARED) and np.array_equal(labels, ONES))
+    others, _ = kind().trained_on(PREPARED, ONES, np.random.default_rng(1))
+    assert len(others) == len(images)  # else every seed would compile a program of its own
 
 
 @pytest.mark.parametrize("kind", of_module("training"))

@@ -177,7 +177,7 @@ def test_models_with_code_that_is_not_kerass_never_share_a_program(keras):
         assert program_of(model) is model, name
 
 
-def test_names_that_keras_counts_up_and_seeds_do_not_matter(keras):
+def test_names_that_keras_counts_up_seeds_and_learning_rates_do_not_matter(keras):
     one, other = functional(keras), functional(keras)
     assert [layer.name for layer in one.layers] != [layer.name for layer in other.layers]
     assert program_of(one) is program_of(other)
@@ -185,6 +185,8 @@ def test_names_that_keras_counts_up_and_seeds_do_not_matter(keras):
     assert program_of(seeds[0]) is program_of(seeds[1])
     initializers = [dense(keras, kernel_initializer=initializer) for initializer in ("ones", "glorot_uniform")]
     assert program_of(initializers[0]) is program_of(initializers[1])
+    rates = [dense(keras, optimizer=keras.optimizers.Adam(rate)) for rate in (0.1, 0.2)]
+    assert program_of(rates[0]) is program_of(rates[1])
     named = dense(keras, keras.layers.Dense(4, name="accuracy"))  # as the metric
     assert program_of(named) is program_of(dense(keras, keras.layers.Dense(4)))
     assert '"metrics": ["accuracy"]' in signature_of(named)
