@@ -42,7 +42,7 @@ def shape_taken(model: Any) -> tuple[int, ...] | None:
 
 def check_array(method: str, found: Any, shape: tuple[int, ...]) -> NDArray[np.float32]:
     """Return what a method returned if it is float32 of this shape, and finite; else raise ContractError."""
-    items = f"{shape[0]} {'labels' if method == 'prepare_labels' else 'images'}"
+    items = f"{shape[0]} {'label' if method == 'prepare_labels' else 'image'}{'s' if shape[0] != 1 else ''}"
     required = f"for {items}; required float32 {shape}"
     if not isinstance(found, np.ndarray):
         raise ContractError(method, f"returned {kind(found)} {required}, a numpy.ndarray")

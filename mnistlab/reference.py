@@ -106,6 +106,7 @@ def _pipeline(name: str, named: Any) -> Any:
     if not isinstance(spec, Spec):
         raise MnistlabError(f"the spec of {name} is of type {type(spec).__name__}; required mnistlab.spec.Spec")
     check(spec)
+    _asked(f"the name of {name}", lambda: getattr(named, "name", None), named)
     return named
 
 

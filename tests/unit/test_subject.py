@@ -89,6 +89,7 @@ def test_a_file_may_import_what_lies_beside_it(write):
         ("mine.py:Bare", BARE.replace("epochs=2", "batch_size=10**400"), r"spec\.batch_size = 10{58}\d?; required"),
         ("mine.py:Bare", BARE.replace("epochs=2", "layers=[1]"), r"spec\.layers = \[1\]; required a tuple"),
         ("mine.py:make", "def make(): pass", r"make is a function; required a class or an instance$"),
+        ("mine.py:Bare", BARE + "    Bare.name = property(lambda self: 1 / 0)", r"the name of Bare raised ZeroDiv"),
         ("mine.py:Bare", "import no_such_module", r"raised ModuleNotFoundError: .* \(mine\.py, line 1\)$"),
         ("mine.py:Bare", "\n\nclass Bare\n", r"raised SyntaxError: expected ':' \(mine\.py, line 3\)$"),
         ("mine.py:Bare", "raise SystemExit(2)", r"raised SystemExit: 2 \(mine\.py, line 1\)$"),
