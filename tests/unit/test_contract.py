@@ -170,6 +170,7 @@ def test_what_a_method_must_not_return_is_named(method, returned, message):
 def test_the_documented_messages_are_those_that_are_said():
     def bare(message):  # of numbers, and of what the pipeline itself names
         message = re.sub(r"(?<=returned a )\w+(?= model)|(?<=\()\w+\.py|\[.*?\]", "_", message)
+        message = re.sub(r"(?<=\d )(image|label)s?", r"\1s", message)
         return re.sub(r"(?<![A-Za-z\d.])-?\d+(\.\d+)?", "_", message)
 
     others = [(method, RuntimeError("out of coffee"), "") for method in CALLS]
