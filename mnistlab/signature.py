@@ -40,9 +40,11 @@ def signature_of(model: Any) -> str | None:
             config = json.loads(json.dumps(keras.saving.serialize_keras_object(subject)))
     except Exception:  # whatever it is, what cannot be described has no signature
         return None
-    config["model"]["compile_config"]["optimizer"] = settings = config.pop("optimizer")  # as it is now
-    if any(variable is getattr(optimizer, "_learning_rate", None) for variable in optimizer.variables):
-        settings["config"]["learning_rate"] = 0.0  # a number is among the state that every training brings along
+    config["model"]["compile_config"]["optimizer"] = config.pop("optimizer")  # as it is now, not as it was compiled
+    settings = config["model"]["compile_config"]["optimizer"]["config"]
+    is_state = any(variable is getattr(optimizer, "_learning_rate", None) for variable in optimizer.variables)
+    if is_state and "learning_rate" in settings:
+        settings["learning_rate"] = 0.0  # a number, no schedule: each training brings its own
     nodes = list(_nodes(config))
     if not all(_is_kerass(node.get("module", "keras")) for node in nodes if isinstance(node, dict)):
         return None

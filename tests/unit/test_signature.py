@@ -146,6 +146,7 @@ def foreign(keras):
         "layer in two models": keras.Model(inputs, halves[1](halves[0](inputs))),
         "loss by output name": dense(keras),
         "no casting": dense(keras, dtype="mixed_bfloat16", autocast=False),
+        "loss scaled, of no rate of its own": dense(keras, optimizer=optimizers.LossScaleOptimizer(optimizers.SGD())),
     }
     for name in ("model with a step of its own", "layer in two models"):
         models[name].compile("sgd", "mse")
