@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from mnistlab.contract import is_keras, keras_model
+from mnistlab.contract import check_array, is_keras, keras_model
 from mnistlab.errors import ContractError, NotJudgedError
 from mnistlab.spec import Spec
 from mnistlab.subject import Subject
@@ -165,6 +165,12 @@ MISBEHAVIOUR = [
 @pytest.mark.parametrize(("method", "returned", "message"), MISBEHAVIOUR)
 def test_what_a_method_must_not_return_is_named(method, returned, message):
     assert message in said(method, returned)
+
+
+@pytest.mark.parametrize(("method", "item"), [("predict", "image"), ("prepare_labels", "label")])
+def test_one_image_is_named_as_one(method, item):
+    with pytest.raises(ContractError, match=f"for 1 {item}; required"):
+        check_array(method, None, (1, 10))
 
 
 def test_the_documented_messages_are_those_that_are_said():
