@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from mnistlab.canvas import BLUE, GREY, PALE, RED, TEXT, WIDTH, axes_at, new_figure
 from mnistlab.tally import Tally
 
-LEFT, RIGHT, TOP, STEP = 210, 250, 90, 13
-"""Room for names, for the check that failed first, for modules; and the height of a row; in pixels."""
+LEFT, RIGHT, TOP, STEP, APART = 210, 250, 90, 13, 14
+"""Room for names, for the check that failed first, for modules; a row's height; between modules' names; in pixels."""
 BESIDE: dict[str, Any] = {"textcoords": "offset points", **TEXT}
 
 
@@ -36,9 +36,9 @@ def kill_matrix(tally: Tally) -> Figure:
         first = trial.first.partition("::")[2].removeprefix("test_").replace("_", " ") or trial.status
         first = first if len(first) < 48 else f"{first[:46]}…"
         axes.annotate(first, (paper.shape[1], place + 0.5), (6, 0), va="center", fontsize=7, **BESIDE)
-    start = 0
+    start, free, apart = 0, 0.0, APART * paper.shape[1] / (WIDTH - LEFT - RIGHT)
     for module, group in groupby(checks, lambda check: check.partition("::")[0]):
         axes.axvline(start, color=GREY, linewidth=0.8)
-        axes.annotate(module.replace("_", " "), (start, 0), (2, 5), rotation=50, fontsize=8, **BESIDE)
-        start += len(list(group))
+        axes.annotate(module.replace("_", " "), (max(start, free), 0), (2, 5), rotation=50, fontsize=8, **BESIDE)
+        start, free = start + len(list(group)), max(start, free) + apart
     return figure
