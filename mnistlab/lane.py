@@ -28,7 +28,7 @@ ONE_THREAD = {
 }
 KEPT_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**36)}
 """For glibc: keep what is freed. Arrays of 30 to 190 MB come and go by the hundred, and to get each from the kernel
-anew took a sixth of a trial."""
+anew took a tenth of a trial."""
 UNFIT, ERROR, RESULT, LAST = "unfit", "error", "result", "last"
 
 
