@@ -40,11 +40,10 @@ def signature_of(model: Any) -> str | None:
             config = json.loads(json.dumps(keras.saving.serialize_keras_object(subject)))
     except Exception:  # whatever it is, what cannot be described has no signature
         return None
-    config["model"]["compile_config"]["optimizer"] = config.pop("optimizer")  # as it is now, not as it was compiled
-    settings = config["model"]["compile_config"]["optimizer"]["config"]
-    is_state = any(variable is getattr(optimizer, "_learning_rate", None) for variable in optimizer.variables)
-    if is_state and "learning_rate" in settings:
-        settings["learning_rate"] = 0.0  # a number, no schedule: each training brings its own
+    as_it_is = config["model"]["compile_config"]["optimizer"] = config.pop("optimizer")  # and not as it was compiled
+    rate_is_state = any(variable is getattr(optimizer, "_learning_rate", None) for variable in optimizer.variables)
+    if rate_is_state and "learning_rate" in as_it_is["config"]:  # a number, no schedule: each training brings its own
+        as_it_is["config"]["learning_rate"] = 0.0
     nodes = list(_nodes(config))
     if not all(_is_kerass(node.get("module", "keras")) for node in nodes if isinstance(node, dict)):
         return None
