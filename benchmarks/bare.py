@@ -9,7 +9,7 @@ import argparse
 
 import numpy as np
 
-from mnistlab.data import load_dataset
+from mnistlab.data.datasets import load_dataset
 from mnistlab.faults import CATALOGUE, TWINS
 from mnistlab.tally import BARE
 

@@ -21,12 +21,14 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from mnistlab import behaviour, calibrate, dataquality, probe
-from mnistlab.corrupt import CORRUPTIONS
-from mnistlab.data import Dataset, load_dataset
+from mnistlab import behaviour, calibrate, probe
+from mnistlab.data import quality as dataquality
+from mnistlab.data.corruptions import CORRUPTIONS, corruptions
+from mnistlab.data.datasets import Dataset, load_dataset
+from mnistlab.data.perturbations import PERTURBATIONS
+from mnistlab.data.synthetic_digits import stroke_digits
 from mnistlab.evaluate import Evaluation
 from mnistlab.pipeline import DigitsPipeline, Pipeline
-from mnistlab.strokes import stroke_digits
 
 Row = dict[str, float]
 LOG_DEVIATIONS, DEVIATIONS = 4.5, 5
@@ -133,7 +135,7 @@ def small_changes(pipeline: Pipeline, model: Any, dataset: Dataset, result: Eval
     known = list(dataquality.KNOWN_MNIST_ERRORS) if dataset.name == "mnist" else []
     places = behaviour.differences_by_place(result.right, result.labels)
     return {
-        **{f"predictions changed by {name}": share(change) for name, change in behaviour.PERTURBATIONS.items()},
+        **{f"predictions changed by {name}": share(change) for name, change in PERTURBATIONS.items()},
         "drawn digits that are misread": int(
             (behaviour.predict_raw(pipeline, model, strokes).argmax(axis=1) != truths).sum()
         ),
@@ -148,7 +150,7 @@ def robustness(pipeline: Pipeline, models: Sequence[Any], dataset: Dataset) -> l
     """Return accuracy under every corruption of every model; the images are made and prepared once for all."""
     clean = pipeline.prepare_images(dataset.test_images)
     found = [{name: [accuracy(pipeline, model, clean, dataset)] for name in CORRUPTIONS} for model in models]
-    for name, _, images in track(behaviour.corruptions(dataset.test_images), "Corrupting", 5 * len(CORRUPTIONS)):
+    for name, _, images in track(corruptions(dataset.test_images), "Corrupting", 5 * len(CORRUPTIONS)):
         prepared = pipeline.prepare_images(images)
         for model, accuracies in zip(models, found, strict=True):
             accuracies[name].append(accuracy(pipeline, model, prepared, dataset))

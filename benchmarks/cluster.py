@@ -13,7 +13,7 @@ import time
 from distributed import LocalCluster
 
 from mnistlab.campaign import SAMPLE, chosen
-from mnistlab.data import load_dataset
+from mnistlab.data.datasets import load_dataset
 from mnistlab.faults import ENTRIES
 from mnistlab.trial import Runner
 from mnistlab.workers import Place, opened

@@ -15,7 +15,7 @@ from pools import recipes
 
 from mnistlab import gate
 from mnistlab.baseline import check, identity, load
-from mnistlab.data import load_dataset
+from mnistlab.data.datasets import load_dataset
 from mnistlab.margins import margins_for
 from mnistlab.pipeline import Pipeline
 from mnistlab.rates import plan_digest

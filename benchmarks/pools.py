@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from mnistlab.baseline import pack
-from mnistlab.data import load_dataset
+from mnistlab.data.datasets import load_dataset
 from mnistlab.margins import margins_for
 from mnistlab.pipeline import Pipeline, pipeline_for
 from mnistlab.pools import pack_wrong, path_of, unpack_wrong

@@ -19,7 +19,7 @@ from collections.abc import Callable
 from typing import Any
 
 from mnistlab import engine
-from mnistlab.data import load_dataset
+from mnistlab.data.datasets import load_dataset
 from mnistlab.pipeline import Pipeline
 
 FIRST, FURTHER, STEADY = "engine, first training", "engine, further seeds", "engine, 5 steady epochs"

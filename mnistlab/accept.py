@@ -11,7 +11,7 @@ import numpy as np
 
 from mnistlab import baseline as baselines
 from mnistlab.baseline import IDENTITY, SHOWN, Baseline, NoBaselineError, difference, load, path_of
-from mnistlab.data import Dataset, load_dataset
+from mnistlab.data.datasets import Dataset, load_dataset
 from mnistlab.errors import MnistlabError
 from mnistlab.gate import LOOKS, decide, decision_of, plan
 from mnistlab.margins import margins_for

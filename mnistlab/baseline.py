@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mnistlab.data import Dataset
+from mnistlab.data.datasets import Dataset
 from mnistlab.errors import MnistlabError
 from mnistlab.evaluate import Evaluation
 from mnistlab.record import write_atomically

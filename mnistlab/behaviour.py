@@ -1,15 +1,13 @@
 """What a trained model does beyond its accuracy: under corruption, small changes, and by place in the test set."""
 
-import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from types import MappingProxyType
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mnistlab.corrupt import CORRUPTIONS, corrupt
-from mnistlab.data import Dataset
+from mnistlab.data.corruptions import CORRUPTIONS
+from mnistlab.data.datasets import Dataset
 
 Images: TypeAlias = NDArray[np.uint8]  # (N, 28, 28)
 Accuracies: TypeAlias = Mapping[str, tuple[float, ...]]  # corruption -> accuracy at severity 0 to 5
@@ -20,46 +18,6 @@ standard deviation is at most 2 points; at severity 3 up to 4.4, at 4 and 5 more
 
 SURE = 0.99
 """A confidence that nothing but a digit should get."""
-
-
-def _move(rows: int, columns: int) -> Callable[[Images], Images]:
-    def moved(images: Images) -> Images:
-        padded = np.pad(images, ((0, 0), (1, 1), (1, 1)))
-        return padded[:, 1 - rows : 29 - rows, 1 - columns : 29 - columns]
-
-    return moved
-
-
-def _less_contrast(images: Images) -> Images:
-    mean = images.mean(axis=(1, 2), keepdims=True)
-    lessened: Images = np.rint(mean + 0.95 * (images - mean)).astype(np.uint8)
-    return lessened
-
-
-def _one_pixel(images: Images) -> Images:
-    changed = images.copy()
-    place = np.random.default_rng(0).integers(28, size=(2, len(images)))
-    changed[np.arange(len(images)), place[0], place[1]] ^= 255
-    return changed
-
-
-PERTURBATIONS: Mapping[str, Callable[[Images], Images]] = MappingProxyType(
-    {
-        "a shift of one pixel left": _move(0, -1),
-        "a shift of one pixel right": _move(0, 1),
-        "a shift of one pixel up": _move(-1, 0),
-        "a shift of one pixel down": _move(1, 0),
-        "5 % less contrast": _less_contrast,
-        "one inverted pixel": _one_pixel,
-    }
-)
-"""Changes that leave a digit what it is: raw images -> raw images."""
-
-
-def corruptions(images: Images) -> Iterator[tuple[str, int, Images]]:
-    """Yield name, severity 1 to 5 and images for every corruption, one at a time: together they are 500 MB."""
-    for name, severity in itertools.product(CORRUPTIONS, range(1, 6)):
-        yield name, severity, corrupt(images, name, severity)
 
 
 def predict_raw(pipeline: Any, model: Any, images: Images) -> NDArray[np.float32]:
@@ -117,20 +75,3 @@ def differences_by_place(right: NDArray[np.bool_], labels: NDArray[np.uint8]) ->
         "images behind one of their own digit": np.append(False, labels[1:] == labels[:-1]),
     }
     return {name: float(right[part].mean() - right[~part].mean()) for name, part in parts.items()}
-
-
-def no_digits(count: int = 500) -> dict[str, Images]:
-    """Return images that show no digit: every evenly grey level that is a multiple of 5, and pure noise.
-
-    Parameters
-    ----------
-    count : int
-        Images of noise; pixels are drawn evenly from 0 to 255 with a fixed seed.
-
-    Returns
-    -------
-    dict of numpy.ndarray of uint8, shape (N, 28, 28)
-    """
-    levels = np.arange(0, 256, 5, dtype=np.uint8)
-    noise = np.random.default_rng(0).integers(0, 256, (count, 28, 28), dtype=np.uint8)
-    return {"blank": np.broadcast_to(levels[:, None, None], (len(levels), 28, 28)).copy(), "noise": noise}

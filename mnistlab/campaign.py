@@ -92,7 +92,7 @@ def listed(entries: Sequence[Entry]) -> str:
 
 def prepared(options: argparse.Namespace) -> Runner:
     """Return what runs a trial: the data is found here, once, so that what is wrong with it is said at once."""
-    from mnistlab.data import load_dataset
+    from mnistlab.data.datasets import load_dataset
 
     dataset = load_dataset(options.dataset, options.mnist_data)
     if dataset.note:

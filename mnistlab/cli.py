@@ -80,7 +80,7 @@ def validate(options: argparse.Namespace, further: Sequence[str]) -> int:
 
 def train(options: argparse.Namespace) -> int:
     """Train the published recipe, print what came out, and write model and pictures."""
-    from mnistlab.data import load_dataset
+    from mnistlab.data.datasets import load_dataset
     from mnistlab.evaluate import Evaluation
     from mnistlab.pipeline import pipeline_for
 

@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from mnistlab import behaviour
 from mnistlab.contract import is_keras
-from mnistlab.data import Dataset, load_dataset
+from mnistlab.data.corruptions import corruptions
+from mnistlab.data.datasets import Dataset, load_dataset
 from mnistlab.errors import MnistlabError, NotAskedError, NotJudgedError
 from mnistlab.evaluate import Evaluation
 from mnistlab.judge import Judge
@@ -100,10 +100,10 @@ def pipeline(pytestconfig: pytest.Config, dataset: Dataset) -> Subject:
 def corrupted(
     pytestconfig: pytest.Config, dataset: Dataset
 ) -> Callable[[], Iterable[tuple[str, int, NDArray[np.uint8]]]]:
-    """Return a function that yields the corrupted test images, see `mnistlab.behaviour.corruptions`."""
+    """Return a function that yields the corrupted test images, see `mnistlab.data.corruptions.corruptions`."""
     if KEPT in pytestconfig.stash:
         return pytestconfig.stash[KEPT].corrupted
-    return functools.partial(behaviour.corruptions, dataset.test_images)
+    return functools.partial(corruptions, dataset.test_images)
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ import pytest
 from mnistlab import artifact, gate, rates
 from mnistlab.baseline import AGAIN, Baseline, NoBaselineError, check, identity, load, path_of
 from mnistlab.commands import accept_command, add_gate_options, baseline_folder
-from mnistlab.data import Dataset
+from mnistlab.data.datasets import Dataset
 from mnistlab.errors import ContractError, MnistlabError, NotJudgedError
 from mnistlab.evaluate import Evaluation
 from mnistlab.fixtures import Trained

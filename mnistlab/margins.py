@@ -4,8 +4,8 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Literal
 
+from mnistlab.data.slices import THIRDS
 from mnistlab.seeds import GAP
-from mnistlab.slices import THIRDS
 
 Probe = Literal["averaged", "final"]
 Kind = Literal["mean", "spread"]

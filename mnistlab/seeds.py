@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from mnistlab.behaviour import SEVERITY
 from mnistlab.calibrate import reliability
-from mnistlab.corrupt import CORRUPTIONS, corrupt
-from mnistlab.data import Dataset
+from mnistlab.data.corruptions import CORRUPTIONS, corrupt
+from mnistlab.data.datasets import Dataset
+from mnistlab.data.slices import thirds
 from mnistlab.errors import ContractError, MnistlabError, NotJudgedError
 from mnistlab.evaluate import Evaluation
 from mnistlab.lane import DiedError
-from mnistlab.slices import thirds
 from mnistlab.workers import Place, available_cores, opened
 
 Columns = dict[str, dict[str, NDArray[np.float64]]]

@@ -18,8 +18,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mnistlab import behaviour, fingerprint, suite
-from mnistlab.data import Dataset
+from mnistlab import fingerprint, suite
+from mnistlab.data.corruptions import corruptions
+from mnistlab.data.datasets import Dataset
 from mnistlab.errors import MnistlabError
 from mnistlab.fixtures import KEPT, Kept
 from mnistlab.lane import Lane, SpentError
@@ -157,7 +158,7 @@ def _kept(dataset: Dataset) -> Kept:
 
     def corrupted() -> list[tuple[str, int, Any]]:
         if not images:
-            images.extend(behaviour.corruptions(dataset.test_images))
+            images.extend(corruptions(dataset.test_images))
             for *_, array in images:
                 array.setflags(write=False)
         return images

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnistlab import engine
-from mnistlab.data import load_dataset
+from mnistlab.data.datasets import load_dataset
 from mnistlab.pipeline import Pipeline
 
 Array = NDArray[Any]

@@ -3,7 +3,8 @@
 import pytest
 
 from mnistlab import behaviour, plots
-from mnistlab.strokes import stroke_digits
+from mnistlab.data.perturbations import PERTURBATIONS
+from mnistlab.data.synthetic_digits import stroke_digits
 
 PLACES = (
     "second half of the test set",
@@ -18,9 +19,9 @@ def predicted(pipeline, trained):
     return lambda images: behaviour.predict_raw(pipeline, trained.model, images).argmax(axis=1)
 
 
-@pytest.mark.parametrize("change", behaviour.PERTURBATIONS)
+@pytest.mark.parametrize("change", PERTURBATIONS)
 def test_a_small_change_changes_few_predictions(judge, dataset, evaluation, predicted, change):
-    images = behaviour.PERTURBATIONS[change](dataset.test_images)
+    images = PERTURBATIONS[change](dataset.test_images)
     same = (images == dataset.test_images).all(axis=(1, 2)).sum()
     assert not same, f"{same} images are as they were: nothing is tested"
     changed = predicted(images) != evaluation.predictions

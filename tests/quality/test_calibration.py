@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from mnistlab import behaviour, calibrate, plots, plots_behaviour
+from mnistlab.data.perturbations import no_digits
 from mnistlab.requirement import Requirement
 
 REPORTED = "reported, not required: nothing is promised on what shows no digit"
@@ -21,7 +22,7 @@ def bias(evaluation):
 
 @pytest.fixture(scope="module")
 def not_digits():
-    return behaviour.no_digits()
+    return no_digits()
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from mnistlab import dataquality, plots
+from mnistlab import plots
+from mnistlab.data import quality as dataquality
 from mnistlab.requirement import Requirement
 
 PAIRS = 10

@@ -6,7 +6,7 @@ import pytest
 from mnistlab import plots
 from mnistlab.requirement import Requirement
 
-# As published for MNIST; for scikit-learn's digits its 1797 images in the split that `mnistlab.data` draws.
+# As published for MNIST; for scikit-learn's digits its 1797 images in the split that `mnistlab.data.datasets` draws.
 HASHES = {
     "mnist": "c65580678af93f1ea48c2c0d01d543ec89307c6b8a0eb7ca542d7c18c5f4c681",
     "digits": "b642ea8175760023aa84b8af8326f8a739d8946a0dc0274b6a4b305c8bd8cc01",

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mnistlab import behaviour, plots_behaviour
-from mnistlab.corrupt import CORRUPTIONS
+from mnistlab.data.corruptions import CORRUPTIONS
 from mnistlab.requirement import Requirement
 
 EXAMPLE = 0  # of the test images

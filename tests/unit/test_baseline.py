@@ -21,7 +21,7 @@ from mnistlab.baseline import (
     save,
     unused_seed,
 )
-from mnistlab.data import Dataset
+from mnistlab.data.datasets import Dataset
 from mnistlab.errors import MnistlabError
 from mnistlab.evaluate import Evaluation
 from mnistlab.pipeline import Pipeline

@@ -6,10 +6,11 @@ import pytest
 from mnistlab import behaviour, plots_behaviour
 from mnistlab.bounds import FIGURES, requirements
 from mnistlab.calibrate import reliability
-from mnistlab.corrupt import CORRUPTIONS
-from mnistlab.data import Dataset
+from mnistlab.data.corruptions import CORRUPTIONS, corruptions
+from mnistlab.data.datasets import Dataset
+from mnistlab.data.perturbations import PERTURBATIONS, no_digits
+from mnistlab.data.synthetic_digits import stroke_digits
 from mnistlab.plots import png
-from mnistlab.strokes import stroke_digits
 
 IMAGES, LABELS = stroke_digits()
 SET = Dataset("digits", "drawn", "", IMAGES, LABELS, IMAGES, LABELS)
@@ -28,10 +29,10 @@ class _Stripes:
         return np.eye(10, dtype=np.float32)[images[:, :10].sum(axis=2).argmax(axis=1)]
 
 
-@pytest.mark.parametrize("name", behaviour.PERTURBATIONS)
+@pytest.mark.parametrize("name", PERTURBATIONS)
 def test_a_small_change_changes_every_image_a_little(name):
     before = IMAGES.copy()
-    changed = behaviour.PERTURBATIONS[name](IMAGES)
+    changed = PERTURBATIONS[name](IMAGES)
     assert changed.shape == IMAGES.shape
     assert changed.dtype == np.uint8
     assert (changed != IMAGES).any(axis=(1, 2)).all()
@@ -39,7 +40,7 @@ def test_a_small_change_changes_every_image_a_little(name):
 
 
 def test_shifts_move_by_one_pixel():
-    shift = behaviour.PERTURBATIONS
+    shift = PERTURBATIONS
     np.testing.assert_array_equal(shift["a shift of one pixel right"](IMAGES)[:, :, 1:], IMAGES[:, :, :-1])
     np.testing.assert_array_equal(shift["a shift of one pixel left"](IMAGES)[:, :, :-1], IMAGES[:, :, 1:])
     np.testing.assert_array_equal(shift["a shift of one pixel down"](IMAGES)[:, 1:], IMAGES[:, :-1])
@@ -47,7 +48,7 @@ def test_shifts_move_by_one_pixel():
 
 
 def test_one_pixel_of_each_image_is_inverted():
-    changed = behaviour.PERTURBATIONS["one inverted pixel"](IMAGES)
+    changed = PERTURBATIONS["one inverted pixel"](IMAGES)
     assert ((changed != IMAGES).sum(axis=(1, 2)) == 1).all()
     assert (changed.astype(int) + IMAGES == 255)[changed != IMAGES].all()
 
@@ -69,7 +70,7 @@ def test_places_are_compared_with_the_rest():
 
 
 def test_accuracies_start_with_the_clean_images_and_follow_severity():
-    found = behaviour.accuracies(_Stripes(), None, behaviour.corruptions(IMAGES), SET)
+    found = behaviour.accuracies(_Stripes(), None, corruptions(IMAGES), SET)
     assert list(found) == list(CORRUPTIONS)
     assert {len(row) for row in found.values()} == {6}
     assert len({row[0] for row in found.values()}) == 1
@@ -83,7 +84,7 @@ def test_mean_leaves_the_clean_images_out_and_the_steepest_rise_does_not():
 
 
 def test_what_is_no_digit_is_blank_or_noise():
-    found = behaviour.no_digits(5)
+    found = no_digits(5)
     assert {kind: images.shape[1:] for kind, images in found.items()} == {"blank": (28, 28), "noise": (28, 28)}
     assert (np.ptp(found["blank"], axis=(1, 2)) == 0).all()
     assert (np.ptp(found["noise"], axis=(1, 2)) > 200).all()

@@ -14,7 +14,7 @@ import pytest
 
 from mnistlab import cluster as dask_cluster
 from mnistlab import workers
-from mnistlab.data import Dataset
+from mnistlab.data.datasets import Dataset
 from mnistlab.errors import MnistlabError
 from mnistlab.lane import DiedError
 from mnistlab.seeds import Trainer, train_seeds

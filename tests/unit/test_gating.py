@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from mnistlab import accept, cli, fixtures, gating, rates, seeds
-from mnistlab.data import Dataset
+from mnistlab.data.datasets import Dataset
 from mnistlab.judge import Judge
 from mnistlab.margins import Margin
 from mnistlab.reading import Reading

@@ -22,7 +22,7 @@ IMAGE = "<img src=x onerror=alert(1)>"
 FIXTURES = """
     import numpy as np
     import pytest
-    from mnistlab.data import Dataset
+    from mnistlab.data.datasets import Dataset
     from mnistlab.pipeline import Pipeline
     from mnistlab.requirement import Requirement
     from mnistlab.spec import Spec

@@ -8,10 +8,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from mnistlab.data import Dataset
+from mnistlab.data.datasets import Dataset
+from mnistlab.data.slices import features, thirds
 from mnistlab.errors import MnistlabError
 from mnistlab.seeds import GAP, Trainer, columns, train_seeds
-from mnistlab.slices import features, thirds
 from mnistlab.workers import Place
 
 LABELS = np.tile(np.arange(10, dtype=np.uint8), 6)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from mnistlab import trial
-from mnistlab.data import Dataset
+from mnistlab.data.datasets import Dataset
 from mnistlab.errors import MnistlabError
 from mnistlab.lane import SpentError
 from mnistlab.trial import Runner

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mnistlab.data import Dataset
+from mnistlab.data.datasets import Dataset
 
 KNOWN_MNIST_ERRORS = (947, 1621, 1901, 2130, 2462, 2597, 2654, 3520, 3558, 5937, 6651, 6783, 8527, 9679, 9729)
 """MNIST test images whose label at most two of five people confirmed, by index from 0.

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mnistlab import idx
+from mnistlab.data import idx
 from mnistlab.errors import MnistlabError
-from mnistlab.idx import content_sha256, parse_idx
+from mnistlab.data.idx import content_sha256, parse_idx
 
 
 def idx_file(*shape, data=None, magic=b"\0\0\x08"):

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mnistlab.data import IDX_NAMES, KERAS_DOWNLOAD, MNIST_SHA256, NPZ_NAMES, Dataset, Search, load_dataset
+from mnistlab.data.datasets import IDX_NAMES, KERAS_DOWNLOAD, MNIST_SHA256, NPZ_NAMES, Dataset, Search, load_dataset
 from mnistlab.errors import MnistlabError
-from mnistlab.idx import content_sha256
+from mnistlab.data.idx import content_sha256
 
 TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS = IDX_NAMES
 
@@ -265,7 +265,7 @@ def test_without_a_server_keras_is_not_even_imported(tmp_path):
 
 
 def test_importing_the_module_imports_no_framework():
-    script = "import sys, mnistlab.data; print({'tensorflow', 'keras', 'sklearn', 'scipy'} & set(sys.modules))"
+    script = "import sys, mnistlab.data.datasets; print({'tensorflow', 'keras', 'sklearn', 'scipy'} & set(sys.modules))"
     assert subprocess.check_output([sys.executable, "-c", script], text=True) == "set()\n"
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from mnistlab.strokes import stroke_digits
+from mnistlab.data.synthetic_digits import stroke_digits
 
 # Holes in a digit (background regions that the border does not reach), by form. The second 4 is closed.
 HOLES = [(1, 1, 1), (0, 0, 0), (0, 0, 0), (0, 0, 0), (0, 1, 0), (0, 0, 0), (1, 1, 1), (0, 0, 0), (2, 2, 2), (1, 1, 1)]

@@ -15,8 +15,9 @@ github.com/google-research/mnist-c, corruptions.py, where a function's default s
 """
 
 import io
+import itertools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
@@ -224,3 +225,9 @@ def corrupt(images: Images, name: str, severity: int, *, seed: int = 0) -> Image
     corruption = CORRUPTIONS[name]
     grey = corruption.function(images, corruption.parameters[int(severity) - 1], rng)
     return np.rint(grey, dtype=np.float32).clip(0, 255).astype(np.uint8)
+
+
+def corruptions(images: Images) -> Iterator[tuple[str, int, Images]]:
+    """Yield name, severity 1 to 5 and images for every corruption, one at a time: together they are 500 MB."""
+    for name, severity in itertools.product(CORRUPTIONS, range(1, 6)):
+        yield name, severity, corrupt(images, name, severity)

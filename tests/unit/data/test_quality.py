@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from mnistlab import dataquality
-from mnistlab.data import Dataset
+from mnistlab.data import quality as dataquality
+from mnistlab.data.datasets import Dataset
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.random((300, 28, 28)).astype(np.float32)

@@ -16,9 +16,9 @@ from hypothesis.extra import numpy as hnp
 from PIL import Image
 from scipy import ndimage
 
-from mnistlab.corrupt import CORRUPTIONS, corrupt
+from mnistlab.data.corruptions import CORRUPTIONS, corrupt
 from mnistlab.errors import MnistlabError
-from mnistlab.strokes import stroke_digits
+from mnistlab.data.synthetic_digits import stroke_digits
 
 # The parameter of each function's default severity in MNIST-C's corruptions.py (a shrunken digit is given there as
 # the factor 1/0.7 from the result to the source).
@@ -96,7 +96,7 @@ def test_another_seed_is_another_draw_and_the_same_seed_the_same(digits, name):
 def test_draws_are_the_same_in_another_process(digits):
     names = ["shift", "impulse_noise", "occlusion"]  # whole grey levels: no rounding that could differ
     program = (
-        "import zlib; from mnistlab.corrupt import corrupt; from mnistlab.strokes import stroke_digits\n"
+        "import zlib; from mnistlab.data.corruptions import corrupt; from mnistlab.data.synthetic_digits import stroke_digits\n"
         f"print(*[zlib.crc32(corrupt(stroke_digits()[0], name, 2)) for name in {names}])"
     )
     printed = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout

@@ -17,9 +17,9 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from mnistlab.download import KERAS_DOWNLOAD, downloaded
+from mnistlab.data.download import KERAS_DOWNLOAD, downloaded
 from mnistlab.errors import MnistlabError
-from mnistlab.idx import SIZE_LIMIT, content_sha256, damaged, parse_idx
+from mnistlab.data.idx import SIZE_LIMIT, content_sha256, damaged, parse_idx
 
 Array: TypeAlias = npt.NDArray[np.uint8]
 Parts: TypeAlias = dict[str, Array]  # the four arrays in the order of IDX_NAMES, by what messages call them
@@ -68,7 +68,7 @@ class Dataset:
 
 
 def _roots() -> Sequence[Path]:
-    here, clone = Path.cwd(), Path(__file__).resolve().parents[1]
+    here, clone = Path.cwd(), Path(__file__).resolve().parents[2]
     return (here, clone) if clone != here and (clone / "pyproject.toml").is_file() else (here,)
 
 

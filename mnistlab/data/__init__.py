@@ -1,0 +1,1 @@
+"""Datasets: find them, verify them, read them, and change their images on purpose."""
