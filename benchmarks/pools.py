@@ -21,7 +21,7 @@ from mnistlab.data.datasets import load_dataset
 from mnistlab.margins import margins_for
 from mnistlab.pipeline import Pipeline, pipeline_for
 from mnistlab.pools import pack_wrong, path_of, unpack_wrong
-from mnistlab.record import write_atomically
+from mnistlab.report.files import write_atomically
 from mnistlab.seeds import Seed, Trainer
 from mnistlab.spec import Spec
 

@@ -16,7 +16,8 @@ from mnistlab.errors import MnistlabError
 from mnistlab.gate import LOOKS, decide, decision_of, plan
 from mnistlab.margins import margins_for
 from mnistlab.pipeline import DigitsPipeline, Pipeline
-from mnistlab.record import check_writable, environment
+from mnistlab.record import environment
+from mnistlab.report.files import check_writable
 from mnistlab.seeds import Seed, columns, train_seeds
 from mnistlab.subject import Subject
 from mnistlab.subject import load as load_subject

@@ -16,8 +16,8 @@ from mnistlab import faults, fingerprint
 from mnistlab.errors import MnistlabError
 from mnistlab.faults import Entry
 from mnistlab.lane import DiedError
-from mnistlab.record import check_writable
-from mnistlab.report import table
+from mnistlab.report.files import check_writable
+from mnistlab.report.page import table
 from mnistlab.tally import Tally
 from mnistlab.trial import Runner, Trial
 from mnistlab.workers import Place, Pool, available_cores, opened

@@ -112,7 +112,7 @@ def train(options: argparse.Namespace) -> int:
 
 
 def _write_pictures(folder: Path, dataset: Any, history: Any, evaluation: Any) -> None:
-    from mnistlab import plots
+    from mnistlab.report import figures as plots
 
     five = (array[:5] for array in (dataset.test_images, evaluation.probabilities, dataset.test_labels))
     figures = {

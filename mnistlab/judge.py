@@ -64,7 +64,7 @@ class Judge:
 
     def picture(self, title: str, caption: str, figure: Any) -> None:
         """Put a matplotlib figure on the page, with a line that says how to read it."""
-        from mnistlab import plots
+        from mnistlab.report import figures as plots
 
         png = base64.b64encode(plots.png(figure)).decode("ascii")
         self.record("mnistlab.picture", json.dumps({"title": title, "caption": caption, "png": png}))

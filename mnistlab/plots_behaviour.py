@@ -1,4 +1,4 @@
-"""matplotlib figures of behaviour beyond accuracy; see `mnistlab.plots`."""
+"""matplotlib figures of behaviour beyond accuracy; see `mnistlab.report.figures`."""
 
 from collections.abc import Mapping
 
@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mnistlab.calibrate import Reliability
-from mnistlab.canvas import BLUE, GREY, INK, MARGIN, PALE, RED, TEXT, WIDTH, Array, axes_at, new_figure
+from mnistlab.report.canvas import BLUE, GREY, INK, MARGIN, PALE, RED, TEXT, WIDTH, Array, axes_at, new_figure
 from mnistlab.stats import wilson
 
 COLUMNS, PANEL = 3, 158  # panels side by side; pixels from one to the next below

@@ -8,10 +8,10 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from mnistlab.artifact import Comparison
-from mnistlab.canvas import BLUE, FONT, GREY, INK, ORANGE, PALE, RED, TEXT, axes_at, new_figure, tiles
 from mnistlab.gate import Result
 from mnistlab.rates import Rates, found_at
 from mnistlab.reading import Reading
+from mnistlab.report.canvas import BLUE, FONT, GREY, INK, ORANGE, PALE, RED, TEXT, axes_at, new_figure, tiles
 from mnistlab.seeds import Columns
 
 COLOURS = {"passed": BLUE, "failed": RED, "undecided": ORANGE}

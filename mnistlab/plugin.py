@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from mnistlab import report
 from mnistlab.commands import add_options, add_report_option, add_subject_options
 from mnistlab.errors import ContractError, NotAskedError, NotJudgedError
-from mnistlab.record import UNASKED, Record, check_writable, group_of, is_quality, write_atomically
-from mnistlab.report import row_cells
+from mnistlab.record import UNASKED, Record, group_of, is_quality
+from mnistlab.report import page as report
+from mnistlab.report.files import check_writable, write_atomically
+from mnistlab.report.page import row_cells
 
 pytest_plugins = ("mnistlab.fixtures", "mnistlab.gating")
 RECORD = pytest.StashKey[Record]()
@@ -60,7 +61,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if not config.option.htmlpath:
         config.option.htmlpath = str(Path(config.option.report, PAGE))
     config.option.self_contained_html = True
-    config.option.css.append(str(Path(__file__).with_name("report.css")))
+    config.option.css.append(str(Path(__file__).parent / "report" / "page.css"))
 
 
 def _unwritable(path: object, error: OSError) -> str:

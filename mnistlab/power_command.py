@@ -29,9 +29,9 @@ PAIRS = 4000
 
 def command(options: argparse.Namespace) -> int:
     """Measure, unless no gates are wanted, and write rates, page and picture; 0 if all went well."""
-    from mnistlab.plots import png
     from mnistlab.plots_gate import power_curve
-    from mnistlab.record import write_atomically
+    from mnistlab.report.figures import png
+    from mnistlab.report.files import write_atomically
 
     folder = Path(options.baselines)
     for dataset in DATASETS if options.dataset == "all" else (options.dataset,):

@@ -2,9 +2,10 @@
 
 import pytest
 
-from mnistlab import behaviour, plots
+from mnistlab import behaviour
 from mnistlab.data.perturbations import PERTURBATIONS
 from mnistlab.data.synthetic_digits import stroke_digits
+from mnistlab.report import figures as plots
 
 PLACES = (
     "second half of the test set",

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from mnistlab import behaviour, calibrate, plots, plots_behaviour
+from mnistlab import behaviour, calibrate, plots_behaviour
 from mnistlab.data.perturbations import no_digits
+from mnistlab.report import figures as plots
 from mnistlab.requirement import Requirement
 
 REPORTED = "reported, not required: nothing is promised on what shows no digit"

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from mnistlab import plots
 from mnistlab.data import quality as dataquality
+from mnistlab.report import figures as plots
 from mnistlab.requirement import Requirement
 
 PAIRS = 10

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mnistlab import plots
+from mnistlab.report import figures as plots
 from mnistlab.requirement import Requirement
 
 # As published for MNIST; for scikit-learn's digits its 1797 images in the split that `mnistlab.data.datasets` draws.

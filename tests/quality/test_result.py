@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mnistlab import plots
+from mnistlab.report import figures as plots
 from mnistlab.stats import wilson
 
 

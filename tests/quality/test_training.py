@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from mnistlab import plots, probe
+from mnistlab import probe
 from mnistlab.contract import keras_model
+from mnistlab.report import figures as plots
 from mnistlab.requirement import Requirement
 
 SPEC = "the subject's spec"

@@ -10,7 +10,7 @@ from mnistlab.data.corruptions import CORRUPTIONS, corruptions
 from mnistlab.data.datasets import Dataset
 from mnistlab.data.perturbations import PERTURBATIONS, no_digits
 from mnistlab.data.synthetic_digits import stroke_digits
-from mnistlab.plots import png
+from mnistlab.report.figures import png
 
 IMAGES, LABELS = stroke_digits()
 SET = Dataset("digits", "drawn", "", IMAGES, LABELS, IMAGES, LABELS)

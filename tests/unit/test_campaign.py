@@ -12,11 +12,11 @@ import pytest
 
 from mnistlab import campaign, campaign_page, cli, faults
 from mnistlab.campaign import Log, chosen, run
-from mnistlab.canvas import WIDTH
 from mnistlab.errors import MnistlabError
 from mnistlab.faults import Entry
 from mnistlab.lane import DiedError
 from mnistlab.plots_campaign import kill_matrix
+from mnistlab.report.canvas import WIDTH
 from mnistlab.tally import Tally, is_expected
 from mnistlab.trial import UNJUDGED, Trial
 from mnistlab.workers import Place

@@ -8,7 +8,7 @@ from mnistlab.artifact import Comparison
 from mnistlab.evaluate import Evaluation
 from mnistlab.margins import Margin
 from mnistlab.measure import drops_to
-from mnistlab.plots import png
+from mnistlab.report.figures import png
 from mnistlab.seeds import Seed, columns
 
 ONE = Evaluation(np.eye(10, dtype=np.float32), np.arange(10, dtype=np.uint8))

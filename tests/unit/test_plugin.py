@@ -13,7 +13,7 @@ from html.parser import HTMLParser
 import pytest
 
 pytest_plugins = ["pytester"]
-for module in ("rich.console", "rich.table", "rich.text", "mnistlab.plots"):
+for module in ("rich.console", "rich.table", "rich.text", "mnistlab.report.figures"):
     importlib.import_module(module)  # pytester forgets what its runs import: each would do it again
 
 OPTIONS = ("-p", "mnistlab.plugin", "-p", "no:hypothesispytest", "-p", "no:cacheprovider", "--import-mode=importlib")

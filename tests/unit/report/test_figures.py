@@ -10,7 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.image import imread
 from matplotlib.text import Text
 
-from mnistlab import plots
+from mnistlab.report import figures as plots
 
 NONE = np.zeros((0, 28, 28), np.uint8)
 IMAGES = np.arange(30 * 28 * 28).reshape(30, 28, 28).astype(np.uint8)
@@ -92,7 +92,7 @@ def test_twice_the_dpi_gives_twice_the_pixels():
 
 
 def test_drawing_starts_no_pyplot():
-    code = f"import sys; from mnistlab import plots; plots.png(plots.curves({HISTORY})); print(*sys.modules)"
+    code = f"import sys; from mnistlab.report import figures as plots; plots.png(plots.curves({HISTORY})); print(*sys.modules)"
     modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert "matplotlib.figure" in modules
     assert "matplotlib.pyplot" not in modules

@@ -1,0 +1,1 @@
+"""What people see: the page, the terminal, the pictures, and files written whole."""
