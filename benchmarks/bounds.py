@@ -28,7 +28,7 @@ from mnistlab.data.datasets import Dataset, load_dataset
 from mnistlab.data.perturbations import PERTURBATIONS
 from mnistlab.data.synthetic_digits import stroke_digits
 from mnistlab.evaluate import Evaluation
-from mnistlab.pipeline import DigitsPipeline, Pipeline
+from mnistlab.recipe.pipeline import DigitsPipeline, Pipeline
 
 Row = dict[str, float]
 LOG_DEVIATIONS, DEVIATIONS = 4.5, 5

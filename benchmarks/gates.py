@@ -17,8 +17,8 @@ from mnistlab import gate
 from mnistlab.baseline import check, identity, load
 from mnistlab.data.datasets import load_dataset
 from mnistlab.margins import margins_for
-from mnistlab.pipeline import Pipeline
 from mnistlab.rates import plan_digest
+from mnistlab.recipe.pipeline import Pipeline
 from mnistlab.seeds import train_seeds
 from mnistlab.stats import wilson
 

@@ -19,11 +19,11 @@ import numpy as np
 from mnistlab.baseline import pack
 from mnistlab.data.datasets import load_dataset
 from mnistlab.margins import margins_for
-from mnistlab.pipeline import Pipeline, pipeline_for
 from mnistlab.pools import pack_wrong, path_of, unpack_wrong
+from mnistlab.recipe.pipeline import Pipeline, pipeline_for
+from mnistlab.recipe.spec import Spec
 from mnistlab.report.files import write_atomically
 from mnistlab.seeds import Seed, Trainer
-from mnistlab.spec import Spec
 
 EVERY = 8
 

@@ -18,9 +18,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from mnistlab import engine
 from mnistlab.data.datasets import load_dataset
-from mnistlab.pipeline import Pipeline
+from mnistlab.recipe import training as engine
+from mnistlab.recipe.pipeline import Pipeline
 
 FIRST, FURTHER, STEADY = "engine, first training", "engine, further seeds", "engine, 5 steady epochs"
 TARGETS = ((FIRST, "fit", 1 / 6), (FURTHER, "fit", 1 / 10), (STEADY, "floor", 2.2))

@@ -15,7 +15,7 @@ from mnistlab.data.datasets import Dataset, load_dataset
 from mnistlab.errors import MnistlabError
 from mnistlab.gate import LOOKS, decide, decision_of, plan
 from mnistlab.margins import margins_for
-from mnistlab.pipeline import DigitsPipeline, Pipeline
+from mnistlab.recipe.pipeline import DigitsPipeline, Pipeline
 from mnistlab.record import environment
 from mnistlab.report.files import check_writable
 from mnistlab.seeds import Seed, columns, train_seeds

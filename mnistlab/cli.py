@@ -82,7 +82,7 @@ def train(options: argparse.Namespace) -> int:
     """Train the published recipe, print what came out, and write model and pictures."""
     from mnistlab.data.datasets import load_dataset
     from mnistlab.evaluate import Evaluation
-    from mnistlab.pipeline import pipeline_for
+    from mnistlab.recipe.pipeline import pipeline_for
 
     with _new_folder(Path(options.out)) as folder:
         dataset = load_dataset(options.dataset, options.mnist_data)

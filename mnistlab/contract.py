@@ -1,14 +1,14 @@
 """What each method of a pipeline must return: checks that name the method and what it returned instead."""
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mnistlab.errors import ContractError, NotJudgedError
-from mnistlab.spec import Spec
+from mnistlab.errors import ContractError
+from mnistlab.recipe.keras_models import is_keras, kind
+from mnistlab.recipe.spec import Spec
 
 CLASSES = 10
 PROMISES = ("layers", "optimizer", "learning_rate", "loss", "metric")
@@ -17,27 +17,6 @@ NEAR = 1e-4
 """How far a probability may lie outside 0 to 1 by rounding."""
 FAR = 0.01
 """How far a row's sum may lie from 1 before there is no use in judging it further."""
-
-
-def is_keras(model: Any) -> bool:
-    """Tell whether an object is a Keras model, without importing Keras."""
-    bases = type(model).__mro__
-    return any(base.__name__ == "Model" and base.__module__.partition(".")[0] == "keras" for base in bases)
-
-
-def keras_model(model: Any, what: str) -> Any:
-    """Return a Keras model, or raise NotJudgedError that says what another lacks: «its layers»."""
-    if not is_keras(model):
-        raise NotJudgedError(f"build returns {kind(model)}, which is no Keras model: {what} cannot be looked at")
-    return model
-
-
-def shape_taken(model: Any) -> tuple[int, ...] | None:
-    """Return the shape in which a model takes an image's 784 pixels, without the batch; None if it takes others."""
-    shape = getattr(model, "input_shape", None)
-    if not isinstance(shape, tuple) or not all(isinstance(size, int) for size in shape[1:]):
-        return None
-    return shape[1:] if math.prod(shape[1:]) == 28 * 28 else None
 
 
 def check_array(method: str, found: Any, shape: tuple[int, ...]) -> NDArray[np.float32]:
@@ -149,9 +128,3 @@ def _check_averaged(arrays: Any, model: Any) -> None:
     got = [np.shape(array) for array in arrays] if isinstance(arrays, list | tuple) else kind(arrays)
     if got != required:
         raise ContractError("fit", f"returned averaged_weights of shapes {got}; required {required}, as get_weights")
-
-
-def kind(found: Any) -> str:
-    """Name the type of an object for people: «a list», «sklearn MLPClassifier»."""
-    name, module = type(found).__name__, type(found).__module__.partition(".")[0]
-    return "None" if found is None else name if module == "builtins" else f"{module} {name}"

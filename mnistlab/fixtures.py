@@ -16,13 +16,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from mnistlab.contract import is_keras
 from mnistlab.data.corruptions import corruptions
 from mnistlab.data.datasets import Dataset, load_dataset
 from mnistlab.errors import MnistlabError, NotAskedError, NotJudgedError
 from mnistlab.evaluate import Evaluation
 from mnistlab.judge import Judge
 from mnistlab.loaded import UNTRAINED, FileSubject, History, Unknown, load_model, of_file
+from mnistlab.recipe.keras_models import is_keras
 from mnistlab.subject import Subject, load, promised_of_mnist
 
 ELSEWHERE = pytest.StashKey[ProcessPoolExecutor]()

@@ -15,8 +15,8 @@ from mnistlab.errors import ContractError, MnistlabError, NotJudgedError
 from mnistlab.evaluate import Evaluation
 from mnistlab.fixtures import Trained
 from mnistlab.margins import Margin, margins_for
-from mnistlab.pipeline import Pipeline
 from mnistlab.reading import GROUP
+from mnistlab.recipe.pipeline import Pipeline
 from mnistlab.requirement import Requirement, Verdict
 from mnistlab.seeds import Trainer, trainings
 from mnistlab.subject import Subject

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from mnistlab.recipe.spec import known_bound
 from mnistlab.record import UNASKED
 from mnistlab.requirement import Requirement, Value, Verdict
-from mnistlab.spec import known_bound
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,13 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnistlab import specfile
-from mnistlab.contract import shape_taken
-from mnistlab.errors import MnistlabError, NotAskedError, NotJudgedError, described
-from mnistlab.spec import Spec
+from mnistlab.errors import MnistlabError, NotAskedError, NotJudgedError
+from mnistlab.recipe.keras_models import SAVE, read_model, shape_taken
+from mnistlab.recipe.spec import Spec
 from mnistlab.subject import Subject
 
 UNTRAINED = "--model judges a file, which does not tell how it was trained"
-SAVE = "save it with model.save('model.keras')"
 
 
 class Unknown(dict[str, Any]):
@@ -93,25 +92,6 @@ def load_model(path: str) -> Any:
         return read_model(Path(path))
     except MnistlabError as error:
         raise MnistlabError(f"--model {path}: {error}") from error
-
-
-def read_model(path: Path) -> Any:
-    """Load a ``.keras`` file, or raise MnistlabError; no code that comes with it is run."""
-    import keras
-
-    try:
-        return keras.models.load_model(path, safe_mode=True)
-    except Exception as error:
-        text = str(error)
-        if "lambda" in text.lower() and "safe" in text.lower():
-            what = "holds a Lambda layer, whose code would be run, and is not loaded (safe_mode)"
-            advice = "build the model without it, for instance with keras.layers.Rescaling or a layer of your own"
-        elif "Could not locate" in text:
-            what = f"needs a class that is not Keras's ({described(error, None)})"
-            advice = "register it with @keras.saving.register_keras_serializable() in a file that --pipeline names"
-        else:
-            what, advice = f"is not a model that Keras can load ({described(error, None)})", SAVE
-        raise MnistlabError(f"{what}; {advice}") from error
 
 
 def _check_format(path: Path) -> None:

@@ -11,9 +11,9 @@ from mnistlab.baseline import load, path_of
 from mnistlab.commands import ACCEPTED, BUDGET
 from mnistlab.gate import plan
 from mnistlab.margins import margins_for
-from mnistlab.pipeline import pipeline_for
 from mnistlab.pools import load_pools
 from mnistlab.power_page import page
+from mnistlab.recipe.pipeline import pipeline_for
 
 DATASETS = ("mnist", "digits")
 SETTINGS = {

@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mnistlab.contract import keras_model
-from mnistlab.engine import Arrays
 from mnistlab.errors import ContractError, NotJudgedError
-from mnistlab.spec import Spec
+from mnistlab.recipe.keras_models import keras_model
+from mnistlab.recipe.spec import Spec
+from mnistlab.recipe.training import Arrays
 
 PIXELS = 28 * 28
 UNSEEN, MIXED = -1, -2

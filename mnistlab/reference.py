@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import Any
 
 from mnistlab.errors import MnistlabError, described
-from mnistlab.spec import Spec
+from mnistlab.recipe.spec import Spec
 from mnistlab.specfile import check
 
 METHODS = ("prepare_images", "prepare_labels", "build", "fit", "predict")
@@ -100,11 +100,11 @@ def _pipeline(name: str, named: Any) -> Any:
         named = _asked(f"{name}()", named, named) if isinstance(named, type) else named
         lacks = [] if hasattr(type(named), "spec") or hasattr(named, "spec") else ["spec"]
     if lacks:
-        required = f"required {', '.join(METHODS)} and spec, which mnistlab.pipeline.Pipeline has"
+        required = f"required {', '.join(METHODS)} and spec, which mnistlab.recipe.pipeline.Pipeline has"
         raise MnistlabError(f"{name} is no pipeline, it lacks {', '.join(lacks)}; {required}")
     spec = _asked(f"the spec of {name}", lambda: named.spec, named)
     if not isinstance(spec, Spec):
-        raise MnistlabError(f"the spec of {name} is of type {type(spec).__name__}; required mnistlab.spec.Spec")
+        raise MnistlabError(f"the spec of {name} is of type {type(spec).__name__}; required mnistlab.recipe.spec.Spec")
     check(spec)
     _asked(f"the name of {name}", lambda: getattr(named, "name", None), named)
     return named

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mnistlab.contract import keras_model
 from mnistlab.errors import ContractError, NotJudgedError
+from mnistlab.recipe.keras_models import keras_model
 from mnistlab.recorder import MOST_BATCHES, PIXELS, by_place, fit_another, linear, zeros
 
 

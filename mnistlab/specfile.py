@@ -7,8 +7,8 @@ from typing import Any
 
 from mnistlab.contract import PROMISES
 from mnistlab.errors import MnistlabError
+from mnistlab.recipe.spec import Layer, Spec, bounds_of
 from mnistlab.requirement import Requirement
-from mnistlab.spec import Layer, Spec, bounds_of
 
 if sys.version_info >= (3, 11):
     import tomllib

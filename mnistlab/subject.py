@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from mnistlab import contract, specfile
 from mnistlab.errors import ContractError, MnistlabError, NotJudgedError, described
-from mnistlab.pipeline import Pipeline, pipeline_for
+from mnistlab.recipe.pipeline import Pipeline, pipeline_for
+from mnistlab.recipe.spec import DIGITS, PUBLISHED, Spec
 from mnistlab.reference import file_of, found, source_of
 from mnistlab.requirement import Requirement
-from mnistlab.spec import DIGITS, PUBLISHED, Spec
 
 Array: TypeAlias = NDArray[np.float32]
 

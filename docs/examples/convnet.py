@@ -6,8 +6,8 @@ mnistlab validate --pipeline convnet.py:Convnet
 import keras
 from keras import layers
 
-from mnistlab.pipeline import Pipeline
-from mnistlab.spec import Layer, Spec, bounds_of
+from mnistlab.recipe.pipeline import Pipeline
+from mnistlab.recipe.spec import Layer, Spec, bounds_of
 
 
 class Convnet(Pipeline):

@@ -7,8 +7,8 @@ import keras
 import tensorflow as tf
 from keras import layers
 
-from mnistlab.pipeline import Pipeline
-from mnistlab.spec import Layer, Spec, bounds_of
+from mnistlab.recipe.pipeline import Pipeline
+from mnistlab.recipe.spec import Layer, Spec, bounds_of
 
 
 class Normalised(Pipeline):

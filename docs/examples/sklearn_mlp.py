@@ -8,8 +8,8 @@ from sklearn.metrics import accuracy_score, log_loss
 from sklearn.neural_network import MLPClassifier
 
 from mnistlab.contract import PROMISES
-from mnistlab.pipeline import Pipeline
-from mnistlab.spec import Spec, bounds_of
+from mnistlab.recipe.pipeline import Pipeline
+from mnistlab.recipe.spec import Spec, bounds_of
 
 
 class Mlp:

@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from mnistlab.faults.catalogue import fault, variants
-from mnistlab.pipeline import CLASSES, Pipeline
+from mnistlab.recipe.pipeline import CLASSES, Pipeline
 
 LAYERS = "test_layers_are_the_specified_ones"
 PARAMETERS = "test_parameters_are_where_they_belong"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, TypeAlias, TypeVar
 
-from mnistlab.pipeline import Pipeline
+from mnistlab.recipe.pipeline import Pipeline
 
 Subject: TypeAlias = type[Pipeline]
 Kind = TypeVar("Kind", bound=Subject)

@@ -4,7 +4,7 @@ import numpy as np
 
 from mnistlab.faults.catalogue import fault, variants
 from mnistlab.faults.loop import Array, Loop, Pair, test_set
-from mnistlab.pipeline import CLASSES, WHITE
+from mnistlab.recipe.pipeline import CLASSES, WHITE
 
 LABELS = "test_every_image_is_trained_with_its_own_label"
 ONCE = "test_every_epoch_sees_every_training_image_once"

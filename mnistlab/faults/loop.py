@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mnistlab import engine
 from mnistlab.data.datasets import load_dataset
-from mnistlab.pipeline import Pipeline
+from mnistlab.recipe import training as engine
+from mnistlab.recipe.pipeline import Pipeline
 
 Array = NDArray[Any]
 Pair = tuple[Array, Array]

@@ -4,7 +4,7 @@ import numpy as np
 
 from mnistlab.faults.catalogue import variants
 from mnistlab.faults.loop import Array
-from mnistlab.pipeline import WHITE, Pipeline
+from mnistlab.recipe.pipeline import WHITE, Pipeline
 
 RANGE = "test_prepared_images_are_float32_within_0_and_1"
 ENDS = "test_black_becomes_0_and_white_becomes_1"

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from mnistlab import engine
 from mnistlab.faults.catalogue import fault, variants
 from mnistlab.faults.loop import Array, Loop, Pair, joined, test_set
+from mnistlab.recipe import training as engine
 
 FRESH = "test_every_epoch_has_a_fresh_order"
 PLACE = "test_the_order_of_an_epoch_is_not_that_of_the_data"

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from mnistlab import engine
 from mnistlab.faults.catalogue import twin
 from mnistlab.faults.loop import Array, Loop, Pair, joined
-from mnistlab.pipeline import CLASSES, Pipeline
+from mnistlab.recipe import training as engine
+from mnistlab.recipe.pipeline import CLASSES, Pipeline
 
 
 @twin("keras-fit")

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from mnistlab import probe
-from mnistlab.contract import keras_model
 from mnistlab.errors import NotAskedError, NotJudgedError
+from mnistlab.recipe.keras_models import keras_model
 from mnistlab.requirement import Requirement
 
 SPEC = "the subject's spec"

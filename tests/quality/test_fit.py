@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from mnistlab import probe, recorder, slopes
-from mnistlab.contract import is_keras, keras_model
 from mnistlab.errors import NotJudgedError
+from mnistlab.recipe.keras_models import is_keras, keras_model
 from mnistlab.requirement import Requirement
 
 BATCHES = 16  # of the small training runs

@@ -6,8 +6,8 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from mnistlab import probe, slopes
-from mnistlab.contract import is_keras, keras_model
 from mnistlab.evaluate import Evaluation
+from mnistlab.recipe.keras_models import is_keras, keras_model
 from mnistlab.requirement import Requirement
 
 ROUNDING = 1e-5  # float32 sums of ten terms of at most 1 are exact to 10 * 2**-24 = 6e-7

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mnistlab import probe
-from mnistlab.contract import keras_model
+from mnistlab.recipe.keras_models import keras_model
 from mnistlab.report import figures as plots
 from mnistlab.requirement import Requirement
 

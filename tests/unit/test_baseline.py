@@ -24,9 +24,9 @@ from mnistlab.baseline import (
 from mnistlab.data.datasets import Dataset
 from mnistlab.errors import MnistlabError
 from mnistlab.evaluate import Evaluation
-from mnistlab.pipeline import Pipeline
+from mnistlab.recipe.pipeline import Pipeline
+from mnistlab.recipe.spec import bounds_of
 from mnistlab.seeds import GAP, Seed, metrics
-from mnistlab.spec import bounds_of
 
 LABELS = np.repeat(np.arange(10, dtype=np.uint8), 20)
 IMAGES = np.zeros((200, 28, 28), np.uint8)

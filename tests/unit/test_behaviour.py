@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from mnistlab import behaviour, plots_behaviour
-from mnistlab.bounds import FIGURES, requirements
 from mnistlab.calibrate import reliability
 from mnistlab.data.corruptions import CORRUPTIONS, corruptions
 from mnistlab.data.datasets import Dataset
 from mnistlab.data.perturbations import PERTURBATIONS, no_digits
 from mnistlab.data.synthetic_digits import stroke_digits
+from mnistlab.recipe.bounds import FIGURES, requirements
 from mnistlab.report.figures import png
 
 IMAGES, LABELS = stroke_digits()

@@ -57,7 +57,7 @@ def test_the_command_that_accepts_names_what_the_run_was_told():
 
 def test_showing_what_was_accepted_of_a_pipeline_of_ones_own_names_its_file(tmp_path, capsys):
     (tmp_path / "mine.py").write_text(
-        "from mnistlab.pipeline import Pipeline\nclass Mine(Pipeline):\n    name = 'my-own'\n"
+        "from mnistlab.recipe.pipeline import Pipeline\nclass Mine(Pipeline):\n    name = 'my-own'\n"
     )
     arguments = ["--dataset=digits", f"--baselines={tmp_path}", f"--pipeline={tmp_path / 'mine.py'}:Mine"]
     assert cli.main(["baseline", "show", *arguments]) == 1

@@ -8,9 +8,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from mnistlab.contract import check_array, is_keras, keras_model
+from mnistlab.contract import check_array
 from mnistlab.errors import ContractError, NotJudgedError
-from mnistlab.spec import Spec
+from mnistlab.recipe.keras_models import is_keras, keras_model
+from mnistlab.recipe.spec import Spec
 from mnistlab.subject import Subject
 
 IMAGES = np.zeros((3, 28, 28), dtype=np.uint8)

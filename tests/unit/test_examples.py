@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mnistlab.loaded import of_file
-from mnistlab.pipeline import Pipeline
+from mnistlab.recipe.pipeline import Pipeline
 from mnistlab.subject import load
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"

@@ -14,7 +14,7 @@ from mnistlab.faults import CATALOGUE, ENTRIES, EXCUSED, TWINS
 from mnistlab.faults.architecture import _Built
 from mnistlab.faults.loop import Loop
 from mnistlab.faults.twins import BatchesOnFourThreads
-from mnistlab.pipeline import Pipeline
+from mnistlab.recipe.pipeline import Pipeline
 from mnistlab.suite import folder
 
 OPERATORS = (  # of DeepCrime; Humbatova et al., ISSTA 2021

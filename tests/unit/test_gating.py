@@ -98,8 +98,8 @@ def test_only_the_gate_that_fits_the_subject_runs(model, kept):
 FAKE = """
     import numpy as np
     from dataclasses import replace
-    from mnistlab.pipeline import Pipeline
-    from mnistlab.spec import Spec, bounds_of
+    from mnistlab.recipe.pipeline import Pipeline
+    from mnistlab.recipe.spec import Spec, bounds_of
 
     class Model:
         def __init__(self, seed=0): self.weights = [float(seed)]

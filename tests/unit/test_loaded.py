@@ -9,8 +9,8 @@ import pytest
 
 from mnistlab.errors import MnistlabError, NotAskedError, NotJudgedError
 from mnistlab.loaded import History, Unknown, load_model, of_file
-from mnistlab.pipeline import Pipeline
-from mnistlab.spec import PUBLISHED, Layer, Spec, bounds_of
+from mnistlab.recipe.pipeline import Pipeline
+from mnistlab.recipe.spec import PUBLISHED, Layer, Spec, bounds_of
 from mnistlab.subject import Subject, load
 
 OWN = Spec(layers=(Layer("Flatten"),), bounds=bounds_of({"test accuracy": 0.9, "test loss": 0.2}))

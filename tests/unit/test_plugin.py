@@ -23,9 +23,9 @@ FIXTURES = """
     import numpy as np
     import pytest
     from mnistlab.data.datasets import Dataset
-    from mnistlab.pipeline import Pipeline
+    from mnistlab.recipe.pipeline import Pipeline
     from mnistlab.requirement import Requirement
-    from mnistlab.spec import Spec
+    from mnistlab.recipe.spec import Spec
 
     ACCURACY = Requirement("test accuracy", "result", 0.9, "at least", "fraction", "a source", "look here")
     LOSS = Requirement("test loss", "result", 0.5, "at most", "nats", "a source")

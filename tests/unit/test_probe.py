@@ -5,10 +5,11 @@ import dataclasses
 import numpy as np
 import pytest
 
-from mnistlab import engine, faults, probe, recorder, slopes
+from mnistlab import faults, probe, recorder, slopes
 from mnistlab.errors import NotJudgedError
-from mnistlab.pipeline import Pipeline
-from mnistlab.spec import Spec
+from mnistlab.recipe import training as engine
+from mnistlab.recipe.pipeline import Pipeline
+from mnistlab.recipe.spec import Spec
 
 SMALL = Spec(batch_size=4, epochs=3)
 COUNT = 34  # 27 images to train on: six batches and a smaller one

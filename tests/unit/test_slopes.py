@@ -8,8 +8,8 @@ import pytest
 from mnistlab import faults, slopes
 from mnistlab.errors import ContractError, NotJudgedError
 from mnistlab.faults.loop import Loop
-from mnistlab.pipeline import Pipeline
-from mnistlab.spec import Spec
+from mnistlab.recipe.pipeline import Pipeline
+from mnistlab.recipe.spec import Spec
 
 SMALL = Spec(batch_size=4, epochs=3)
 IMAGE = np.random.default_rng(0).uniform(0.1, 0.9, (28, 28)).astype(np.float32)

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from mnistlab.errors import MnistlabError
-from mnistlab.spec import DIGITS, PUBLISHED, Layer, Spec
+from mnistlab.recipe.spec import DIGITS, PUBLISHED, Layer, Spec
 from mnistlab.specfile import applied
 from mnistlab.suite import folder
 

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from mnistlab.errors import MnistlabError
-from mnistlab.pipeline import DigitsPipeline, Pipeline
-from mnistlab.spec import DIGITS, PUBLISHED, Spec
+from mnistlab.recipe.pipeline import DigitsPipeline, Pipeline
+from mnistlab.recipe.spec import DIGITS, PUBLISHED, Spec
 from mnistlab.subject import load, promised_of_mnist
 
 BARE = """
     import numpy as np
-    from mnistlab.spec import Spec
+    from mnistlab.recipe.spec import Spec
 
     class Bare:
         spec = Spec(epochs=2)
@@ -27,7 +27,7 @@ BARE = """
     bare = Bare()
 """
 SAME = """
-    from mnistlab.pipeline import Pipeline
+    from mnistlab.recipe.pipeline import Pipeline
 
     class Same(Pipeline):
         pass
@@ -119,7 +119,7 @@ def test_an_abstract_pipeline_is_refused(write):
     write("""
         from abc import abstractmethod
         from abc import ABC
-        from mnistlab.pipeline import Pipeline
+        from mnistlab.recipe.pipeline import Pipeline
 
         class Mine(Pipeline, ABC):
             @abstractmethod

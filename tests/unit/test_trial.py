@@ -41,7 +41,7 @@ PIPELINE = """
     import numpy as np
     from mnistlab import behaviour
     from mnistlab.errors import NotJudgedError
-    from mnistlab.pipeline import Pipeline
+    from mnistlab.recipe.pipeline import Pipeline
 
     class Modest(Pipeline):
         spec = dataclasses.replace(Pipeline.spec, bounds=(Pipeline.spec.bound("test accuracy"),))

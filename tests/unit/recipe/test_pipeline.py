@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from mnistlab.errors import MnistlabError
-from mnistlab.pipeline import DigitsPipeline, Pipeline
-from mnistlab.spec import DIGITS, MNIST_BOUNDS, Layer, Spec
+from mnistlab.recipe.pipeline import DigitsPipeline, Pipeline
+from mnistlab.recipe.spec import DIGITS, MNIST_BOUNDS, Layer, Spec
 
 COUNT = 403
 
@@ -171,5 +171,5 @@ def test_no_epochs_change_nothing():
 
 
 def test_importing_the_package_and_collecting_its_tests_do_not_import_tensorflow(collected):
-    assert {"mnistlab.pipeline", "mnistlab.plugin"} <= collected
+    assert {"mnistlab.recipe.pipeline", "mnistlab.plugin"} <= collected
     assert not {"tensorflow", "keras"} & collected

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from mnistlab import bounds
 from mnistlab.errors import MnistlabError, NotAskedError
+from mnistlab.recipe import bounds
 from mnistlab.requirement import Requirement
 
 

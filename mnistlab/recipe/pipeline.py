@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mnistlab import engine
 from mnistlab.errors import MnistlabError
-from mnistlab.spec import DIGITS, PUBLISHED
+from mnistlab.recipe import training as engine
+from mnistlab.recipe.spec import DIGITS, PUBLISHED
 
 WHITE = np.float32(255)
 CLASSES = 10
@@ -112,7 +112,7 @@ class Pipeline:
         Returns
         -------
         dict
-            See `mnistlab.engine.train`.
+            See `mnistlab.recipe.training.train`.
         """
         count = self.spec.trained_on(len(images))
         rounds = range(self.spec.epochs if epochs is None else epochs)

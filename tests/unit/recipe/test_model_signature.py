@@ -2,8 +2,8 @@
 
 import pytest
 
-from mnistlab import engine
-from mnistlab.signature import signature_of
+from mnistlab.recipe import training as engine
+from mnistlab.recipe.model_signature import signature_of
 
 
 @pytest.fixture(scope="module")

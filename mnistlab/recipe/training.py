@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mnistlab.signature import signature_of
+from mnistlab.recipe.model_signature import signature_of
 
 Arrays = tuple[NDArray[np.float32], NDArray[np.float32]]
 History = dict[str, Any]

@@ -6,7 +6,7 @@ from unittest import mock
 import numpy as np
 import pytest
 
-from mnistlab import engine
+from mnistlab.recipe import training as engine
 
 SIDE = 10
 BATCH = 16

@@ -1,0 +1,1 @@
+"""The published recipe: pipeline, promise, and the engine that trains it."""

@@ -1,0 +1,55 @@
+"""Keras models: recognise one, read one from a file, and say in which shape it takes an image."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+from mnistlab.errors import MnistlabError, NotJudgedError, described
+
+SAVE = "save it with model.save('model.keras')"
+
+
+def is_keras(model: Any) -> bool:
+    """Tell whether an object is a Keras model, without importing Keras."""
+    bases = type(model).__mro__
+    return any(base.__name__ == "Model" and base.__module__.partition(".")[0] == "keras" for base in bases)
+
+
+def keras_model(model: Any, what: str) -> Any:
+    """Return a Keras model, or raise NotJudgedError that says what another lacks: «its layers»."""
+    if not is_keras(model):
+        raise NotJudgedError(f"build returns {kind(model)}, which is no Keras model: {what} cannot be looked at")
+    return model
+
+
+def shape_taken(model: Any) -> tuple[int, ...] | None:
+    """Return the shape in which a model takes an image's 784 pixels, without the batch; None if it takes others."""
+    shape = getattr(model, "input_shape", None)
+    if not isinstance(shape, tuple) or not all(isinstance(size, int) for size in shape[1:]):
+        return None
+    return shape[1:] if math.prod(shape[1:]) == 28 * 28 else None
+
+
+def read_model(path: Path) -> Any:
+    """Load a ``.keras`` file, or raise MnistlabError; no code that comes with it is run."""
+    import keras
+
+    try:
+        return keras.models.load_model(path, safe_mode=True)
+    except Exception as error:
+        text = str(error)
+        if "lambda" in text.lower() and "safe" in text.lower():
+            what = "holds a Lambda layer, whose code would be run, and is not loaded (safe_mode)"
+            advice = "build the model without it, for instance with keras.layers.Rescaling or a layer of your own"
+        elif "Could not locate" in text:
+            what = f"needs a class that is not Keras's ({described(error, None)})"
+            advice = "register it with @keras.saving.register_keras_serializable() in a file that --pipeline names"
+        else:
+            what, advice = f"is not a model that Keras can load ({described(error, None)})", SAVE
+        raise MnistlabError(f"{what}; {advice}") from error
+
+
+def kind(found: Any) -> str:
+    """Name the type of an object for people: «a list», «sklearn MLPClassifier»."""
+    name, module = type(found).__name__, type(found).__module__.partition(".")[0]
+    return "None" if found is None else name if module == "builtins" else f"{module} {name}"
