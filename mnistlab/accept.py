@@ -14,13 +14,13 @@ from mnistlab.baseline import IDENTITY, SHOWN, Baseline, NoBaselineError, differ
 from mnistlab.data.datasets import Dataset, load_dataset
 from mnistlab.errors import MnistlabError
 from mnistlab.gate import LOOKS, decide, decision_of, plan
+from mnistlab.loading.checked_pipeline import Subject
+from mnistlab.loading.checked_pipeline import load as load_subject
 from mnistlab.margins import margins_for
 from mnistlab.recipe.pipeline import DigitsPipeline, Pipeline
 from mnistlab.record import environment
 from mnistlab.report.files import check_writable
 from mnistlab.seeds import Seed, columns, train_seeds
-from mnistlab.subject import Subject
-from mnistlab.subject import load as load_subject
 from mnistlab.workers import Place
 
 FEWEST = 16

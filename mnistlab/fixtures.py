@@ -21,9 +21,9 @@ from mnistlab.data.datasets import Dataset, load_dataset
 from mnistlab.errors import MnistlabError, NotAskedError, NotJudgedError
 from mnistlab.evaluate import Evaluation
 from mnistlab.judge import Judge
-from mnistlab.loaded import UNTRAINED, FileSubject, History, Unknown, load_model, of_file
+from mnistlab.loading.checked_pipeline import Subject, load, promised_of_mnist
+from mnistlab.loading.model_file import UNTRAINED, FileSubject, History, Unknown, load_model, of_file
 from mnistlab.recipe.keras_models import is_keras
-from mnistlab.subject import Subject, load, promised_of_mnist
 
 ELSEWHERE = pytest.StashKey[ProcessPoolExecutor]()
 

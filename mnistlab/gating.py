@@ -14,12 +14,12 @@ from mnistlab.data.datasets import Dataset
 from mnistlab.errors import ContractError, MnistlabError, NotJudgedError
 from mnistlab.evaluate import Evaluation
 from mnistlab.fixtures import Trained
+from mnistlab.loading.checked_pipeline import Subject
 from mnistlab.margins import Margin, margins_for
 from mnistlab.reading import GROUP
 from mnistlab.recipe.pipeline import Pipeline
 from mnistlab.requirement import Requirement, Verdict
 from mnistlab.seeds import Trainer, trainings
-from mnistlab.subject import Subject
 from mnistlab.workers import Place
 
 Margins: TypeAlias = tuple[Margin, ...]

@@ -9,9 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
 
-from mnistlab.contract import are_probabilities
 from mnistlab.errors import MnistlabError, NotJudgedError, described
-from mnistlab.recipe.keras_models import is_keras, keras_model, read_model, shape_taken
+from mnistlab.recipe.keras_models import are_probabilities, is_keras, keras_model, read_model, shape_taken
 
 
 @contextlib.contextmanager

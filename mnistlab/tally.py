@@ -12,7 +12,7 @@ BARE = 0.97
 """What most would assert of MNIST, and nothing else."""
 SCHEMA = 1
 RAISED = re.compile(r"\b(prepare_images|prepare_labels|build|fit|predict) raised \w+: ")
-"""What a message says if a method did, see `mnistlab.subject`."""
+"""What a message says if a method did, see `mnistlab.loading.checked_pipeline`."""
 
 
 class Tally:

@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.metrics import accuracy_score, log_loss
 from sklearn.neural_network import MLPClassifier
 
-from mnistlab.contract import PROMISES
+from mnistlab.loading.contract import PROMISES
 from mnistlab.recipe.pipeline import Pipeline
 from mnistlab.recipe.spec import Spec, bounds_of
 

@@ -4,9 +4,16 @@ import math
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from mnistlab.errors import MnistlabError, NotJudgedError, described
 
 SAVE = "save it with model.save('model.keras')"
+NEAR = 1e-4
+"""How far a probability may lie outside 0 to 1 by rounding."""
+FAR = 0.01
+"""How far a row's sum may lie from 1 before there is no use in judging it further."""
 
 
 def is_keras(model: Any) -> bool:
@@ -53,3 +60,13 @@ def kind(found: Any) -> str:
     """Name the type of an object for people: «a list», «sklearn MLPClassifier»."""
     name, module = type(found).__name__, type(found).__module__.partition(".")[0]
     return "None" if found is None else name if module == "builtins" else f"{module} {name}"
+
+
+def are_fractions(rows: NDArray[np.float32]) -> bool:
+    """Tell whether all values are within 0 to 1, but for rounding."""
+    return not rows.size or bool(rows.min() >= -NEAR and rows.max() <= 1 + NEAR)
+
+
+def are_probabilities(rows: NDArray[np.float32]) -> bool:
+    """Tell whether rows are not far from probabilities: 0 to 1, with a sum of 1."""
+    return are_fractions(rows) and bool((abs(rows.sum(axis=1) - 1) <= FAR).all())

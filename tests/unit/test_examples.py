@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mnistlab.loaded import of_file
+from mnistlab.loading.checked_pipeline import load
+from mnistlab.loading.model_file import of_file
 from mnistlab.recipe.pipeline import Pipeline
-from mnistlab.subject import load
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 

@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from mnistlab.contract import PROMISES
 from mnistlab.errors import MnistlabError
+from mnistlab.loading.contract import PROMISES
 from mnistlab.recipe.spec import Layer, Spec, bounds_of
 from mnistlab.requirement import Requirement
 

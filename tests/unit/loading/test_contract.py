@@ -8,11 +8,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from mnistlab.contract import check_array
 from mnistlab.errors import ContractError, NotJudgedError
+from mnistlab.loading.checked_pipeline import Subject
+from mnistlab.loading.contract import check_array
 from mnistlab.recipe.keras_models import is_keras, keras_model
 from mnistlab.recipe.spec import Spec
-from mnistlab.subject import Subject
 
 IMAGES = np.zeros((3, 28, 28), dtype=np.uint8)
 LABELS = np.array([0, 4, 9], dtype=np.uint8)
@@ -182,7 +182,7 @@ def test_the_documented_messages_are_those_that_are_said():
 
     others = [(method, RuntimeError("out of coffee"), "") for method in CALLS]
     real = [bare(said(method, returned)) for method, returned, _ in MISBEHAVIOUR + others]
-    text = (Path(__file__).parents[2] / "docs" / "own.md").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[3] / "docs" / "own.md").read_text(encoding="utf-8")
     documented = [bare(each) for each in re.findall(rf"\| `((?:{'|'.join(CALLS)}) r[^`]+)` \|", text)]
     assert len(documented) >= 20
     assert [each for each in documented if each not in real] == []

@@ -8,11 +8,11 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from mnistlab import specfile
 from mnistlab.errors import MnistlabError, NotAskedError, NotJudgedError
+from mnistlab.loading import spec_toml as specfile
+from mnistlab.loading.checked_pipeline import Subject
 from mnistlab.recipe.keras_models import SAVE, read_model, shape_taken
 from mnistlab.recipe.spec import Spec
-from mnistlab.subject import Subject
 
 UNTRAINED = "--model judges a file, which does not tell how it was trained"
 

@@ -9,11 +9,12 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from mnistlab import contract, specfile
 from mnistlab.errors import ContractError, MnistlabError, NotJudgedError, described
+from mnistlab.loading import contract
+from mnistlab.loading import spec_toml as specfile
+from mnistlab.loading.importing import file_of, found, source_of
 from mnistlab.recipe.pipeline import Pipeline, pipeline_for
 from mnistlab.recipe.spec import DIGITS, PUBLISHED, Spec
-from mnistlab.reference import file_of, found, source_of
 from mnistlab.requirement import Requirement
 
 Array: TypeAlias = NDArray[np.float32]
@@ -94,7 +95,7 @@ def load(reference: str | None, spec_file: str | None, dataset_name: str) -> Sub
     """Find what is to be judged on a dataset, ``"mnist"`` or ``"digits"``; MnistlabError if it is no pipeline.
 
     `reference` is ``FILE.py:Name`` or ``package.module:Name``, a class or an instance, or None, the published recipe;
-    `spec_file` a TOML file that is put over its spec, see `mnistlab.specfile`.
+    `spec_file` a TOML file that is put over its spec, see `mnistlab.loading.spec_toml`.
     """
     source = source_of(reference) if reference else None
     toml = None

@@ -10,8 +10,8 @@ from types import ModuleType
 from typing import Any
 
 from mnistlab.errors import MnistlabError, described
+from mnistlab.loading.spec_toml import check
 from mnistlab.recipe.spec import Spec
-from mnistlab.specfile import check
 
 METHODS = ("prepare_images", "prepare_labels", "build", "fit", "predict")
 

@@ -7,16 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnistlab.errors import ContractError
-from mnistlab.recipe.keras_models import is_keras, kind
+from mnistlab.recipe.keras_models import FAR, NEAR, are_fractions, are_probabilities, is_keras, kind
 from mnistlab.recipe.spec import Spec
 
 CLASSES = 10
 PROMISES = ("layers", "optimizer", "learning_rate", "loss", "metric")
 """Fields of a spec that only a Keras model can keep."""
-NEAR = 1e-4
-"""How far a probability may lie outside 0 to 1 by rounding."""
-FAR = 0.01
-"""How far a row's sum may lie from 1 before there is no use in judging it further."""
 
 
 def check_array(method: str, found: Any, shape: tuple[int, ...]) -> NDArray[np.float32]:
@@ -34,15 +30,6 @@ def check_array(method: str, found: Any, shape: tuple[int, ...]) -> NDArray[np.f
     return found
 
 
-def _are_fractions(rows: NDArray[np.float32]) -> bool:
-    return not rows.size or bool(rows.min() >= -NEAR and rows.max() <= 1 + NEAR)
-
-
-def are_probabilities(rows: NDArray[np.float32]) -> bool:
-    """Tell whether rows are not far from probabilities: 0 to 1, with a sum of 1."""
-    return _are_fractions(rows) and bool((abs(rows.sum(axis=1) - 1) <= FAR).all())
-
-
 def check_probabilities(found: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the rows of ``predict`` unless they are far from probabilities; near them is a test's business."""
     if are_probabilities(found):
@@ -54,7 +41,7 @@ def check_probabilities(found: NDArray[np.float32]) -> NDArray[np.float32]:
     what, advice = "", "required 0 to 1 in rows that sum to 1; is the output a softmax?"
     if found.max() <= NEAR and np.allclose(np.exp(found).sum(axis=1), 1, atol=FAR):
         what, advice = ": logarithms of probabilities", "apply numpy.exp in predict"
-    elif not _are_fractions(found) and (abs(sums - 1) > FAR).any():
+    elif not are_fractions(found) and (abs(sums - 1) > FAR).any():
         what, advice = ": logits", "end the model with a softmax (keras.layers.Softmax()), or apply one in predict"
     raise ContractError("predict", f"returned {span}{what}, not probabilities; {advice}")
 

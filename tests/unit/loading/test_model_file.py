@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from mnistlab.errors import MnistlabError, NotAskedError, NotJudgedError
-from mnistlab.loaded import History, Unknown, load_model, of_file
+from mnistlab.loading.checked_pipeline import Subject, load
+from mnistlab.loading.model_file import History, Unknown, load_model, of_file
 from mnistlab.recipe.pipeline import Pipeline
 from mnistlab.recipe.spec import PUBLISHED, Layer, Spec, bounds_of
-from mnistlab.subject import Subject, load
 
 OWN = Spec(layers=(Layer("Flatten"),), bounds=bounds_of({"test accuracy": 0.9, "test loss": 0.2}))
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from mnistlab.errors import MnistlabError
+from mnistlab.loading.checked_pipeline import load, promised_of_mnist
 from mnistlab.recipe.pipeline import DigitsPipeline, Pipeline
 from mnistlab.recipe.spec import DIGITS, PUBLISHED, Spec
-from mnistlab.subject import load, promised_of_mnist
 
 BARE = """
     import numpy as np

@@ -6,8 +6,8 @@ from types import SimpleNamespace
 import pytest
 
 from mnistlab.errors import MnistlabError
+from mnistlab.loading.spec_toml import applied
 from mnistlab.recipe.spec import DIGITS, PUBLISHED, Layer, Spec
-from mnistlab.specfile import applied
 from mnistlab.suite import folder
 
 WHOLE = """
