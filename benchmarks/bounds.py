@@ -21,13 +21,15 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from mnistlab import behaviour, calibrate, probe
+from mnistlab import probe
 from mnistlab.data import quality as dataquality
 from mnistlab.data.corruptions import CORRUPTIONS, corruptions
 from mnistlab.data.datasets import Dataset, load_dataset
 from mnistlab.data.perturbations import PERTURBATIONS
 from mnistlab.data.synthetic_digits import stroke_digits
-from mnistlab.evaluate import Evaluation
+from mnistlab.metrics import calibration as calibrate
+from mnistlab.metrics import robustness as behaviour
+from mnistlab.metrics.evaluation import Evaluation
 from mnistlab.recipe.pipeline import DigitsPipeline, Pipeline
 
 Row = dict[str, float]

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from mnistlab.baseline import Baseline, truth_of
 from mnistlab.errors import MnistlabError
-from mnistlab.evaluate import Evaluation
+from mnistlab.metrics.evaluation import Evaluation
 from mnistlab.reading import GROUP
 from mnistlab.requirement import Status, Verdict
 from mnistlab.stats import Interval, holm, mcnemar, non_inferiority, tango

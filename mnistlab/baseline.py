@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from mnistlab.data.datasets import Dataset
 from mnistlab.errors import MnistlabError
-from mnistlab.evaluate import Evaluation
+from mnistlab.metrics.evaluation import Evaluation
 from mnistlab.report.files import write_atomically
 from mnistlab.seeds import GAP, Columns, Seed, columns
 

@@ -81,7 +81,7 @@ def validate(options: argparse.Namespace, further: Sequence[str]) -> int:
 def train(options: argparse.Namespace) -> int:
     """Train the published recipe, print what came out, and write model and pictures."""
     from mnistlab.data.datasets import load_dataset
-    from mnistlab.evaluate import Evaluation
+    from mnistlab.metrics.evaluation import Evaluation
     from mnistlab.recipe.pipeline import pipeline_for
 
     with _new_folder(Path(options.out)) as folder:

@@ -12,10 +12,10 @@ from mnistlab.baseline import AGAIN, Baseline, NoBaselineError, check, identity,
 from mnistlab.commands import accept_command, add_gate_options, baseline_folder
 from mnistlab.data.datasets import Dataset
 from mnistlab.errors import ContractError, MnistlabError, NotJudgedError
-from mnistlab.evaluate import Evaluation
 from mnistlab.fixtures import Trained
 from mnistlab.loading.checked_pipeline import Subject
 from mnistlab.margins import Margin, margins_for
+from mnistlab.metrics.evaluation import Evaluation
 from mnistlab.reading import GROUP
 from mnistlab.recipe.pipeline import Pipeline
 from mnistlab.requirement import Requirement, Verdict

@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mnistlab.behaviour import SEVERITY
-from mnistlab.calibrate import reliability
 from mnistlab.data.corruptions import CORRUPTIONS, corrupt
 from mnistlab.data.datasets import Dataset
 from mnistlab.data.slices import thirds
 from mnistlab.errors import ContractError, MnistlabError, NotJudgedError
-from mnistlab.evaluate import Evaluation
 from mnistlab.lane import DiedError
+from mnistlab.metrics.calibration import reliability
+from mnistlab.metrics.evaluation import Evaluation
+from mnistlab.metrics.robustness import SEVERITY
 from mnistlab.workers import Place, available_cores, opened
 
 Columns = dict[str, dict[str, NDArray[np.float64]]]

@@ -2,9 +2,9 @@
 
 import pytest
 
-from mnistlab import behaviour
 from mnistlab.data.perturbations import PERTURBATIONS
 from mnistlab.data.synthetic_digits import stroke_digits
+from mnistlab.metrics import robustness as behaviour
 from mnistlab.report import figures as plots
 
 PLACES = (

@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
-from mnistlab import behaviour, calibrate, plots_behaviour
 from mnistlab.data.perturbations import no_digits
+from mnistlab.metrics import calibration as calibrate
+from mnistlab.metrics import figures as plots_behaviour
+from mnistlab.metrics import robustness as behaviour
 from mnistlab.report import figures as plots
 from mnistlab.requirement import Requirement
 

@@ -6,7 +6,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from mnistlab import probe, slopes
-from mnistlab.evaluate import Evaluation
+from mnistlab.metrics.evaluation import Evaluation
 from mnistlab.recipe.keras_models import is_keras, keras_model
 from mnistlab.requirement import Requirement
 

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from mnistlab import behaviour, plots_behaviour
 from mnistlab.data.corruptions import CORRUPTIONS
+from mnistlab.metrics import figures as plots_behaviour
+from mnistlab.metrics import robustness as behaviour
 from mnistlab.requirement import Requirement
 
 EXAMPLE = 0  # of the test images

@@ -6,7 +6,7 @@ import pytest
 from mnistlab.artifact import Comparison, compare, digit_power, most_newly_wrong, pass_rate, surely_named
 from mnistlab.baseline import truth_of
 from mnistlab.errors import MnistlabError
-from mnistlab.evaluate import Evaluation
+from mnistlab.metrics.evaluation import Evaluation
 from mnistlab.stats import mcnemar, tango
 
 COUNT = 10_000

@@ -23,7 +23,7 @@ from mnistlab.baseline import (
 )
 from mnistlab.data.datasets import Dataset
 from mnistlab.errors import MnistlabError
-from mnistlab.evaluate import Evaluation
+from mnistlab.metrics.evaluation import Evaluation
 from mnistlab.recipe.pipeline import Pipeline
 from mnistlab.recipe.spec import bounds_of
 from mnistlab.seeds import GAP, Seed, metrics

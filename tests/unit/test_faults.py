@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from mnistlab import probe
-from mnistlab.evaluate import Evaluation
 from mnistlab.faults import CATALOGUE, ENTRIES, EXCUSED, TWINS
 from mnistlab.faults.architecture import _Built
 from mnistlab.faults.loop import Loop
 from mnistlab.faults.twins import BatchesOnFourThreads
 from mnistlab.loading import importing as reference
+from mnistlab.metrics.evaluation import Evaluation
 from mnistlab.recipe.pipeline import Pipeline
 from mnistlab.suite import folder
 

@@ -9,8 +9,8 @@ import pytest
 
 from mnistlab import gate
 from mnistlab.errors import MnistlabError
-from mnistlab.evaluate import Evaluation
 from mnistlab.margins import AVERAGED, DEFAULT, FINAL, NOISE, Margin, margins_for
+from mnistlab.metrics.evaluation import Evaluation
 from mnistlab.reading import read
 from mnistlab.seeds import Seed, columns
 

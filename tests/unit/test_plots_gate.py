@@ -5,9 +5,9 @@ import pytest
 
 from mnistlab import gate, plots_gate
 from mnistlab.artifact import Comparison
-from mnistlab.evaluate import Evaluation
 from mnistlab.margins import Margin
 from mnistlab.measure import drops_to
+from mnistlab.metrics.evaluation import Evaluation
 from mnistlab.report.figures import png
 from mnistlab.seeds import Seed, columns
 

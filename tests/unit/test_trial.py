@@ -121,7 +121,7 @@ def test_what_a_pipeline_changes_in_mnistlab_is_noticed_and_its_process_spent(ru
     monkeypatch.setattr(trial.behaviour, "SURE", trial.behaviour.SURE)
     with pytest.raises(SpentError) as caught:
         run("Careless")
-    assert caught.value.result.traces == ("mnistlab.behaviour: mnistlab.behaviour.SURE",)
+    assert caught.value.result.traces == ("mnistlab.metrics.robustness: mnistlab.metrics.robustness.SURE",)
     assert caught.value.result.status == "passed"
 
 

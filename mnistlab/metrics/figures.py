@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mnistlab.calibrate import Reliability
+from mnistlab.metrics.calibration import Reliability
 from mnistlab.report.canvas import BLUE, GREY, INK, MARGIN, PALE, RED, TEXT, WIDTH, Array, axes_at, new_figure
 from mnistlab.stats import wilson
 

@@ -5,8 +5,8 @@ import pytest
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import brier_score_loss
 
-from mnistlab import calibrate
 from mnistlab.errors import MnistlabError
+from mnistlab.metrics import calibration as calibrate
 
 RNG = np.random.default_rng(1)
 CONFIDENCE = RNG.uniform(0.1, 1, 3000)

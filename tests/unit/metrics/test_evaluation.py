@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import accuracy_score, confusion_matrix, log_loss, recall_score
 
 from mnistlab.errors import MnistlabError
-from mnistlab.evaluate import SMALLEST, Evaluation
+from mnistlab.metrics.evaluation import SMALLEST, Evaluation
 
 DIGITS = list(range(10))
 

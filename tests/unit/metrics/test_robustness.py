@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 
-from mnistlab import behaviour, plots_behaviour
-from mnistlab.calibrate import reliability
 from mnistlab.data.corruptions import CORRUPTIONS, corruptions
 from mnistlab.data.datasets import Dataset
 from mnistlab.data.perturbations import PERTURBATIONS, no_digits
 from mnistlab.data.synthetic_digits import stroke_digits
+from mnistlab.metrics import figures as plots_behaviour
+from mnistlab.metrics import robustness as behaviour
+from mnistlab.metrics.calibration import reliability
 from mnistlab.recipe.bounds import FIGURES, requirements
 from mnistlab.report.figures import png
 

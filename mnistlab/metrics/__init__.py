@@ -1,0 +1,1 @@
+"""Numbers about predictions: accuracy, calibration, robustness, and their figures."""
