@@ -21,7 +21,6 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from mnistlab import probe
 from mnistlab.data import quality as dataquality
 from mnistlab.data.corruptions import CORRUPTIONS, corruptions
 from mnistlab.data.datasets import Dataset, load_dataset
@@ -30,6 +29,7 @@ from mnistlab.data.synthetic_digits import stroke_digits
 from mnistlab.metrics import calibration as calibrate
 from mnistlab.metrics import robustness as behaviour
 from mnistlab.metrics.evaluation import Evaluation
+from mnistlab.probes import model as probe
 from mnistlab.recipe.pipeline import DigitsPipeline, Pipeline
 
 Row = dict[str, float]

@@ -5,8 +5,8 @@ import itertools
 import numpy as np
 import pytest
 
-from mnistlab import probe
 from mnistlab.errors import NotAskedError, NotJudgedError
+from mnistlab.probes import model as probe
 from mnistlab.recipe.keras_models import keras_model
 from mnistlab.requirement import Requirement
 

@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
-from mnistlab import probe, recorder, slopes
 from mnistlab.errors import NotJudgedError
+from mnistlab.probes import model as probe
+from mnistlab.probes import sample_order as recorder
+from mnistlab.probes import updates as slopes
 from mnistlab.recipe.keras_models import is_keras, keras_model
 from mnistlab.requirement import Requirement
 

@@ -5,8 +5,9 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from mnistlab import probe, slopes
 from mnistlab.metrics.evaluation import Evaluation
+from mnistlab.probes import model as probe
+from mnistlab.probes import updates as slopes
 from mnistlab.recipe.keras_models import is_keras, keras_model
 from mnistlab.requirement import Requirement
 

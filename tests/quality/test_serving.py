@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mnistlab import probe
+from mnistlab.probes import model as probe
 from mnistlab.requirement import Requirement
 
 # float32 sums of 784 products, added up in another order: 784 * 2**-24 = 5e-5 at the very worst of a logit.

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mnistlab import probe
+from mnistlab.probes import model as probe
 from mnistlab.recipe.keras_models import keras_model
 from mnistlab.report import figures as plots
 from mnistlab.requirement import Requirement

@@ -8,13 +8,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from mnistlab import probe
 from mnistlab.faults import CATALOGUE, ENTRIES, EXCUSED, TWINS
 from mnistlab.faults.architecture import _Built
 from mnistlab.faults.loop import Loop
 from mnistlab.faults.twins import BatchesOnFourThreads
 from mnistlab.loading import importing as reference
 from mnistlab.metrics.evaluation import Evaluation
+from mnistlab.probes import model as probe
 from mnistlab.recipe.pipeline import Pipeline
 from mnistlab.suite import folder
 

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnistlab.errors import ContractError, NotJudgedError
+from mnistlab.probes.sample_order import MOST_BATCHES, PIXELS, by_place, fit_another, linear, zeros
 from mnistlab.recipe.keras_models import keras_model
-from mnistlab.recorder import MOST_BATCHES, PIXELS, by_place, fit_another, linear, zeros
 
 
 def image_trained_on(pipeline: Any, image: NDArray[np.float32], *, seed: int) -> NDArray[np.float64]:
@@ -41,7 +41,7 @@ def places_astray(pipeline: Any, *, seed: int, count: int) -> float:
     """Return the share of 784 places among images, 0 to 1, that an epoch does not see about once, with their labels.
 
     That is less than half as often as they are there, more than one and a half times as often, or with other labels:
-    an image of `mnistlab.recorder.by_place` moves the weight from its pixel to its label by one slope. The rate and
+    an image of `mnistlab.probes.sample_order.by_place` moves the weight from its pixel to its label by one slope. The rate and
     the size of a batch must be those of the spec; `count` is of all images, with the part that is held out.
     """
     import keras

@@ -5,8 +5,11 @@ import dataclasses
 import numpy as np
 import pytest
 
-from mnistlab import faults, probe, recorder, slopes
+from mnistlab import faults
 from mnistlab.errors import NotJudgedError
+from mnistlab.probes import model as probe
+from mnistlab.probes import sample_order as recorder
+from mnistlab.probes import updates as slopes
 from mnistlab.recipe import training as engine
 from mnistlab.recipe.pipeline import Pipeline
 from mnistlab.recipe.spec import Spec

@@ -1,0 +1,1 @@
+"""Black-box experiments on build, fit and predict."""
