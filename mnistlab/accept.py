@@ -12,13 +12,13 @@ import numpy as np
 from mnistlab import baseline as baselines
 from mnistlab.baseline import IDENTITY, SHOWN, Baseline, NoBaselineError, difference, load, path_of
 from mnistlab.data.datasets import Dataset, load_dataset
+from mnistlab.environment import environment
 from mnistlab.errors import MnistlabError
 from mnistlab.gate import LOOKS, decide, decision_of, plan
 from mnistlab.loading.checked_pipeline import Subject
 from mnistlab.loading.checked_pipeline import load as load_subject
 from mnistlab.margins import margins_for
 from mnistlab.recipe.pipeline import DigitsPipeline, Pipeline
-from mnistlab.record import environment
 from mnistlab.report.files import check_writable
 from mnistlab.seeds import Seed, columns, train_seeds
 from mnistlab.workers import Place

@@ -12,7 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from mnistlab import faults, fingerprint
+from mnistlab import environment, faults
 from mnistlab.errors import MnistlabError
 from mnistlab.faults import Entry
 from mnistlab.lane import DiedError
@@ -106,14 +106,14 @@ def about(runner: Runner) -> dict[str, str]:
     dataset = runner.dataset
     mode = "each trial was stopped at its first failure" if runner.stops else "every check ran in every trial"
     data = f"{dataset.name} (SHA-256 {dataset.sha256[:12]}…)"
-    versions = ", ".join(f"{name} {version}" for name, version in fingerprint.versions().items())
+    versions = ", ".join(f"{name} {version}" for name, version in environment.versions().items())
     return {"mode": mode, "data": data, "seed": str(runner.settings["seed"]), "versions": versions}
 
 
 def key_of(runner: Runner) -> str:
     """Return a hash of all that a trial's result depends on."""
-    data = runner.dataset.sha256, fingerprint.accepted(runner.dataset.name)
-    facts = [fingerprint.versions(), runner.settings, data, runner.further]
+    data = runner.dataset.sha256, environment.accepted(runner.dataset.name)
+    facts = [environment.versions(), runner.settings, data, runner.further]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 
 

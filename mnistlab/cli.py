@@ -10,9 +10,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from mnistlab import __version__, commands, suite
-from mnistlab.commands import add_options, add_report_option, add_subject_options
+from mnistlab import __version__, suite
+from mnistlab import options as commands
 from mnistlab.errors import MnistlabError
+from mnistlab.options import add_options, add_report_option, add_subject_options
 
 # Everything heavy is imported where it is used: --help answers at once.
 

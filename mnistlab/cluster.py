@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from typing import Any, TypeAlias
 
-from mnistlab import fingerprint
+from mnistlab import environment
 from mnistlab.errors import MnistlabError
 from mnistlab.lane import Lane, UnfitError
 from mnistlab.workers import told
@@ -68,7 +68,7 @@ def _connect(address: str) -> Any:
 
 
 def _submit(executor: Any, token: str, seconds: float | None, function: bytes, item: bytes) -> Future[bytes]:
-    work = token, (function, item), fingerprint.versions(), seconds
+    work = token, (function, item), environment.versions(), seconds
     future: Future[bytes] = executor.submit(_call, f"{__name__}:in_lane", *work)
     return future
 
@@ -135,7 +135,7 @@ def in_lane(token: str, work: tuple[bytes, bytes], versions: dict[str, str], sec
     from distributed import get_worker
 
     address = get_worker().address
-    own = fingerprint.versions()
+    own = environment.versions()
     for name, required in versions.items():
         if own.get(name) != required:
             raise MnistlabError(

@@ -9,13 +9,14 @@ import pytest
 
 from mnistlab import artifact, gate, rates
 from mnistlab.baseline import AGAIN, Baseline, NoBaselineError, check, identity, load, path_of
-from mnistlab.commands import accept_command, add_gate_options, baseline_folder
 from mnistlab.data.datasets import Dataset
+from mnistlab.environment import baseline_folder
 from mnistlab.errors import ContractError, MnistlabError, NotJudgedError
 from mnistlab.fixtures import Trained
 from mnistlab.loading.checked_pipeline import Subject
 from mnistlab.margins import Margin, margins_for
 from mnistlab.metrics.evaluation import Evaluation
+from mnistlab.options import accept_command, add_gate_options
 from mnistlab.reading import GROUP
 from mnistlab.recipe.pipeline import Pipeline
 from mnistlab.requirement import Requirement, Verdict

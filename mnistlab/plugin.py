@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from mnistlab.commands import add_options, add_report_option, add_subject_options
 from mnistlab.errors import ContractError, NotAskedError, NotJudgedError
+from mnistlab.options import add_options, add_report_option, add_subject_options
 from mnistlab.record import UNASKED, Record, group_of, is_quality
 from mnistlab.report import page as report
 from mnistlab.report.files import check_writable, write_atomically

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from mnistlab import measure, rates
 from mnistlab.baseline import load, path_of
-from mnistlab.commands import ACCEPTED, BUDGET
 from mnistlab.gate import plan
 from mnistlab.margins import margins_for
+from mnistlab.options import ACCEPTED, BUDGET
 from mnistlab.pools import load_pools
 from mnistlab.power_page import page
 from mnistlab.recipe.pipeline import pipeline_for

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from mnistlab.artifact import MARGIN, most_newly_wrong, pass_rate
-from mnistlab.commands import BUDGET
 from mnistlab.margins import DEFAULT
+from mnistlab.options import BUDGET
 from mnistlab.rates import Rates, found_at
 from mnistlab.stats import wilson
 

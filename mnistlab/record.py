@@ -1,17 +1,14 @@
 """What a run found out: collected from the tests' reports, on the process that writes the page."""
 
 import dataclasses
-import importlib.metadata
 import json
-import os
-import platform
 import time
 from collections.abc import Generator
 from typing import Any
 
 import pytest
 
-from mnistlab import __version__
+from mnistlab.environment import environment
 from mnistlab.requirement import Requirement, Verdict, overall
 
 Collecting = Generator[None, pytest.CollectReport, pytest.CollectReport]
@@ -19,7 +16,6 @@ Collecting = Generator[None, pytest.CollectReport, pytest.CollectReport]
 SCHEMA = 1
 UNASKED = "not asked: "
 """How the reason begins why a test was skipped that the subject's spec does not ask for."""
-PACKAGES = ("tensorflow", "keras", "numpy", "scipy", "scikit-learn", "matplotlib", "pytest", "pytest-html")
 
 
 @dataclasses.dataclass(eq=False)
@@ -149,13 +145,6 @@ def _skipped(claim: Requirement, reason: str) -> Verdict:
     """Return what became of a skipped test's claim: the reason tells whether anybody asked for it."""
     asked = not reason.startswith(UNASKED)
     return claim.not_run(reason) if asked else claim.not_asked(reason.removeprefix(UNASKED))
-
-
-def environment() -> dict[str, Any]:
-    """Return what the numbers may depend on: versions and the machine."""
-    versions = {package: importlib.metadata.version(package) for package in PACKAGES}
-    machine = {"python": platform.python_version(), "platform": platform.platform(), "cores": os.cpu_count()}
-    return {**machine, "mnistlab": __version__, **versions}
 
 
 def _reason(report: pytest.TestReport | pytest.CollectReport) -> str:

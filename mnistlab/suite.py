@@ -2,24 +2,14 @@
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from mnistlab.errors import MnistlabError
+from mnistlab.environment import suite_folder
 
 OPTIONS = (
     *("dataset", "mnist_data", "seed", "report", "margin", "seeds", "baselines"),
     *("model", "pipeline", "spec", "scheduler"),
 )
-
-
-def folder() -> Path:
-    """Find the suite, beside this file in an installed wheel, else in the clone; MnistlabError if it is in neither."""
-    package = Path(__file__).resolve().parent
-    for place in (package / "quality", package.parent / "tests" / "quality"):
-        if place.is_dir():
-            return place
-    raise MnistlabError(f"{package}: the suite is missing; install mnistlab again")
 
 
 def arguments(settings: Mapping[str, Any]) -> list[str]:
@@ -28,7 +18,7 @@ def arguments(settings: Mapping[str, Any]) -> list[str]:
     `settings` are values of the plugin's options by their names with underscores, and ``strict``; None stands for the
     default, and other names are passed over.
     """
-    suite = folder()
+    suite = suite_folder()
     given = ["-p", "mnistlab.plugin", "-p", "no:cacheprovider", "--import-mode=importlib", "-q"]
     given += ["-c", os.devnull, f"--rootdir={suite.parent}"]
     for name in OPTIONS:

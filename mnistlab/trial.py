@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mnistlab import fingerprint, suite
+from mnistlab import environment, suite
 from mnistlab.data.corruptions import corruptions
 from mnistlab.data.datasets import Dataset
 from mnistlab.errors import MnistlabError
@@ -60,7 +60,7 @@ class Runner:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Travel; see `_arrived`."""
-        accepted = fingerprint.accepted(self.dataset.name)
+        accepted = environment.accepted(self.dataset.name)
         return _arrived, (self.settings, self.dataset, self.further, accepted)
 
     @property
@@ -95,7 +95,7 @@ class Runner:
 
 def _arrived(settings: dict[str, Any], dataset: Dataset, further: tuple[str, ...], accepted: str) -> Runner:
     """Return a runner where it has travelled to, unless trials would be held against something else there."""
-    if (own := fingerprint.accepted(dataset.name)) != accepted:
+    if (own := environment.accepted(dataset.name)) != accepted:
         what = f"what was accepted on {dataset.name} has hash {own}, required {accepted} as where the campaign began"
         raise MnistlabError(f"{what}; bring the folder baselines there, then the same command goes on")
     return Runner(settings, dataset, further)

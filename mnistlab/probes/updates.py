@@ -41,8 +41,8 @@ def places_astray(pipeline: Any, *, seed: int, count: int) -> float:
     """Return the share of 784 places among images, 0 to 1, that an epoch does not see about once, with their labels.
 
     That is less than half as often as they are there, more than one and a half times as often, or with other labels:
-    an image of `mnistlab.probes.sample_order.by_place` moves the weight from its pixel to its label by one slope. The rate and
-    the size of a batch must be those of the spec; `count` is of all images, with the part that is held out.
+    an image of `mnistlab.probes.sample_order.by_place` moves the weight from its pixel to its label by one slope.
+    The rate and the size of a batch must be those of the spec; `count` is of all images, with the part held out.
     """
     import keras
 

@@ -203,7 +203,7 @@ def test_a_scheduler_without_workers_is_an_error(lone):
             id="other version",
         ),
         pytest.param(
-            "from mnistlab import fingerprint; fingerprint.PACKAGES = (); fingerprint.versions()",
+            "from mnistlab import environment; environment.COMPARED = (); environment.versions()",
             r"worker tcp://\S+: tensorflow None, required \S+ as here",
             id="no TensorFlow",
         ),

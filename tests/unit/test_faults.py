@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from mnistlab.environment import suite_folder
 from mnistlab.faults import CATALOGUE, ENTRIES, EXCUSED, TWINS
 from mnistlab.faults.architecture import _Built
 from mnistlab.faults.loop import Loop
@@ -16,7 +17,6 @@ from mnistlab.loading import importing as reference
 from mnistlab.metrics.evaluation import Evaluation
 from mnistlab.probes import model as probe
 from mnistlab.recipe.pipeline import Pipeline
-from mnistlab.suite import folder
 
 OPERATORS = (  # of DeepCrime; Humbatova et al., ISSTA 2021
     *("TCL", "TRD", "TUD", "TAN", "TCO", "HBS", "HLR", "HNE", "HDB", "ACH", "ARM", "AAL"),
@@ -46,7 +46,7 @@ def of_module(*modules):
 
 
 def names_in_the_suite():
-    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in folder().glob("test_*.py")]
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in suite_folder().glob("test_*.py")]
     return {node.name for tree in trees for node in tree.body if isinstance(node, ast.FunctionDef)}
 
 

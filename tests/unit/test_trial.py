@@ -39,7 +39,7 @@ PIPELINE = """
     import dataclasses
     import os
     import numpy as np
-    from mnistlab import behaviour
+    from mnistlab.metrics import robustness as behaviour
     from mnistlab.errors import NotJudgedError
     from mnistlab.recipe.pipeline import Pipeline
 
@@ -89,7 +89,7 @@ def run(tmp_path, monkeypatch, modules):
     tensorflow = types.SimpleNamespace(config=eager, random=types.SimpleNamespace(set_seed=str))
     monkeypatch.setitem(sys.modules, "keras", keras)
     monkeypatch.setitem(sys.modules, "tensorflow", tensorflow)
-    monkeypatch.setattr(trial.suite, "folder", lambda: quality)
+    monkeypatch.setattr(trial.suite, "suite_folder", lambda: quality)
     monkeypatch.setattr(trial, "Lane", lambda: lambda function, item: b"I0\n.")
     images, labels = np.zeros((2, 28, 28), np.uint8), np.zeros(2, np.uint8)
     dataset = Dataset("mnist", str(tmp_path), "0" * 64, images, labels, images, labels)

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from mnistlab import cli
-from mnistlab.commands import accept_command, baseline_folder
+from mnistlab.environment import baseline_folder
+from mnistlab.options import accept_command
 
 
 def test_help_of_all_commands_loads_nothing_heavy():

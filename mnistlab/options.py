@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-FOLDER = "baselines"
 BUDGET = 32
 """Most seeds of the recipe gate, by default: with 16, 1 healthy recipe of 8 stays undecided (docs/power.md)."""
 ACCEPTED = 96
@@ -62,7 +61,7 @@ def add_commands(commands: Any, data: argparse.ArgumentParser) -> None:
     show = choices.add_parser("show", parents=[data], help="print what was accepted")
     for parser in (accept, show):
         add_subject_options(parser.add_argument)
-        parser.add_argument("--baselines", metavar="DIR", default=FOLDER, help="where they are kept")
+        parser.add_argument("--baselines", metavar="DIR", default="baselines", help="where they are kept")
     compare = choices.add_parser("compare", help="hold one baseline against another; exit 1 unless it is no worse")
     compare.add_argument("old", metavar="A", type=Path)
     compare.add_argument("new", metavar="B", type=Path)
@@ -78,7 +77,7 @@ def add_commands(commands: Any, data: argparse.ArgumentParser) -> None:
     power.add_argument("--gates", type=int, default=2000, help=text)
     text = "where the pools and complete gates are (default: benchmarks)"
     power.add_argument("--pools", metavar="DIR", type=Path, default=Path("benchmarks"), help=text)
-    power.add_argument("--baselines", metavar="DIR", default=FOLDER, help="where the rates go")
+    power.add_argument("--baselines", metavar="DIR", default="baselines", help="where the rates go")
     power.add_argument("--docs", metavar="DIR", type=Path, default=Path("docs"), help="where page and picture go")
     _add_faults(commands, data)
 
@@ -103,18 +102,6 @@ def run(options: argparse.Namespace) -> int:
     """Run one of these commands."""
     modules = {"faults": "campaign", "power": "power_command", "baseline": "accept"}
     return int(importlib.import_module(f"mnistlab.{modules[options.command]}").command(options))
-
-
-def baseline_folder(named: str | None, file: str) -> Path:
-    """Return where an accepted result is kept: as named, else here, in the clone, or beside this file in a wheel.
-
-    Where there is none, it is to be kept here.
-    """
-    if named:
-        return Path(named)
-    package = Path(__file__).resolve().parent
-    places = (Path(FOLDER), package.parent / FOLDER, package / FOLDER)
-    return next((place for place in places if (place / file).is_file()), places[0])
 
 
 def accept_command(dataset: str, pipeline: str | None, spec: str | None, baselines: str | None) -> str:
