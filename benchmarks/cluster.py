@@ -14,9 +14,9 @@ from distributed import LocalCluster
 
 from mnistlab.campaign import SAMPLE, chosen
 from mnistlab.data.datasets import load_dataset
+from mnistlab.execution.pool import Place, opened
 from mnistlab.faults import ENTRIES
 from mnistlab.trial import Runner
-from mnistlab.workers import Place, opened
 
 
 def main() -> None:

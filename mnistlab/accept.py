@@ -14,6 +14,7 @@ from mnistlab.baseline import IDENTITY, SHOWN, Baseline, NoBaselineError, differ
 from mnistlab.data.datasets import Dataset, load_dataset
 from mnistlab.environment import environment
 from mnistlab.errors import MnistlabError
+from mnistlab.execution.pool import Place
 from mnistlab.gate import LOOKS, decide, decision_of, plan
 from mnistlab.loading.checked_pipeline import Subject
 from mnistlab.loading.checked_pipeline import load as load_subject
@@ -21,7 +22,6 @@ from mnistlab.margins import margins_for
 from mnistlab.recipe.pipeline import DigitsPipeline, Pipeline
 from mnistlab.report.files import check_writable
 from mnistlab.seeds import Seed, columns, train_seeds
-from mnistlab.workers import Place
 
 FEWEST = 16
 

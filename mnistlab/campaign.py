@@ -14,13 +14,13 @@ from typing import Any
 
 from mnistlab import environment, faults
 from mnistlab.errors import MnistlabError
+from mnistlab.execution.pool import Place, Pool, available_cores, opened
+from mnistlab.execution.worker import DiedError
 from mnistlab.faults import Entry
-from mnistlab.lane import DiedError
 from mnistlab.report.files import check_writable
 from mnistlab.report.page import table
 from mnistlab.tally import Tally
 from mnistlab.trial import Runner, Trial
-from mnistlab.workers import Place, Pool, available_cores, opened
 
 TRIALS = "trials.jsonl"
 AGAIN = ("crashed", "timed out", "error")

@@ -12,6 +12,7 @@ from mnistlab.baseline import AGAIN, Baseline, NoBaselineError, check, identity,
 from mnistlab.data.datasets import Dataset
 from mnistlab.environment import baseline_folder
 from mnistlab.errors import ContractError, MnistlabError, NotJudgedError
+from mnistlab.execution.pool import Place
 from mnistlab.fixtures import Trained
 from mnistlab.loading.checked_pipeline import Subject
 from mnistlab.margins import Margin, margins_for
@@ -21,7 +22,6 @@ from mnistlab.reading import GROUP
 from mnistlab.recipe.pipeline import Pipeline
 from mnistlab.requirement import Requirement, Verdict
 from mnistlab.seeds import Trainer, trainings
-from mnistlab.workers import Place
 
 Margins: TypeAlias = tuple[Margin, ...]
 SPACING = 1000

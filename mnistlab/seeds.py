@@ -15,11 +15,11 @@ from mnistlab.data.corruptions import CORRUPTIONS, corrupt
 from mnistlab.data.datasets import Dataset
 from mnistlab.data.slices import thirds
 from mnistlab.errors import ContractError, MnistlabError, NotJudgedError
-from mnistlab.lane import DiedError
+from mnistlab.execution.pool import Place, available_cores, opened
+from mnistlab.execution.worker import DiedError
 from mnistlab.metrics.calibration import reliability
 from mnistlab.metrics.evaluation import Evaluation
 from mnistlab.metrics.robustness import SEVERITY
-from mnistlab.workers import Place, available_cores, opened
 
 Columns = dict[str, dict[str, NDArray[np.float64]]]
 """Metrics of many seeds: probe, metric -> one value a seed."""

@@ -22,8 +22,8 @@ from mnistlab import environment, suite
 from mnistlab.data.corruptions import corruptions
 from mnistlab.data.datasets import Dataset
 from mnistlab.errors import MnistlabError
+from mnistlab.execution.worker import Lane, SpentError
 from mnistlab.fixtures import KEPT, Kept
-from mnistlab.lane import Lane, SpentError
 from mnistlab.requirement import Verdict
 
 FAULTS = "mnistlab.faults"

@@ -13,13 +13,13 @@ import pytest
 from mnistlab import campaign, campaign_page, cli, faults
 from mnistlab.campaign import Log, chosen, run
 from mnistlab.errors import MnistlabError
+from mnistlab.execution.pool import Place
+from mnistlab.execution.worker import DiedError
 from mnistlab.faults import Entry
-from mnistlab.lane import DiedError
 from mnistlab.plots_campaign import kill_matrix
 from mnistlab.report.canvas import WIDTH
 from mnistlab.tally import Tally, is_expected
 from mnistlab.trial import UNJUDGED, Trial
-from mnistlab.workers import Place
 
 SCRIPT = "<script>alert(1)</script>"
 FAULTS = (
@@ -252,7 +252,7 @@ def prepared(monkeypatch):
 
 
 class Opened:
-    """Gives a pool, as `mnistlab.workers.opened` does."""
+    """Gives a pool, as `mnistlab.execution.pool.opened` does."""
 
     def __init__(self, pool):
         self.pool = pool

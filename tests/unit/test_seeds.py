@@ -11,8 +11,8 @@ import pytest
 from mnistlab.data.datasets import Dataset
 from mnistlab.data.slices import features, thirds
 from mnistlab.errors import MnistlabError
+from mnistlab.execution.pool import Place
 from mnistlab.seeds import GAP, Trainer, columns, train_seeds
-from mnistlab.workers import Place
 
 LABELS = np.tile(np.arange(10, dtype=np.uint8), 6)
 IMAGES = np.zeros((60, 28, 28), np.uint8)

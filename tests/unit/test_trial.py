@@ -13,7 +13,8 @@ import pytest
 from mnistlab import trial
 from mnistlab.data.datasets import Dataset
 from mnistlab.errors import MnistlabError
-from mnistlab.lane import SpentError
+from mnistlab.execution.worker import SpentError
+from mnistlab.metrics import robustness
 from mnistlab.trial import Runner
 
 SUITE = """
@@ -39,7 +40,7 @@ PIPELINE = """
     import dataclasses
     import os
     import numpy as np
-    from mnistlab.metrics import robustness as behaviour
+    from mnistlab.metrics import robustness
     from mnistlab.errors import NotJudgedError
     from mnistlab.recipe.pipeline import Pipeline
 
@@ -61,7 +62,7 @@ PIPELINE = """
 
     class Careless(Modest):
         def prepare_labels(self, labels):
-            behaviour.SURE = 0.5
+            robustness.SURE = 0.5
             return super().prepare_labels(labels)
 """
 
@@ -118,7 +119,7 @@ def test_a_trial_may_stop_at_its_first_failure(run):
 
 
 def test_what_a_pipeline_changes_in_mnistlab_is_noticed_and_its_process_spent(run, monkeypatch):
-    monkeypatch.setattr(trial.behaviour, "SURE", trial.behaviour.SURE)
+    monkeypatch.setattr(robustness, "SURE", robustness.SURE)
     with pytest.raises(SpentError) as caught:
         run("Careless")
     assert caught.value.result.traces == ("mnistlab.metrics.robustness: mnistlab.metrics.robustness.SURE",)

@@ -12,11 +12,12 @@ import sys
 import tempfile
 import threading
 import time
+from concurrent.futures import CancelledError
 from typing import Any
 
 from mnistlab.errors import MnistlabError
 
-SERVE = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from mnistlab.lane import serve; serve()"
+SERVE = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from mnistlab.execution.worker import serve; serve()"
 IDLE_SECONDS = 900.0
 """After so long without work a lane ends itself, lest one that was forgotten on a cluster keep its memory."""
 ONE_THREAD = {
@@ -54,6 +55,18 @@ class SpentError(Exception):
     def __init__(self, result: object) -> None:
         super().__init__(result)
         self.result = result
+
+
+def told(error: Exception) -> MnistlabError:
+    """Return what came of work that has no result, for people in one line."""
+    if isinstance(error, MnistlabError):
+        return error
+    if isinstance(error, CancelledError):
+        return MnistlabError("the Dask scheduler was lost; start it again, and the same command goes on")
+    if type(error).__name__ == "KilledWorker":  # of Dask, which may not be installed
+        return DiedError("crashed: every worker that tried it was lost")
+    text = " ".join(str(error).split())
+    return MnistlabError(text if isinstance(error, ImportError) else f"the work failed: {type(error).__name__}: {text}")
 
 
 class Lane:

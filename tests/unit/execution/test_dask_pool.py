@@ -12,13 +12,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from mnistlab import cluster as dask_cluster
-from mnistlab import workers
 from mnistlab.data.datasets import Dataset
 from mnistlab.errors import MnistlabError
-from mnistlab.lane import DiedError
+from mnistlab.execution import dask_pool as dask_cluster
+from mnistlab.execution import pool as workers
+from mnistlab.execution.pool import Place, opened
+from mnistlab.execution.worker import DiedError
 from mnistlab.seeds import Trainer, train_seeds
-from mnistlab.workers import Place, opened
 
 distributed = pytest.importorskip("distributed", reason="Dask is not installed")
 NO_SUCH_PLACE = "tcp://127.0.0.1:9"

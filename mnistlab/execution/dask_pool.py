@@ -15,8 +15,7 @@ from typing import Any, TypeAlias
 
 from mnistlab import environment
 from mnistlab.errors import MnistlabError
-from mnistlab.lane import Lane, UnfitError
-from mnistlab.workers import told
+from mnistlab.execution.worker import Lane, UnfitError, told
 
 Submit: TypeAlias = Callable[[bytes, bytes], Future[bytes]]
 

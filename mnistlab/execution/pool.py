@@ -7,12 +7,12 @@ import pickle
 import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Any
 
 from mnistlab.errors import MnistlabError
-from mnistlab.lane import DiedError, Lane
+from mnistlab.execution.worker import Lane, told
 
 POLL_SECONDS = 2
 
@@ -81,18 +81,6 @@ def _result(future: Future[bytes]) -> Any:
         raise told(error) from error
 
 
-def told(error: Exception) -> MnistlabError:
-    """Return what came of work that has no result, for people in one line."""
-    if isinstance(error, MnistlabError):
-        return error
-    if isinstance(error, CancelledError):
-        return MnistlabError("the Dask scheduler was lost; start it again, and the same command goes on")
-    if type(error).__name__ == "KilledWorker":  # of Dask, which may not be installed
-        return DiedError("crashed: every worker that tried it was lost")
-    text = " ".join(str(error).split())
-    return MnistlabError(text if isinstance(error, ImportError) else f"the work failed: {type(error).__name__}: {text}")
-
-
 @contextlib.contextmanager
 def opened(place: Place) -> Iterator[Pool]:
     """Give a pool of processes, none of which is left afterwards; MnistlabError if there is no such cluster."""
@@ -100,7 +88,7 @@ def opened(place: Place) -> Iterator[Pool]:
         with _here(place) as pool:
             yield pool
         return
-    from mnistlab.cluster import connected
+    from mnistlab.execution.dask_pool import connected
 
     with connected(place.scheduler, place.seconds) as parts:
         yield Pool(*parts)

@@ -14,7 +14,7 @@ import time
 import pytest
 
 from mnistlab.errors import MnistlabError
-from mnistlab.lane import DiedError, Lane, UnfitError
+from mnistlab.execution.worker import DiedError, Lane, UnfitError
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ def test_a_crash_is_told_with_its_place_and_the_process_replaced(lane, function,
 
 
 def test_work_that_takes_too_long_is_stopped_even_in_native_code(lane):
-    with pytest.raises(DiedError, match=r"timed out after 0.2 s, in serve \(lane.py") as caught:
+    with pytest.raises(DiedError, match=r"timed out after 0.2 s, in serve \(worker.py") as caught:
         do(lane, time.sleep, 60, seconds=0.2)
     assert 0.2 <= caught.value.seconds < 60
     assert do(lane, abs, -3) == 3
@@ -103,7 +103,7 @@ def test_an_ended_lane_starts_no_process(lane):
 
 PARENT = """
 import os, pickle, threading, time
-from mnistlab.lane import Lane
+from mnistlab.execution.worker import Lane
 lane = Lane()
 print(pickle.loads(lane(pickle.dumps(eval), pickle.dumps("__import__('os').getpid()"))), flush=True)
 threading.Thread(target=lane, args=(pickle.dumps(time.sleep), pickle.dumps(60)), daemon=True).start()

@@ -1,0 +1,1 @@
+"""The same work in processes here or on a Dask cluster."""
