@@ -11,15 +11,15 @@ import argparse
 import json
 from pathlib import Path
 
-from pools import recipes
+from train_pools import recipes
 
-from mnistlab import gate
-from mnistlab.baseline import check, identity, load
 from mnistlab.data.datasets import load_dataset
-from mnistlab.margins import margins_for
-from mnistlab.rates import plan_digest
+from mnistlab.gate import sequential as gate
+from mnistlab.gate.baseline import check, identity, load
+from mnistlab.gate.error_rates import plan_digest
+from mnistlab.gate.margins import margins_for
+from mnistlab.gate.seed_runs import train_seeds
 from mnistlab.recipe.pipeline import Pipeline
-from mnistlab.seeds import train_seeds
 from mnistlab.stats import wilson
 
 FIRST = 10_000_000

@@ -1,156 +1,84 @@
-"""Trains the pools that `mnistlab power` draws its gates from: healthy seeds and a ladder of weakened recipes.
+"""Pools of real trainings, healthy and weakened: the files that ``benchmarks/train_pools.py`` makes."""
 
-    taskset --cpu-list 1 nice -n 10 python benchmarks/pools.py --dataset mnist
-    taskset --cpu-list 1 nice -n 10 python benchmarks/pools.py --dataset digits
-
-Resumable: what `benchmarks/pools-mnist.json` has is kept, and the file is replaced as a whole after every eight seeds.
-On one core of a small virtual machine a seed of MNIST takes two seconds, the whole half an hour; the digits take five
-minutes. Seeds repeat bit for bit on one machine and number of cores.
-"""
-
-import argparse
-import dataclasses
 import json
+import zlib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from mnistlab.baseline import pack
-from mnistlab.data.datasets import load_dataset
-from mnistlab.margins import margins_for
-from mnistlab.pools import pack_wrong, path_of, unpack_wrong
-from mnistlab.recipe.pipeline import Pipeline, pipeline_for
-from mnistlab.recipe.spec import Spec
-from mnistlab.report.files import write_atomically
-from mnistlab.seeds import Seed, Trainer
+from mnistlab.errors import MnistlabError
+from mnistlab.gate.baseline import pack, unpack
+from mnistlab.gate.seed_runs import Columns
 
-EVERY = 8
+AGAIN = "python benchmarks/train_pools.py --dataset"
 
 
-class LessData(Pipeline):
-    """Trains on the first part of the training images only."""
+@dataclass(frozen=True, eq=False)
+class Pool:
+    """Many seeds of one recipe."""
 
-    share = 1.0
+    columns: Columns  # metrics, one value a seed
+    wrong: NDArray[np.bool_]  # what the final weights misread, shape (seeds, test images)
 
-    def fit(self, model, images, labels, *, seed, epochs=None):
-        """Leave out the last of the images that would be trained on."""
-        trained = int(len(images) * (1 - self.spec.validation_split))
-        keep = np.r_[: int(trained * self.share), trained : len(images)]
-        split = (len(images) - trained) / len(keep)
-        small = _made(dataclasses.replace(self.spec, validation_split=split))
-        return small.fit(model, images[keep], labels[keep], seed=seed, epochs=epochs)
-
-
-class WrongLabels(Pipeline):
-    """Gives a share of the training labels another digit, drawn anew for every seed."""
-
-    share = 0.0
-
-    def fit(self, model, images, labels, *, seed, epochs=None):
-        """Replace labels by one of the nine others."""
-        rng = np.random.default_rng([seed, 99])
-        wrong = rng.random(len(labels)) < self.share
-        shift = rng.integers(1, 10, len(labels))
-        digits = np.where(wrong, (labels.argmax(axis=1) + shift) % 10, labels.argmax(axis=1))
-        return super().fit(model, images, np.eye(10, dtype=np.float32)[digits], seed=seed, epochs=epochs)
+    @property
+    def seeds(self) -> int:
+        """How many."""
+        return len(self.wrong)
 
 
-class Rebuilt(Pipeline):
-    """Has another hidden activation or learning rate."""
+@dataclass(frozen=True, eq=False)
+class Pools:
+    """All pools of a dataset."""
 
-    activation = "relu"
-    learning_rate = 0.001
+    dataset: str
+    labels: NDArray[np.uint8]  # of the test images
+    recipes: dict[str, Pool]  # "healthy" first
 
-    def build(self, seed):
-        """Change the layer or the optimizer of the published model."""
-        import keras
-
-        model = super().build(seed)
-        model.layers[1].activation = keras.activations.get(self.activation)
-        optimizer = keras.optimizers.Adam(learning_rate=self.learning_rate)
-        model.compile(optimizer=optimizer, loss="categorical_crossentropy", metrics=["accuracy"])
-        return model
+    @property
+    def healthy(self) -> Pool:
+        """The pool of the recipe itself."""
+        return self.recipes["healthy"]
 
 
-def _made(spec: Spec, kind: type[Pipeline] = Pipeline, **values: Any) -> Pipeline:
-    """Return a pipeline with another promise and other attributes."""
-    pipeline = kind()
-    pipeline.spec = spec
-    for name, value in values.items():
-        setattr(pipeline, name, value)
-    return pipeline
+def path_of(folder: Path, dataset: str) -> Path:
+    """Return where the pools of a dataset are kept."""
+    return folder / f"pools-{dataset}.json"
 
 
-def recipes(dataset: str) -> dict[str, Pipeline]:
-    """Return the healthy recipe of a dataset, first, and what weakens it."""
-    spec = pipeline_for(dataset).spec
-    replace = dataclasses.replace
-    if dataset == "digits":
-        return {
-            "healthy": _made(spec),
-            "75 % of the data": _made(spec, LessData, share=0.75),
-            "50 % of the data": _made(spec, LessData, share=0.5),
-            "10 % wrong labels": _made(spec, WrongLabels, share=0.1),
-            "20 epochs": _made(replace(spec, epochs=20)),
-        }
-    return {
-        "healthy": _made(spec),
-        "95 % of the data": _made(spec, LessData, share=0.95),
-        "90 % of the data": _made(spec, LessData, share=0.9),
-        "75 % of the data": _made(spec, LessData, share=0.75),
-        "4 epochs": _made(replace(spec, epochs=4)),
-        "1 % wrong labels": _made(spec, WrongLabels, share=0.01),
-        "3 % wrong labels": _made(spec, WrongLabels, share=0.03),
-        "10 % wrong labels": _made(spec, WrongLabels, share=0.1),
-        "batch 64": _made(replace(spec, batch_size=64)),
-        "tanh": _made(spec, Rebuilt, activation="tanh"),
-        "learning rate 0.002": _made(spec, Rebuilt, learning_rate=0.002),
-        "batch 16": _made(replace(spec, batch_size=16)),
-    }
+def pack_wrong(wrong: NDArray[np.bool_]) -> str:
+    """Compress bool (seeds, images), image by image, as most are read right by all seeds."""
+    return pack(np.packbits(wrong.T, axis=1))
 
 
-def main() -> None:
-    """Train what is missing."""
-    parser = argparse.ArgumentParser(description="Train the pools of seeds.")
-    parser.add_argument("--dataset", choices=("mnist", "digits"), default="mnist")
-    parser.add_argument("--mnist-data")
-    parser.add_argument("--out", metavar="DIR", type=Path, default=Path(__file__).parent)
-    parser.add_argument("--healthy", type=int, default=208)
-    parser.add_argument("--weakened", type=int, default=60)
-    parser.add_argument("--first", type=int, default=100_000, help="first seed; each recipe has the next 100 000")
-    options = parser.parse_args()
-    dataset = load_dataset(options.dataset, options.mnist_data)
-    path = path_of(options.out, dataset.name)
-    content = {"dataset": dataset.name, "labels": pack(dataset.test_labels), "recipes": {}}
-    content = json.loads(path.read_text(encoding="utf-8")) if path.exists() else content
-    for number, (recipe, pipeline) in enumerate(recipes(dataset.name).items(), start=1):
-        trainer, first = Trainer(pipeline, dataset), options.first * number
-        wanted = options.healthy if recipe == "healthy" else options.weakened
-        pool = content["recipes"].setdefault(recipe, {"first seed": first, "seeds": 0, "wrong": "", "probes": {}})
-        while pool["seeds"] < wanted:
-            start = first + pool["seeds"]
-            add(pool, [trainer(seed) for seed in range(start, min(start + EVERY, first + wanted))], dataset.name)
-            write_atomically(path, dump(content))
-            print(recipe, pool["seeds"], flush=True)
+def unpack_wrong(text: str, seeds: int) -> NDArray[np.bool_]:
+    """Undo `pack_wrong`."""
+    packed = unpack(text, "wrong").reshape(-1, (seeds + 7) // 8)
+    return np.unpackbits(packed, axis=1)[:, :seeds].T.astype(bool)
 
 
-def add(pool: dict[str, Any], seeds: list[Seed], dataset: str) -> None:
-    """Append the metrics that a gate of the dataset judges, and which test images the final weights misread."""
-    judged = {each.metric for probes in ({"final"}, {"averaged", "final"}) for each in margins_for(dataset, probes)}
-    for seed in seeds:
-        for probe, metrics in seed.probes.items():
-            for name in (name for name in metrics if name in judged):
-                pool["probes"].setdefault(probe, {}).setdefault(name, []).append(round(metrics[name], 5))
-    old = [unpack_wrong(pool["wrong"], pool["seeds"])] if pool["seeds"] else []
-    pool["wrong"] = pack_wrong(np.vstack([*old, *(~seed.evaluation.right for seed in seeds)]))
-    pool["seeds"] += len(seeds)
+def load_pools(folder: Path, dataset: str) -> Pools:
+    """Read the pools of a dataset; MnistlabError if the file is missing or damaged."""
+    path = path_of(folder, dataset)
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        recipes = {name: _pool(name, content) for name, content in found["recipes"].items()}
+        labels = unpack(found["labels"], "labels")
+        if any(pool.wrong.shape[1] != len(labels) for pool in recipes.values()):
+            raise MnistlabError(f"predictions of other images than the {len(labels)} labels")
+        return Pools(dataset, labels, {"healthy": recipes["healthy"], **recipes})
+    except FileNotFoundError:
+        raise MnistlabError(f"{path}: there are no pools; make them: {AGAIN} {dataset}") from None
+    except (OSError, KeyError, ValueError, AttributeError, TypeError, MnistlabError, zlib.error) as error:
+        raise MnistlabError(f"{path}: damaged, {error}; make it again: {AGAIN} {dataset}") from error
 
 
-def dump(content: dict[str, Any]) -> str:
-    """Write one line for every metric of a pool."""
-    return json.dumps(content, separators=(",", ":")).replace('],"', '],\n"').replace('},"', '},\n"') + "\n"
-
-
-if __name__ == "__main__":
-    main()
+def _pool(name: str, content: dict[str, Any]) -> Pool:
+    probes = content["probes"].items()
+    columns = {probe: {key: np.asarray(each, np.float64) for key, each in metrics.items()} for probe, metrics in probes}
+    lengths = {len(values) for metrics in columns.values() for values in metrics.values()}
+    if lengths != {content["seeds"]}:
+        raise MnistlabError(f"{name}: metrics of {sorted(lengths)} seeds, not of {content['seeds']}")
+    return Pool(columns, unpack_wrong(content["wrong"], content["seeds"]))

@@ -9,19 +9,19 @@ from typing import Any
 
 import numpy as np
 
-from mnistlab import baseline as baselines
-from mnistlab.baseline import IDENTITY, SHOWN, Baseline, NoBaselineError, difference, load, path_of
 from mnistlab.data.datasets import Dataset, load_dataset
 from mnistlab.environment import environment
 from mnistlab.errors import MnistlabError
 from mnistlab.execution.pool import Place
-from mnistlab.gate import LOOKS, decide, decision_of, plan
+from mnistlab.gate import baseline as baselines
+from mnistlab.gate.baseline import IDENTITY, SHOWN, Baseline, NoBaselineError, difference, load, path_of
+from mnistlab.gate.margins import margins_for
+from mnistlab.gate.seed_runs import Seed, columns, train_seeds
+from mnistlab.gate.sequential import LOOKS, decide, decision_of, plan
 from mnistlab.loading.checked_pipeline import Subject
 from mnistlab.loading.checked_pipeline import load as load_subject
-from mnistlab.margins import margins_for
 from mnistlab.recipe.pipeline import DigitsPipeline, Pipeline
 from mnistlab.report.files import check_writable
-from mnistlab.seeds import Seed, columns, train_seeds
 
 FEWEST = 16
 

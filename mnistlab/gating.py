@@ -7,21 +7,23 @@ from typing import TypeAlias
 
 import pytest
 
-from mnistlab import artifact, gate, rates
-from mnistlab.baseline import AGAIN, Baseline, NoBaselineError, check, identity, load, path_of
 from mnistlab.data.datasets import Dataset
 from mnistlab.environment import baseline_folder
 from mnistlab.errors import ContractError, MnistlabError, NotJudgedError
 from mnistlab.execution.pool import Place
 from mnistlab.fixtures import Trained
+from mnistlab.gate import error_rates as rates
+from mnistlab.gate import paired as artifact
+from mnistlab.gate import sequential as gate
+from mnistlab.gate.baseline import AGAIN, Baseline, NoBaselineError, check, identity, load, path_of
+from mnistlab.gate.comparison import GROUP
+from mnistlab.gate.margins import Margin, margins_for
+from mnistlab.gate.seed_runs import Trainer, trainings
 from mnistlab.loading.checked_pipeline import Subject
-from mnistlab.margins import Margin, margins_for
 from mnistlab.metrics.evaluation import Evaluation
 from mnistlab.options import accept_command, add_gate_options
-from mnistlab.reading import GROUP
 from mnistlab.recipe.pipeline import Pipeline
 from mnistlab.requirement import Requirement, Verdict
-from mnistlab.seeds import Trainer, trainings
 
 Margins: TypeAlias = tuple[Margin, ...]
 SPACING = 1000

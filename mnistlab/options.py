@@ -51,7 +51,7 @@ def add_scheduler(add: Callable[..., Any]) -> None:
 
 
 def add_commands(commands: Any, data: argparse.ArgumentParser) -> None:
-    """Add ``baseline`` with its three actions, ``power``, and ``faults``."""
+    """Add ``baseline`` with its three actions, and ``faults``."""
     text = "what was last accepted: accept, show, compare"
     actions = commands.add_parser("baseline", help=text, description=text.capitalize())
     choices = actions.add_subparsers(dest="action", required=True)
@@ -67,18 +67,6 @@ def add_commands(commands: Any, data: argparse.ArgumentParser) -> None:
     compare.add_argument("new", metavar="B", type=Path)
     compare.add_argument("--spec", metavar="FILE.toml", help="with the margin")
     _add_margin(compare.add_argument)
-    text = "how often the gates err, measured on real trainings"
-    power = commands.add_parser("power", help=text, description=text.capitalize())
-    choices = ("all", "mnist", "digits")
-    power.add_argument("--dataset", choices=choices, default="all", help="whose gates (default: all)")
-    power.add_argument("--margin", type=_margin, metavar="M", help="of one more gate, a fraction")
-    power.add_argument("--seeds", type=int, default=BUDGET, help="most seeds of that gate")
-    text = "simulated for each rate, of rare ones 5 times as many; 0: measure nothing, write page and picture anew"
-    power.add_argument("--gates", type=int, default=2000, help=text)
-    text = "where the pools and complete gates are (default: benchmarks)"
-    power.add_argument("--pools", metavar="DIR", type=Path, default=Path("benchmarks"), help=text)
-    power.add_argument("--baselines", metavar="DIR", default="baselines", help="where the rates go")
-    power.add_argument("--docs", metavar="DIR", type=Path, default=Path("docs"), help="where page and picture go")
     _add_faults(commands, data)
 
 
@@ -100,7 +88,7 @@ def _add_faults(commands: Any, data: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run one of these commands."""
-    modules = {"faults": "campaign", "power": "power_command", "baseline": "accept"}
+    modules = {"faults": "campaign", "baseline": "accept"}
     return int(importlib.import_module(f"mnistlab.{modules[options.command]}").command(options))
 
 

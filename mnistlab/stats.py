@@ -1,7 +1,7 @@
 """Intervals, tests, bounds over repeated looks and sample sizes: thin over scipy.
 
 Every function raises MnistlabError for what cannot be judged, but for the moments and bounds, which take many gates at
-once: `mnistlab.reading` sees to arms without spread and to NaN. Levels (alpha) are one-sided.
+once: `mnistlab.gate.comparison` sees to arms without spread and to NaN. Levels (alpha) are one-sided.
 """
 
 import math

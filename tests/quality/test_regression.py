@@ -2,8 +2,9 @@
 
 import pytest
 
-from mnistlab import plots_gate, rates
-from mnistlab.baseline import facts, path_of
+from mnistlab.gate import error_rates as rates
+from mnistlab.gate import figures as plots_gate
+from mnistlab.gate.baseline import facts, path_of
 
 WHY_NOT_MCNEMAR = (
     "Each image is paired with itself, which tells two files apart. A retrained model is another draw of the recipe: "

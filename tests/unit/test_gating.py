@@ -9,15 +9,17 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from mnistlab import accept, cli, fixtures, gating, rates, seeds
+from mnistlab import accept, cli, fixtures, gating
 from mnistlab.data.datasets import Dataset
+from mnistlab.gate import error_rates as rates
+from mnistlab.gate import seed_runs as seeds
+from mnistlab.gate.comparison import Reading
+from mnistlab.gate.margins import Margin
 from mnistlab.judge import Judge
-from mnistlab.margins import Margin
-from mnistlab.reading import Reading
 from mnistlab.record import Record
 
 pytest_plugins = ["pytester"]
-for module in ("rich.console", "rich.table", "rich.text", "scipy.stats", "mnistlab.plots_gate"):
+for module in ("rich.console", "rich.table", "rich.text", "scipy.stats", "mnistlab.gate.figures"):
     importlib.import_module(module)  # pytester forgets what its runs import: each would do it again
 
 MARGIN = Margin("averaged", "accuracy", 0.001, 0.0075, "a test")

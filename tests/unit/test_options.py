@@ -34,11 +34,6 @@ def test_showing_what_was_never_accepted_says_what_to_type(tmp_path, capsys):
     assert "nothing was accepted yet; type: mnistlab baseline accept" in capsys.readouterr().err
 
 
-def test_power_without_pools_says_how_to_make_them(tmp_path, capsys):
-    assert cli.main(["power", f"--pools={tmp_path / 'no.json'}"]) == 1
-    assert "make them: python benchmarks/pools.py" in capsys.readouterr().err
-
-
 def test_a_baseline_is_looked_for_where_told_then_here_then_where_there_is_one(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert baseline_folder("there", "seed-mnist.json") == Path("there")

@@ -18,7 +18,7 @@ from mnistlab.execution import dask_pool as dask_cluster
 from mnistlab.execution import pool as workers
 from mnistlab.execution.pool import Place, opened
 from mnistlab.execution.worker import DiedError
-from mnistlab.seeds import Trainer, train_seeds
+from mnistlab.gate.seed_runs import Trainer, train_seeds
 
 distributed = pytest.importorskip("distributed", reason="Dask is not installed")
 NO_SUCH_PLACE = "tcp://127.0.0.1:9"

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from mnistlab.artifact import Comparison, compare, digit_power, most_newly_wrong, pass_rate, surely_named
-from mnistlab.baseline import truth_of
 from mnistlab.errors import MnistlabError
+from mnistlab.gate.baseline import truth_of
+from mnistlab.gate.paired import Comparison, compare, digit_power, most_newly_wrong, pass_rate, surely_named
 from mnistlab.metrics.evaluation import Evaluation
 from mnistlab.stats import mcnemar, tango
 

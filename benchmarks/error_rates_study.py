@@ -1,20 +1,19 @@
 """Measures the error rates of a dataset's gates on pools of real trainings."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import scipy
 from numpy.typing import NDArray
+from pools import Pool, Pools
 
-from mnistlab.artifact import DIGIT_LEVEL, digit_power
-from mnistlab.gate import Plan, plan
-from mnistlab.margins import DEFAULT, Margin
-from mnistlab.pools import Pool, Pools
-from mnistlab.power import Place, mcnemar_rejections, missed, newly, shifted, simulate
-from mnistlab.rates import Rates, accepted_digest, plan_digest
-from mnistlab.seeds import Columns
-from mnistlab.stats import seeds_needed, wilson
+from mnistlab.gate.error_rates import Place, Rates, accepted_digest, plan_digest, simulate
+from mnistlab.gate.margins import DEFAULT, Margin
+from mnistlab.gate.paired import DIGIT_LEVEL, digit_power
+from mnistlab.gate.seed_runs import Columns
+from mnistlab.gate.sequential import Plan, plan
+from mnistlab.stats import Array, seeds_needed, wilson
 
 LEADING: Place = ("averaged", "accuracy")
 FINAL: Place = ("final", "accuracy")
@@ -238,3 +237,50 @@ def _three(events: NDArray[np.bool_]) -> Three:
 def _share(events: NDArray[np.bool_]) -> Three:
     """Return a share of pairs, which have trainings in common: no interval."""
     return [round(float(events.mean()), 5), None, None]
+
+
+def shifted(pool: Columns, harms: Mapping[Place, float]) -> Columns:
+    """Return columns in which every seed is worse by a number, in the metric's unit, at each place that is named."""
+    moved = {probe: dict(found) for probe, found in pool.items()}
+    for (probe, metric), harm in harms.items():
+        moved[probe][metric] = moved[probe][metric] + (harm if metric.startswith("loss") else -harm)
+    return moved
+
+
+def missed(healthy: Columns, plan: Plan, margin: Margin, sizes: tuple[int, int]) -> NDArray[np.bool_]:
+    """Tell for each gate whether a recipe whose true harm is exactly one margin of the plan passes in that metric.
+
+    Passing at any look counts. Sizes are the numbers of gates and of seeds in a baseline.
+    """
+    worse = shifted(healthy, {(margin.probe, margin.metric): margin.margin})
+    if margin.kind == "spread":
+        values = healthy[margin.probe][margin.metric]
+        worse = {margin.probe: {margin.metric: values.mean() + margin.margin * (values - values.mean())}}
+    levels = plan.pass_levels[plan.margins.index(margin)]
+    alone = Plan((margin,), plan.looks, (levels,), (1e-12,) * len(plan.looks))
+    return simulate(worse, healthy, alone, sizes).passed
+
+
+def newly(candidate: NDArray[np.bool_], baseline: NDArray[np.bool_]) -> tuple[Array, Array]:
+    """Count, for every pair of trainings, the images that only the first, and only the second, misreads.
+
+    Takes which images each misreads, bool (seeds, images); returns two flat arrays, whole numbers in float64. A pool
+    against itself is without the pairs of one training with itself.
+    """
+    new, old = candidate.astype(np.float32), baseline.astype(np.float32)
+    both = np.rint(new @ old.T).astype(np.float64)
+    worse, better = candidate.sum(axis=1)[:, None] - both, baseline.sum(axis=1)[None, :] - both
+    keep = ~np.eye(len(new), dtype=bool) if candidate is baseline else np.ones_like(both, dtype=bool)
+    return worse[keep], better[keep]
+
+
+def mcnemar_rejections(
+    candidate: Pool, baseline: Pool, level: float, drops: Sequence[float] = (0.0,)
+) -> NDArray[np.bool_]:
+    """Tell for every pair of trainings if McNemar's one-sided exact test calls the candidate worse: (drops, pairs).
+
+    The candidate misreads each of the fractions `drops` of the test images beside its own, all newly.
+    """
+    worse, better = newly(candidate.wrong, baseline.wrong)
+    more = [worse + round(drop * candidate.wrong.shape[1]) for drop in drops]
+    return np.array([scipy.stats.binom.sf(each - 1, each + better, 0.5) <= level for each in more])

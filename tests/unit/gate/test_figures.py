@@ -2,14 +2,15 @@
 
 import numpy as np
 import pytest
+from error_rates_study import drops_to
 
-from mnistlab import gate, plots_gate
-from mnistlab.artifact import Comparison
-from mnistlab.margins import Margin
-from mnistlab.measure import drops_to
+from mnistlab.gate import figures as plots_gate
+from mnistlab.gate import sequential as gate
+from mnistlab.gate.margins import Margin
+from mnistlab.gate.paired import Comparison
+from mnistlab.gate.seed_runs import Seed, columns
 from mnistlab.metrics.evaluation import Evaluation
 from mnistlab.report.figures import png
-from mnistlab.seeds import Seed, columns
 
 ONE = Evaluation(np.eye(10, dtype=np.float32), np.arange(10, dtype=np.uint8))
 MARGINS = (Margin("averaged", "accuracy", 0.001, 0.0075, ""), Margin("final", "loss", 0.012, 0.003, ""))

@@ -2,14 +2,19 @@
 
 import hashlib
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mnistlab.errors import MnistlabError
-from mnistlab.gate import Plan
-from mnistlab.seeds import Columns
+from mnistlab.gate.comparison import harm_bounds
+from mnistlab.gate.margins import Probe
+from mnistlab.gate.seed_runs import Columns
+from mnistlab.gate.sequential import Plan
+from mnistlab.stats import moments
 
 SCHEMA = 3
 Rates = dict[str, Any]
@@ -28,7 +33,9 @@ def load(folder: Path, dataset: str) -> Rates:
         if found["schema"] != SCHEMA:
             raise MnistlabError(f"schema is {found['schema']!r}, required {SCHEMA}")
     except (OSError, KeyError, TypeError, ValueError, MnistlabError) as error:
-        raise MnistlabError(f"{path}: no measured error rates ({error}); type: mnistlab power") from error
+        raise MnistlabError(
+            f"{path}: no measured error rates ({error}); type: python benchmarks/error_rates.py"
+        ) from error
     return found
 
 
@@ -59,7 +66,7 @@ def of_gate(found: Rates, gate: Plan, accepted: Columns) -> Rates:
             return {**rates, "committed": rates["committed"] if same else None}
     margin, budget, seeds = gate.margins[0].margin, gate.looks[-1], len(accepted["final"]["accuracy"])
     what = f"margin {100 * margin:g} points, at most {budget} seeds against {seeds} accepted"
-    command = f"mnistlab power --margin {margin:g} --seeds {budget}"
+    command = f"python benchmarks/error_rates.py --margin {margin:g} --seeds {budget}"
     raise MnistlabError(f"the error rates of this gate ({what}) were not measured; type: {command}")
 
 
@@ -81,7 +88,7 @@ def sentence(rates: Rates) -> str:
     lead, low, high = (100 * value for value in rates["resampled"][0]["not passed"])
     missed = 100 * next(iter(rates["miss"].values()))[0]
     this, twice = rates["committed"], 2 * rates["margin"]
-    here = f"{100 * this[0]:.2g} %" if this else "not measured, type mnistlab power,"
+    here = f"{100 * this[0]:.2g} %" if this else "not measured"
     return (
         f"of {rates['gates']} simulated gates on healthy trainings {100 * healthy['not passed'][0]:.2g} % did not pass "
         f"({here} against this very baseline; for accuracy alone {lead:.2g} %, {low:.2g} to {high:.2g} % with other "
@@ -98,5 +105,54 @@ def found_at(rates: Rates, drop: float) -> float:
     MnistlabError beyond the drops that were measured.
     """
     if not drop <= (last := rates["drops"][-1]):
-        raise MnistlabError(f"a drop of {100 * drop:g} points: measured to {100 * last:g}; type: mnistlab power")
+        raise MnistlabError(
+            f"a drop of {100 * drop:g} points: measured to {100 * last:g}; type: python benchmarks/error_rates.py"
+        )
     return float(np.interp(drop, rates["drops"], rates["curve"]))
+
+
+Place = tuple[Probe, str]
+NEVER = 99
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What many gates decided; arrays of shape (gates,)."""
+
+    passed: NDArray[np.bool_]
+    failed: NDArray[np.bool_]  # a gate that did neither is undecided, which fails the run too
+    seeds: NDArray[np.int64]  # that each trained
+    blame: dict[str, float]  # metric -> in what share of the gates it had not passed when they ended
+
+
+def simulate(candidate: Columns, baseline: Columns, plan: Plan, sizes: tuple[int, int], seed: int = 0) -> Outcome:
+    """Run many gates, whose seeds are drawn from the columns of two pools.
+
+    Sizes are the numbers of gates, and of seeds in a baseline; 0 for all of `baseline`, as it is and not drawn.
+    """
+    gates, drawn = sizes
+    rng = np.random.default_rng(seed)
+    new = rng.integers(_seeds(candidate), size=(gates, plan.looks[-1]))
+    old = rng.integers(_seeds(baseline), size=(gates, drawn)) if drawn else np.arange(_seeds(baseline))[None]
+    passing = np.full((len(plan.margins), gates), NEVER)
+    failing = np.full((len(plan.margins), gates), NEVER)
+    for number, margin in enumerate(plan.margins):
+        values = candidate[margin.probe][margin.metric][new]
+        accepted = moments(baseline[margin.probe][margin.metric][old])
+        for look in reversed(range(len(plan.looks))):
+            levels = plan.pass_levels[number][look], plan.fail_levels[look]
+            low, high, _ = harm_bounds(margin, moments(values[:, : plan.looks[look]]), accepted, levels)
+            passing[number, high < margin.margin] = look
+            failing[number, low > margin.margin] = look
+    failing[failing > passing] = NEVER  # what had passed is not looked at again
+    all_passed, any_failed = passing.max(axis=0), failing.min(axis=0)
+    failed = any_failed <= np.minimum(all_passed, NEVER - 1)
+    passed = ~failed & (all_passed < NEVER)
+    end = np.where(passed, all_passed, np.where(failed, any_failed, len(plan.looks) - 1))
+    open_ = (passing > end).mean(axis=1)
+    blame = {margin.name: float(share) for margin, share in zip(plan.margins, open_, strict=True)}
+    return Outcome(passed, failed, np.asarray(plan.looks)[end], blame)
+
+
+def _seeds(pool: Columns) -> int:
+    return len(next(iter(next(iter(pool.values())).values())))

@@ -8,8 +8,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from mnistlab import accept, baseline, cli
-from mnistlab.baseline import (
+from mnistlab import accept, cli
+from mnistlab.data.datasets import Dataset
+from mnistlab.errors import MnistlabError
+from mnistlab.gate import baseline
+from mnistlab.gate.baseline import (
     FIRST_SEED,
     NoBaselineError,
     check,
@@ -21,12 +24,10 @@ from mnistlab.baseline import (
     save,
     unused_seed,
 )
-from mnistlab.data.datasets import Dataset
-from mnistlab.errors import MnistlabError
+from mnistlab.gate.seed_runs import GAP, Seed, metrics
 from mnistlab.metrics.evaluation import Evaluation
 from mnistlab.recipe.pipeline import Pipeline
 from mnistlab.recipe.spec import bounds_of
-from mnistlab.seeds import GAP, Seed, metrics
 
 LABELS = np.repeat(np.arange(10, dtype=np.uint8), 20)
 IMAGES = np.zeros((200, 28, 28), np.uint8)

@@ -1,14 +1,14 @@
-"""The page of measured error rates, ``docs/power.md``: the tables that `power_page.md` has places for."""
+"""The page of measured error rates, ``docs/power.md``: the tables that `error_rates_page.md` has places for."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mnistlab.artifact import MARGIN, most_newly_wrong, pass_rate
-from mnistlab.margins import DEFAULT
+from mnistlab.gate.error_rates import Rates, found_at
+from mnistlab.gate.margins import DEFAULT
+from mnistlab.gate.paired import MARGIN, most_newly_wrong, pass_rate
 from mnistlab.options import BUDGET
-from mnistlab.rates import Rates, found_at
 from mnistlab.stats import wilson
 
 SECONDS = 1.7
@@ -37,7 +37,7 @@ columns are those of the tables above.
 
 def page(found: Mapping[str, Rates], complete: Sequence[Mapping[str, Any]]) -> str:
     """Write the page: dataset -> what was measured (``"mnist"``, and others), and the rows of the complete gates."""
-    mnist, template = found["mnist"], Path(__file__).with_name("power_page.md").read_text(encoding="utf-8")
+    mnist, template = found["mnist"], Path(__file__).with_name("error_rates_page.md").read_text(encoding="utf-8")
     gates, others = mnist["gates"], mnist["others"]
     default = _gate(gates, DEFAULT, BUDGET)
     recipes = default["recipes"]

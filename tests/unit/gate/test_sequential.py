@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mnistlab import gate
 from mnistlab.errors import MnistlabError
-from mnistlab.margins import AVERAGED, DEFAULT, FINAL, NOISE, Margin, margins_for
+from mnistlab.gate import sequential as gate
+from mnistlab.gate.comparison import read
+from mnistlab.gate.margins import AVERAGED, DEFAULT, FINAL, NOISE, Margin, margins_for
+from mnistlab.gate.seed_runs import Seed, columns
 from mnistlab.metrics.evaluation import Evaluation
-from mnistlab.reading import read
-from mnistlab.seeds import Seed, columns
 
 PROBES = {"averaged", "final"}
 ONE = Evaluation(np.eye(10, dtype=np.float32), np.arange(10, dtype=np.uint8))
@@ -189,7 +189,7 @@ def test_a_recipe_without_averaged_weights_cannot_be_held_against_one_with():
     ],
 )
 def test_a_finding_is_a_sentence_for_people(harm, expected):
-    from mnistlab.reading import Reading
+    from mnistlab.gate.comparison import Reading
 
     reading = Reading(MARGINS[0], 0.9787, 0.979, harm, harm - 0.0009, harm + 0.0003, "passed", 8)
     assert reading.finding == expected

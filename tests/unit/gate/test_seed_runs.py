@@ -12,7 +12,7 @@ from mnistlab.data.datasets import Dataset
 from mnistlab.data.slices import features, thirds
 from mnistlab.errors import MnistlabError
 from mnistlab.execution.pool import Place
-from mnistlab.seeds import GAP, Trainer, columns, train_seeds
+from mnistlab.gate.seed_runs import GAP, Trainer, columns, train_seeds
 
 LABELS = np.tile(np.arange(10, dtype=np.uint8), 6)
 IMAGES = np.zeros((60, 28, 28), np.uint8)

@@ -14,10 +14,10 @@ import numpy as np
 import scipy
 from numpy.typing import NDArray
 
-from mnistlab.baseline import Baseline, truth_of
 from mnistlab.errors import MnistlabError
+from mnistlab.gate.baseline import Baseline, truth_of
+from mnistlab.gate.comparison import GROUP
 from mnistlab.metrics.evaluation import Evaluation
-from mnistlab.reading import GROUP
 from mnistlab.requirement import Status, Verdict
 from mnistlab.stats import Interval, holm, mcnemar, non_inferiority, tango
 

@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnistlab.errors import MnistlabError
-from mnistlab.margins import Margin
-from mnistlab.reading import Reading, read
-from mnistlab.seeds import Columns, Seed, columns
+from mnistlab.gate.comparison import Reading, read
+from mnistlab.gate.margins import Margin
+from mnistlab.gate.seed_runs import Columns, Seed, columns
 from mnistlab.stats import information, spending
 
 Decision = Literal["PASSED", "FAILED", "UNDECIDED"]

@@ -7,12 +7,12 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from mnistlab.artifact import Comparison
-from mnistlab.gate import Result
-from mnistlab.rates import Rates, found_at
-from mnistlab.reading import Reading
+from mnistlab.gate.comparison import Reading
+from mnistlab.gate.error_rates import Rates, found_at
+from mnistlab.gate.paired import Comparison
+from mnistlab.gate.seed_runs import Columns
+from mnistlab.gate.sequential import Result
 from mnistlab.report.canvas import BLUE, FONT, GREY, INK, ORANGE, PALE, RED, TEXT, axes_at, new_figure, tiles
-from mnistlab.seeds import Columns
 
 COLOURS = {"passed": BLUE, "failed": RED, "undecided": ORANGE}
 CELL = 92
@@ -50,7 +50,7 @@ def _strip(figure: Figure, bottom: float, reading: Reading, result: Result, base
 
 
 def power_curve(rates: Rates, others: Mapping[str, Any], here: float) -> Figure:
-    """Show the chance to be found against the true drop, of this gate and of what others do (`mnistlab.measure`).
+    """Show the chance to be found against the true drop, of this gate and of what others do (`error_rates_study`).
 
     `here` is the drop of this run, a fraction; NaN if there is none to show.
     """

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from mnistlab.data.datasets import Dataset
 from mnistlab.errors import MnistlabError
+from mnistlab.gate.seed_runs import GAP, Columns, Seed, columns
 from mnistlab.metrics.evaluation import Evaluation
 from mnistlab.report.files import write_atomically
-from mnistlab.seeds import GAP, Columns, Seed, columns
 
 SCHEMA = 1
 LARGEST = 100_000  # bytes

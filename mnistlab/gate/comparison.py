@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mnistlab.margins import Margin
+from mnistlab.gate.margins import Margin
 from mnistlab.requirement import Status, Verdict
 from mnistlab.stats import Array, Moments, difference_bounds, moments, non_inferiority, ratio_bounds
 

@@ -5,15 +5,21 @@ import dataclasses
 import json
 from pathlib import Path
 
+import error_rates as power_command
+import error_rates_page as power_page
+import error_rates_study as measure
 import numpy as np
 import pytest
+from error_rates_study import mcnemar_rejections, missed, newly, shifted
+from pools import Pool, Pools, load_pools, pack_wrong, path_of, unpack_wrong
 
-from mnistlab import gate, measure, power, power_command, power_page, rates
-from mnistlab.baseline import pack
 from mnistlab.errors import MnistlabError
-from mnistlab.margins import Margin, margins_for
-from mnistlab.pools import Pool, Pools, load_pools, pack_wrong, path_of, unpack_wrong
-from mnistlab.seeds import GAP
+from mnistlab.gate import error_rates as rates
+from mnistlab.gate import sequential as gate
+from mnistlab.gate.baseline import pack
+from mnistlab.gate.error_rates import simulate
+from mnistlab.gate.margins import Margin, margins_for
+from mnistlab.gate.seed_runs import GAP
 
 MARGINS = (
     Margin("averaged", "accuracy", 0.001, 0.0075, "a test"),
@@ -49,7 +55,7 @@ def coarse(pool, metric):
 def test_simulated_gates_decide_as_the_gate_does(metric):
     plan = gate.plan(MARGINS, 32, 100)
     weak = coarse(drawn(harm=0.0005, seed=1), metric)
-    found = power.simulate(weak, HEALTHY.columns, plan, (40, 100), seed=5)
+    found = simulate(weak, HEALTHY.columns, plan, (40, 100), seed=5)
     rng = np.random.default_rng(5)
     new, old = (rng.integers(200, size=size) for size in ((40, 32), (40, 100)))
     ties = 0
@@ -72,9 +78,9 @@ def test_simulated_gates_decide_as_the_gate_does(metric):
 
 def test_healthy_gates_pass_and_gross_regressions_fail_at_the_first_look():
     plan = gate.plan(MARGINS, 32, 100)
-    assert power.simulate(HEALTHY.columns, HEALTHY.columns, plan, (500, 100)).passed.mean() > 0.98
-    worse = power.shifted(HEALTHY.columns, {("averaged", "accuracy"): 0.02})
-    found = power.simulate(worse, HEALTHY.columns, plan, (500, 100))
+    assert simulate(HEALTHY.columns, HEALTHY.columns, plan, (500, 100)).passed.mean() > 0.98
+    worse = shifted(HEALTHY.columns, {("averaged", "accuracy"): 0.02})
+    found = simulate(worse, HEALTHY.columns, plan, (500, 100))
     assert found.failed.all()
     assert set(found.seeds) == {8}
     assert found.blame["accuracy (averaged weights)"] == 1
@@ -82,13 +88,13 @@ def test_healthy_gates_pass_and_gross_regressions_fail_at_the_first_look():
 
 def test_a_baseline_that_was_lucky_raises_more_alarms():
     plan = gate.plan(MARGINS, 16, 200)
-    lucky = power.shifted(HEALTHY.columns, {("averaged", "accuracy"): -0.0003})
-    fair, unfair = (power.simulate(HEALTHY.columns, each, plan, (500, 0)) for each in (HEALTHY.columns, lucky))
+    lucky = shifted(HEALTHY.columns, {("averaged", "accuracy"): -0.0003})
+    fair, unfair = (simulate(HEALTHY.columns, each, plan, (500, 0)) for each in (HEALTHY.columns, lucky))
     assert unfair.passed.mean() < fair.passed.mean() - 0.1
 
 
 def test_shifting_makes_losses_higher_and_accuracies_lower():
-    moved = power.shifted(HEALTHY.columns, {("averaged", "loss"): 0.01, ("final", "accuracy"): 0.02})
+    moved = shifted(HEALTHY.columns, {("averaged", "loss"): 0.01, ("final", "accuracy"): 0.02})
     assert (moved["averaged"]["loss"] - HEALTHY.columns["averaged"]["loss"]).mean() == pytest.approx(0.01)
     assert (moved["final"]["accuracy"] - HEALTHY.columns["final"]["accuracy"]).mean() == pytest.approx(-0.02)
     assert moved["averaged"]["accuracy"] is HEALTHY.columns["averaged"]["accuracy"]
@@ -97,12 +103,12 @@ def test_shifting_makes_losses_higher_and_accuracies_lower():
 @pytest.mark.parametrize("number", [0, 1, 2])
 def test_normal_recipes_on_the_margin_pass_at_most_1_percent(number):
     plan = gate.plan(MARGINS, 32, 100)
-    missed = power.missed(HEALTHY.columns, plan, MARGINS[number], (4000, 100)).mean()
-    assert 0.0003 < missed < 0.01 + 2 * (0.01 / 4000) ** 0.5
+    share = missed(HEALTHY.columns, plan, MARGINS[number], (4000, 100)).mean()
+    assert 0.0003 < share < 0.01 + 2 * (0.01 / 4000) ** 0.5
 
 
 def test_mcnemar_keeps_its_level_where_only_the_images_are_random():
-    found, dropped = power.mcnemar_rejections(HEALTHY, HEALTHY, 0.05, (0, 0.05))
+    found, dropped = mcnemar_rejections(HEALTHY, HEALTHY, 0.05, (0, 0.05))
     assert found.size == 200 * 199
     assert 0.005 < found.mean() < 0.05  # exact, so conservative
     assert dropped.all()
@@ -110,10 +116,10 @@ def test_mcnemar_keeps_its_level_where_only_the_images_are_random():
 
 def test_images_are_counted_that_only_one_of_two_trainings_misreads():
     wrong = np.array([[True, True, False, False], [True, False, True, True]])
-    worse, better = power.newly(wrong[:1], wrong)
+    worse, better = newly(wrong[:1], wrong)
     assert worse.tolist() == [0, 1]
     assert better.tolist() == [0, 2]
-    assert [each.tolist() for each in power.newly(wrong, wrong)] == [[1, 2], [2, 1]]
+    assert [each.tolist() for each in newly(wrong, wrong)] == [[1, 2], [2, 1]]
 
 
 def test_what_is_packed_is_unpacked():
@@ -149,7 +155,7 @@ def test_pools_are_read_healthy_first(tmp_path):
 
 def test_missing_and_damaged_pools_say_how_to_make_them(tmp_path):
     with pytest.raises(
-        MnistlabError, match=r"there are no pools; make them: python benchmarks/pools\.py --dataset digits"
+        MnistlabError, match=r"there are no pools; make them: python benchmarks/train_pools\.py --dataset digits"
     ):
         load_pools(tmp_path, "digits")
     path = saved(tmp_path, {"healthy": drawn(6)})
@@ -196,7 +202,7 @@ def test_curves_reach_beyond_twice_the_margin_and_nothing_is_told_beyond_them(ma
     lone = gate.plan((Margin("averaged", "accuracy", margin, 0.0075, "a test"),), 16, 100)
     found = measure._curve({"averaged": {"accuracy": values}}, lone, measure.LEADING, (50, 100))
     assert rates.found_at(found, 2 * margin) > 0.98
-    with pytest.raises(MnistlabError, match=r"a drop of 10 points: measured to .*; type: mnistlab power"):
+    with pytest.raises(MnistlabError, match=r"a drop of 10 points: measured to .*; type: python benchmarks"):
         rates.found_at(found, 0.1)
 
 
@@ -214,13 +220,13 @@ def test_the_rates_of_another_gate_are_not_this_ones(measured):
     spent = dataclasses.replace(PLAN.margins[0], spend=0.005)
     others = gate.plan(PLAN.margins, 64, 100), gate.plan((spent, *PLAN.margins[1:]), 32, 100)
     for other in others:
-        with pytest.raises(MnistlabError, match=r"not measured; type: mnistlab power --margin 0\.001 --seeds"):
+        with pytest.raises(MnistlabError, match=r"not measured; type: python benchmarks/.* --margin 0\.001 --seeds"):
             rates.of_gate({"gates": [measured]}, other, ACCEPTED)
 
 
 @pytest.mark.parametrize("dataset", ["mnist", "digits"])
 def test_the_committed_rates_are_those_of_the_gates_as_they_are_now(dataset):
-    found = rates.load(Path(__file__).parents[2] / "baselines", dataset)
+    found = rates.load(Path(__file__).parents[3] / "baselines", dataset)
     for each in found["gates"]:
         margins = margins_for(dataset, {"averaged", "final"}, each["margin"])
         assert each["plan"] == rates.plan_digest(gate.plan(margins, each["budget"], each["baseline_seeds"]))
@@ -229,13 +235,13 @@ def test_the_committed_rates_are_those_of_the_gates_as_they_are_now(dataset):
 def test_other_accepted_seeds_than_those_that_were_measured_are_told_so(measured):
     found = rates.of_gate({"gates": [measured]}, PLAN, drawn(100, seed=8).columns)
     assert found["committed"] is None
-    assert "(not measured, type mnistlab power, against this very baseline" in rates.sentence(found)
+    assert "(not measured against this very baseline" in rates.sentence(found)
 
 
 @pytest.mark.parametrize("content", ["", "{}", '{"schema": 1}', "[]"])
 def test_rates_that_cannot_be_read_say_what_to_type(content, tmp_path):
     rates.path_of(tmp_path, "mnist").write_text(content)
-    with pytest.raises(MnistlabError, match=r"no measured error rates .*; type: mnistlab power"):
+    with pytest.raises(MnistlabError, match=r"no measured error rates .*; type: python benchmarks/error_rates.py"):
         rates.load(tmp_path, "mnist")
     assert rates.mcnemar_alarms(tmp_path, "mnist").startswith("far more than 1 % of healthy")
 

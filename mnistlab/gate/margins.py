@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mnistlab.data.slices import THIRDS
-from mnistlab.seeds import GAP
+from mnistlab.gate.seed_runs import GAP
 
 Probe = Literal["averaged", "final"]
 Kind = Literal["mean", "spread"]
@@ -19,7 +19,7 @@ class Margin:
     """A metric that the recipe gate holds against what was accepted."""
 
     probe: Probe  # which weights of a training are measured
-    metric: str  # as `mnistlab.seeds.metrics` names it
+    metric: str  # as `mnistlab.gate.seed_runs.metrics` names it
     margin: float  # harm that is too much: fraction or nats; of a spread the ratio to the accepted one
     spend: float  # the chance, over all looks, to pass at the margin; see below
     source: str  # where the margin comes from

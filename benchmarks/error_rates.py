@@ -1,18 +1,28 @@
-"""The command ``mnistlab power``: measures the error rates of the gates in use, and writes them for people too."""
+"""Measures the error rates of the gates on pools of real trainings, and writes docs/power.md with its picture.
+
+    python benchmarks/error_rates.py [--dataset mnist|digits] [--margin M --seeds K]
+
+``benchmarks/train_pools.py`` trains the pools. This script writes ``baselines/power-*.json``, from which a run reads
+the error rates of its gate.
+"""
 
 import argparse
 import json
 import math
 import re
+import sys
 from pathlib import Path
 
-from mnistlab import measure, rates
-from mnistlab.baseline import load, path_of
-from mnistlab.gate import plan
-from mnistlab.margins import margins_for
+import error_rates_study as measure
+from error_rates_page import page
+from pools import load_pools
+
+from mnistlab.errors import MnistlabError
+from mnistlab.gate import error_rates as rates
+from mnistlab.gate.baseline import load, path_of
+from mnistlab.gate.margins import margins_for
+from mnistlab.gate.sequential import plan
 from mnistlab.options import ACCEPTED, BUDGET
-from mnistlab.pools import load_pools
-from mnistlab.power_page import page
 from mnistlab.recipe.pipeline import pipeline_for
 
 DATASETS = ("mnist", "digits")
@@ -29,7 +39,7 @@ PAIRS = 4000
 
 def command(options: argparse.Namespace) -> int:
     """Measure, unless no gates are wanted, and write rates, page and picture; 0 if all went well."""
-    from mnistlab.plots_gate import power_curve
+    from mnistlab.gate.figures import power_curve
     from mnistlab.report.figures import png
     from mnistlab.report.files import write_atomically
 
@@ -73,3 +83,25 @@ def measured(options: argparse.Namespace, dataset: str) -> rates.Rates:
     found["smallest"] = list(measure.smallest(pools.healthy.columns, leading, BUDGETS, lone))
     found["files"] = measure.digits_of_files(pools, PAIRS)
     return found
+
+
+def main() -> int:
+    """Read the command line and measure."""
+    parser = argparse.ArgumentParser(description="Measure how often the gates err, on pools of real trainings.")
+    parser.add_argument("--dataset", choices=("all", *DATASETS), default="all", help="whose gates (default: all)")
+    parser.add_argument("--margin", type=float, help="of one more gate, a fraction")
+    parser.add_argument("--seeds", type=int, default=BUDGET, help="most seeds of that gate")
+    text = "simulated for each rate, five times as many for rare ones; 0: write page and picture anew (default: 2000)"
+    parser.add_argument("--gates", type=int, default=2000, help=text)
+    parser.add_argument("--pools", type=Path, default=Path("benchmarks"), help="folder of the pools")
+    parser.add_argument("--baselines", default="baselines", help="folder that the rates go to")
+    parser.add_argument("--docs", type=Path, default=Path("docs"), help="folder that page and picture go to")
+    try:
+        return command(parser.parse_args())
+    except MnistlabError as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
