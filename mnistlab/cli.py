@@ -10,10 +10,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from mnistlab import __version__, suite
+from mnistlab import __version__
 from mnistlab import options as commands
 from mnistlab.errors import MnistlabError
 from mnistlab.options import add_options, add_report_option, add_subject_options
+from mnistlab.plugin import suite
 
 # Everything heavy is imported where it is used: --help answers at once.
 

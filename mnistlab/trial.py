@@ -18,12 +18,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mnistlab import environment, suite
+from mnistlab import environment
 from mnistlab.data.corruptions import corruptions
 from mnistlab.data.datasets import Dataset
 from mnistlab.errors import MnistlabError
 from mnistlab.execution.worker import Lane, SpentError
-from mnistlab.fixtures import KEPT, Kept
+from mnistlab.plugin import suite
+from mnistlab.plugin.fixtures import KEPT, Kept
 from mnistlab.requirement import Verdict
 
 FAULTS = "mnistlab.faults"
@@ -54,7 +55,7 @@ class Trial:
 class Runner:
     """Runs trials; travels as its fields, and a hash of what was accepted, which must be the same there."""
 
-    settings: dict[str, Any]  # what pytest is told, see `mnistlab.suite.arguments`
+    settings: dict[str, Any]  # what pytest is told, see `mnistlab.plugin.suite.arguments`
     dataset: Dataset
     further: tuple[str, ...] = ()  # arguments for pytest, such as -x
 

@@ -15,6 +15,7 @@ from mnistlab.faults.loop import Loop
 from mnistlab.faults.twins import BatchesOnFourThreads
 from mnistlab.loading import importing as reference
 from mnistlab.metrics.evaluation import Evaluation
+from mnistlab.plugin.suite import folder
 from mnistlab.probes import model as probe
 from mnistlab.recipe.pipeline import Pipeline
 

@@ -7,8 +7,8 @@ import pytest
 
 from mnistlab.errors import MnistlabError
 from mnistlab.loading.spec_toml import applied
+from mnistlab.plugin.suite import folder
 from mnistlab.recipe.spec import DIGITS, PUBLISHED, Layer, Spec
-from mnistlab.suite import folder
 
 WHOLE = """
     [spec]

@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from mnistlab.data.corruptions import corruptions
 from mnistlab.data.datasets import Dataset, load_dataset
 from mnistlab.errors import MnistlabError, NotAskedError, NotJudgedError
-from mnistlab.judge import Judge
 from mnistlab.loading.checked_pipeline import Subject, load, promised_of_mnist
 from mnistlab.loading.model_file import UNTRAINED, FileSubject, History, Unknown, load_model, of_file
 from mnistlab.metrics.evaluation import Evaluation
+from mnistlab.plugin.checker import Judge
 from mnistlab.recipe.keras_models import is_keras
 
 ELSEWHERE = pytest.StashKey[ProcessPoolExecutor]()

@@ -16,7 +16,15 @@ pytest_plugins = ["pytester"]
 for module in ("rich.console", "rich.table", "rich.text", "mnistlab.report.figures"):
     importlib.import_module(module)  # pytester forgets what its runs import: each would do it again
 
-OPTIONS = ("-p", "mnistlab.plugin", "-p", "no:hypothesispytest", "-p", "no:cacheprovider", "--import-mode=importlib")
+OPTIONS = (
+    "-p",
+    "mnistlab.plugin",
+    "-p",
+    "no:hypothesispytest",
+    "-p",
+    "no:cacheprovider",
+    "--import-mode=importlib",
+)
 SCRIPT = "<script>alert(1)</script>"
 IMAGE = "<img src=x onerror=alert(1)>"
 FIXTURES = """

@@ -9,14 +9,16 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from mnistlab import accept, cli, fixtures, gating
+from mnistlab import accept, cli
 from mnistlab.data.datasets import Dataset
 from mnistlab.gate import error_rates as rates
 from mnistlab.gate import seed_runs as seeds
 from mnistlab.gate.comparison import Reading
 from mnistlab.gate.margins import Margin
-from mnistlab.judge import Judge
-from mnistlab.record import Record
+from mnistlab.plugin import fixtures
+from mnistlab.plugin import gate_fixtures as gating
+from mnistlab.plugin.checker import Judge
+from mnistlab.plugin.collector import Record
 
 pytest_plugins = ["pytester"]
 for module in ("rich.console", "rich.table", "rich.text", "scipy.stats", "mnistlab.gate.figures"):
@@ -144,8 +146,16 @@ FAKE = """
 """
 LABELS = np.tile(np.arange(10, dtype=np.uint8), 40)
 IMAGES = np.zeros((400, 28, 28), np.uint8)
-REGRESSION = Path(__file__).parents[1] / "quality" / "test_regression.py"
-OPTIONS = ("-p", "mnistlab.plugin", "-p", "no:hypothesispytest", "-p", "no:cacheprovider", "--import-mode=importlib")
+REGRESSION = Path(__file__).parents[2] / "quality" / "test_regression.py"
+OPTIONS = (
+    "-p",
+    "mnistlab.plugin",
+    "-p",
+    "no:hypothesispytest",
+    "-p",
+    "no:cacheprovider",
+    "--import-mode=importlib",
+)
 GATES = [f"quality/test_regression.py::test_{gate}_is_no_worse_than_the_accepted_one" for gate in ("recipe", "file")]
 ACCEPT = ("baseline", "accept", "--seeds=16", "--baselines=kept")
 

@@ -11,7 +11,6 @@ from mnistlab.data.datasets import Dataset
 from mnistlab.environment import baseline_folder
 from mnistlab.errors import ContractError, MnistlabError, NotJudgedError
 from mnistlab.execution.pool import Place
-from mnistlab.fixtures import Trained
 from mnistlab.gate import error_rates as rates
 from mnistlab.gate import paired as artifact
 from mnistlab.gate import sequential as gate
@@ -22,6 +21,7 @@ from mnistlab.gate.seed_runs import Trainer, trainings
 from mnistlab.loading.checked_pipeline import Subject
 from mnistlab.metrics.evaluation import Evaluation
 from mnistlab.options import accept_command, add_gate_options
+from mnistlab.plugin.fixtures import Trained
 from mnistlab.recipe.pipeline import Pipeline
 from mnistlab.requirement import Requirement, Verdict
 

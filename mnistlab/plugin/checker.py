@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from mnistlab.plugin.collector import UNASKED
 from mnistlab.recipe.spec import known_bound
-from mnistlab.record import UNASKED
 from mnistlab.requirement import Requirement, Value, Verdict
 
 

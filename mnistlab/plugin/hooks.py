@@ -10,12 +10,11 @@ import pytest
 
 from mnistlab.errors import ContractError, NotAskedError, NotJudgedError
 from mnistlab.options import add_options, add_report_option, add_subject_options
-from mnistlab.record import UNASKED, Record, group_of, is_quality
+from mnistlab.plugin.collector import UNASKED, Record, group_of, is_quality
 from mnistlab.report import page as report
 from mnistlab.report.files import check_writable, write_atomically
 from mnistlab.report.page import row_cells
 
-pytest_plugins = ("mnistlab.fixtures", "mnistlab.gating")
 RECORD = pytest.StashKey[Record]()
 SUMMARY = pytest.StashKey[Mapping[str, Any]]()
 TOLD = pytest.StashKey[set[str]]()
@@ -61,7 +60,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if not config.option.htmlpath:
         config.option.htmlpath = str(Path(config.option.report, PAGE))
     config.option.self_contained_html = True
-    config.option.css.append(str(Path(__file__).parent / "report" / "page.css"))
+    config.option.css.append(str(Path(__file__).parents[1] / "report" / "page.css"))
 
 
 def _unwritable(path: object, error: OSError) -> str:
