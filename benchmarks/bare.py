@@ -10,8 +10,8 @@ import argparse
 import numpy as np
 
 from mnistlab.data.datasets import load_dataset
-from mnistlab.faults import CATALOGUE, TWINS
-from mnistlab.tally import BARE
+from mnistlab.faults.catalogue import CATALOGUE, TWINS
+from mnistlab.faults.summary import BARE
 
 
 def main() -> None:

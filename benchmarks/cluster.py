@@ -12,11 +12,11 @@ import time
 
 from distributed import LocalCluster
 
-from mnistlab.campaign import SAMPLE, chosen
 from mnistlab.data.datasets import load_dataset
 from mnistlab.execution.pool import Place, opened
-from mnistlab.faults import ENTRIES
-from mnistlab.trial import Runner
+from mnistlab.faults.campaign import SAMPLE, chosen
+from mnistlab.faults.catalogue import ENTRIES
+from mnistlab.faults.trial import Runner
 
 
 def main() -> None:

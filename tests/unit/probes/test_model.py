@@ -5,8 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from mnistlab import faults
 from mnistlab.errors import NotJudgedError
+from mnistlab.faults import catalogue as faults
 from mnistlab.probes import model as probe
 from mnistlab.probes import sample_order as recorder
 from mnistlab.probes import updates as slopes

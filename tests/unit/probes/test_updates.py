@@ -5,9 +5,9 @@ import dataclasses
 import numpy as np
 import pytest
 
-from mnistlab import faults
 from mnistlab.errors import ContractError, NotJudgedError
-from mnistlab.faults.loop import Loop
+from mnistlab.faults import catalogue as faults
+from mnistlab.faults.catalogue.training_steps import Loop
 from mnistlab.probes import updates as slopes
 from mnistlab.recipe.pipeline import Pipeline
 from mnistlab.recipe.spec import Spec

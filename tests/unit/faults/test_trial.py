@@ -10,12 +10,12 @@ import types
 import numpy as np
 import pytest
 
-from mnistlab import trial
 from mnistlab.data.datasets import Dataset
 from mnistlab.errors import MnistlabError
 from mnistlab.execution.worker import SpentError
+from mnistlab.faults import trial
+from mnistlab.faults.trial import Runner
 from mnistlab.metrics import robustness
-from mnistlab.trial import Runner
 
 SUITE = """
     import os
@@ -162,11 +162,11 @@ def test_a_pipeline_that_is_not_there_is_an_error_and_not_a_pass(run):
 
 @pytest.mark.usefixtures("modules")
 def test_pipelines_of_the_catalogue_are_imported_anew(monkeypatch):
-    for name in ("mnistlab.faults", "mnistlab.faults.training"):
+    for name in ("mnistlab.faults.catalogue", "mnistlab.faults.catalogue.training"):
         monkeypatch.setitem(sys.modules, name, types.ModuleType(name))
     monkeypatch.setitem(sys.modules, "mnistlab.faultless", types.ModuleType("mnistlab.faultless"))
     trial.forget_faults()
-    assert not [name for name in sys.modules if name.startswith("mnistlab.faults")]
+    assert not [name for name in sys.modules if name.startswith("mnistlab.faults.catalogue")]
     assert "mnistlab.faultless" in sys.modules
 
 

@@ -27,7 +27,7 @@ from mnistlab.plugin import suite
 from mnistlab.plugin.fixtures import KEPT, Kept
 from mnistlab.requirement import Verdict
 
-FAULTS = "mnistlab.faults"
+FAULTS = "mnistlab.faults.catalogue"
 DATA = "MNISTLAB_DATA"
 UNJUDGED = "not judged whole"
 CAUGHT = ("failed", "undecided")

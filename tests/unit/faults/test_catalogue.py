@@ -9,13 +9,12 @@ import numpy as np
 import pytest
 
 from mnistlab.environment import suite_folder
-from mnistlab.faults import CATALOGUE, ENTRIES, EXCUSED, TWINS
-from mnistlab.faults.architecture import _Built
-from mnistlab.faults.loop import Loop
-from mnistlab.faults.twins import BatchesOnFourThreads
+from mnistlab.faults.catalogue import CATALOGUE, ENTRIES, EXCUSED, TWINS
+from mnistlab.faults.catalogue.architecture import _Built
+from mnistlab.faults.catalogue.controls import BatchesOnFourThreads
+from mnistlab.faults.catalogue.training_steps import Loop
 from mnistlab.loading import importing as reference
 from mnistlab.metrics.evaluation import Evaluation
-from mnistlab.plugin.suite import folder
 from mnistlab.probes import model as probe
 from mnistlab.recipe.pipeline import Pipeline
 
@@ -118,7 +117,7 @@ def test_a_fault_of_preparation_prepares_otherwise_or_harms_its_input(kind):
 @pytest.mark.parametrize("kind", of_module("data"))
 def test_a_fault_of_the_data_trains_on_other_data(kind, monkeypatch):
     tests = SimpleNamespace(test_images=IMAGES[:10], test_labels=LABELS[:10])
-    monkeypatch.setattr("mnistlab.faults.loop._dataset", lambda name: tests)
+    monkeypatch.setattr("mnistlab.faults.catalogue.training_steps._dataset", lambda name: tests)
     images, labels = kind().trained_on(PREPARED, ONES, np.random.default_rng(0))
     assert len(images) == len(labels)
     assert not (np.array_equal(images, PREPARED) and np.array_equal(labels, ONES))

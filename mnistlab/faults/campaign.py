@@ -12,15 +12,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from mnistlab import environment, faults
+from mnistlab import environment
 from mnistlab.errors import MnistlabError
 from mnistlab.execution.pool import Place, Pool, available_cores, opened
 from mnistlab.execution.worker import DiedError
-from mnistlab.faults import Entry
+from mnistlab.faults import catalogue as faults
+from mnistlab.faults.catalogue import Entry
+from mnistlab.faults.summary import Tally
+from mnistlab.faults.trial import Runner, Trial
 from mnistlab.report.files import check_writable
 from mnistlab.report.page import table
-from mnistlab.tally import Tally
-from mnistlab.trial import Runner, Trial
 
 TRIALS = "trials.jsonl"
 AGAIN = ("crashed", "timed out", "error")
@@ -40,7 +41,7 @@ def command(options: argparse.Namespace) -> int:
     if options.list:
         print(listed(entries))
         return 0
-    from mnistlab import campaign_page
+    from mnistlab.faults import page as campaign_page
 
     place = Place(options.scheduler, options.processes, options.timeout)
     folder = Path(options.out)

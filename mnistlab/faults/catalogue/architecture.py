@@ -5,7 +5,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from mnistlab.faults.catalogue import fault, variants
+from mnistlab.faults.catalogue.registry import fault, variants
 from mnistlab.recipe.pipeline import CLASSES, Pipeline
 
 LAYERS = "test_layers_are_the_specified_ones"

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from mnistlab.faults.catalogue import variants
-from mnistlab.faults.loop import Array
+from mnistlab.faults.catalogue.registry import variants
+from mnistlab.faults.catalogue.training_steps import Array
 from mnistlab.recipe.pipeline import WHITE, Pipeline
 
 RANGE = "test_prepared_images_are_float32_within_0_and_1"

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from mnistlab.faults.catalogue import Entry
-from mnistlab.trial import CAUGHT, Trial
+from mnistlab.faults.catalogue.registry import Entry
+from mnistlab.faults.trial import CAUGHT, Trial
 
 BARE = 0.97
 """What most would assert of MNIST, and nothing else."""

@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from mnistlab.faults.catalogue import fault, variants
-from mnistlab.faults.loop import Array
+from mnistlab.faults.catalogue.registry import fault, variants
+from mnistlab.faults.catalogue.training_steps import Array
 from mnistlab.recipe.pipeline import CLASSES, WHITE, Pipeline
 
 ROWS = "test_output_rows_are_probabilities_for_any_input"

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from mnistlab.faults.catalogue import fault, variants
-from mnistlab.faults.loop import Array, Loop, Pair, test_set
+from mnistlab.faults.catalogue.registry import fault, variants
+from mnistlab.faults.catalogue.training_steps import Array, Loop, Pair, test_set
 from mnistlab.recipe.pipeline import CLASSES, WHITE
 
 LABELS = "test_every_image_is_trained_with_its_own_label"

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from mnistlab.faults.catalogue import twin
-from mnistlab.faults.loop import Array, Loop, Pair, joined
+from mnistlab.faults.catalogue.registry import twin
+from mnistlab.faults.catalogue.training_steps import Array, Loop, Pair, joined
 from mnistlab.recipe import training as engine
 from mnistlab.recipe.pipeline import CLASSES, Pipeline
 

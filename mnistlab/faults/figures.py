@@ -7,8 +7,8 @@ import numpy as np
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
+from mnistlab.faults.summary import Tally
 from mnistlab.report.canvas import BLUE, GREY, PALE, RED, TEXT, WIDTH, axes_at, new_figure
-from mnistlab.tally import Tally
 
 LEFT, RIGHT, TOP, STEP, APART = 210, 250, 90, 13, 14
 """Room for names, for the check that failed first, for modules; a row's height; between modules' names; in pixels."""

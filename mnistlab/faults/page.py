@@ -6,13 +6,13 @@ from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from mnistlab.faults import EXCUSED
-from mnistlab.faults.catalogue import Entry
-from mnistlab.plots_campaign import kill_matrix
+from mnistlab.faults.catalogue import EXCUSED
+from mnistlab.faults.catalogue.registry import Entry
+from mnistlab.faults.figures import kill_matrix
+from mnistlab.faults.summary import Tally, is_caught_by, is_expected
+from mnistlab.faults.trial import Trial
 from mnistlab.report.figures import png
 from mnistlab.report.files import write_atomically
-from mnistlab.tally import Tally, is_caught_by, is_expected
-from mnistlab.trial import Trial
 
 Row = tuple[Entry, Trial]
 FILES = ("faults.json", "index.html")
@@ -49,7 +49,7 @@ def page(tally: Tally, about: Mapping[str, str]) -> str:
     """Write the page; all text from outside is escaped."""
     kind, word = ("passed", "ALL CAUGHT") if tally.well else ("failed", "NOT ALL WELL")
     head, *lines = tally.sentences() or ["nothing was tried"]
-    css = (Path(__file__).parent / "report" / "page.css").read_text(encoding="utf-8")
+    css = (Path(__file__).parents[1] / "report" / "page.css").read_text(encoding="utf-8")
     facts = "".join(
         f"<tr><th>{_safe(name.capitalize())}</th><td>{_safe(text)}</td></tr>" for name, text in about.items()
     )

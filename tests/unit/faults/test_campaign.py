@@ -10,16 +10,19 @@ from types import SimpleNamespace
 
 import pytest
 
-from mnistlab import campaign, campaign_page, cli, faults
-from mnistlab.campaign import Log, chosen, run
+from mnistlab import cli
 from mnistlab.errors import MnistlabError
 from mnistlab.execution.pool import Place
 from mnistlab.execution.worker import DiedError
-from mnistlab.faults import Entry
-from mnistlab.plots_campaign import kill_matrix
+from mnistlab.faults import campaign
+from mnistlab.faults import catalogue as faults
+from mnistlab.faults import page as campaign_page
+from mnistlab.faults.campaign import Log, chosen, run
+from mnistlab.faults.catalogue import Entry
+from mnistlab.faults.figures import kill_matrix
+from mnistlab.faults.summary import Tally, is_expected
+from mnistlab.faults.trial import UNJUDGED, Trial
 from mnistlab.report.canvas import WIDTH
-from mnistlab.tally import Tally, is_expected
-from mnistlab.trial import UNJUDGED, Trial
 
 SCRIPT = "<script>alert(1)</script>"
 FAULTS = (

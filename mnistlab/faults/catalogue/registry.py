@@ -25,7 +25,7 @@ class Entry:
     """A fault: a pipeline with exactly one defect. Or a healthy twin: one that is written differently and right."""
 
     name: str  # in kebab-case; unique
-    reference: str  # for --pipeline: "mnistlab.faults.module:Class"
+    reference: str  # for --pipeline: "mnistlab.faults.catalogue.module:Class"
     how: str  # one line: how it happens in real code; of a twin, how it differs
     source: str = ""  # see above
     expected: str = ""  # the test of the suite whose message names the cause, with its parameter if that matters

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from mnistlab.faults.catalogue import fault, variants
-from mnistlab.faults.loop import Array, Loop, Pair, joined, test_set
+from mnistlab.faults.catalogue.registry import fault, variants
+from mnistlab.faults.catalogue.training_steps import Array, Loop, Pair, joined, test_set
 from mnistlab.recipe import training as engine
 
 FRESH = "test_every_epoch_has_a_fresh_order"
