@@ -12,9 +12,10 @@ import time
 
 from distributed import LocalCluster
 
+from mnistlab.cli.faults import chosen
 from mnistlab.data.datasets import load_dataset
 from mnistlab.execution.pool import Place, opened
-from mnistlab.faults.campaign import SAMPLE, chosen
+from mnistlab.faults.campaign import SAMPLE
 from mnistlab.faults.catalogue import ENTRIES
 from mnistlab.faults.trial import Runner
 

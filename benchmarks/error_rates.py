@@ -17,12 +17,13 @@ import error_rates_study as measure
 from error_rates_page import page
 from pools import load_pools
 
+from mnistlab.cli.main import ACCEPTED_SEEDS
 from mnistlab.errors import MnistlabError
 from mnistlab.gate import error_rates as rates
 from mnistlab.gate.baseline import load, path_of
 from mnistlab.gate.margins import margins_for
 from mnistlab.gate.sequential import plan
-from mnistlab.options import ACCEPTED, BUDGET
+from mnistlab.options import BUDGET
 from mnistlab.recipe.pipeline import pipeline_for
 
 DATASETS = ("mnist", "digits")
@@ -69,7 +70,7 @@ def measured(options: argparse.Namespace, dataset: str) -> rates.Rates:
     pools, baseline = load_pools(options.pools, dataset), load(path_of(Path(options.baselines), "seed", dataset))
     leading, sizes = margins_for(dataset, PROBES)[0], (options.gates, baseline.seeds)
     settings = [(margin or leading.margin, budget, baseline.seeds) for margin, budget in SETTINGS[dataset]]
-    further = [(leading.margin, BUDGET, ACCEPTED)]
+    further = [(leading.margin, BUDGET, ACCEPTED_SEEDS)]
     further += [(options.margin, options.seeds, baseline.seeds)] if options.margin else []
     found: rates.Rates = {"schema": rates.SCHEMA, "gates": []}
     for margin, budget, seeds in dict.fromkeys([*settings, *further]):

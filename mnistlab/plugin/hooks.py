@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from mnistlab.errors import ContractError, NotAskedError, NotJudgedError
-from mnistlab.options import add_options, add_report_option, add_subject_options
+from mnistlab.options import add_data_options, add_pipeline_options, add_report_option
 from mnistlab.plugin.collector import UNASKED, Record, group_of, is_quality
 from mnistlab.report import page as report
 from mnistlab.report.files import check_writable, write_atomically
@@ -36,8 +36,8 @@ GROUPS = (
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add what a run can be told; ``--strict`` is pytest's own, and here also fails a run that is NOT RUN."""
     group = parser.getgroup("mnistlab", "mnistlab: judge a model")
-    add_options(group.addoption)
-    add_subject_options(group.addoption)
+    add_data_options(group.addoption)
+    add_pipeline_options(group.addoption)
     add_report_option(group.addoption)
 
 

@@ -131,7 +131,7 @@ def test_seeds_train_to_the_same_as_here(clusters, importable_tests):
 @pytest.fixture
 def importable_tests(monkeypatch, pytestconfig):
     monkeypatch.setattr(sys, "path", [*sys.path, str(pytestconfig.rootpath)])
-    return importlib.import_module("tests.unit.test_seeds")
+    return importlib.import_module("tests.unit.gate.test_seed_runs")
 
 
 def test_what_work_raises_is_told_here(pool):

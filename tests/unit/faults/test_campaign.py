@@ -11,13 +11,15 @@ from types import SimpleNamespace
 import pytest
 
 from mnistlab import cli
+from mnistlab.cli import faults as command
+from mnistlab.cli.faults import chosen
 from mnistlab.errors import MnistlabError
 from mnistlab.execution.pool import Place
 from mnistlab.execution.worker import DiedError
 from mnistlab.faults import campaign
 from mnistlab.faults import catalogue as faults
 from mnistlab.faults import page as campaign_page
-from mnistlab.faults.campaign import Log, chosen, run
+from mnistlab.faults.campaign import Log, run
 from mnistlab.faults.catalogue import Entry
 from mnistlab.faults.figures import kill_matrix
 from mnistlab.faults.summary import Tally, is_expected
@@ -246,11 +248,11 @@ def trial_runner():
 def prepared(monkeypatch):
     """Let the command run on fake trials, in a pool whose endings are set by the test."""
     pool = Here()
-    monkeypatch.setattr(faults, "ENTRIES", {entry.name: entry for entry in ENTRIES})
-    monkeypatch.setattr(campaign, "prepared", lambda options: Runner())
+    monkeypatch.setattr(command, "ENTRIES", {entry.name: entry for entry in ENTRIES})
+    monkeypatch.setattr(command, "prepared", lambda options: Runner())
     monkeypatch.setattr(campaign, "key_of", operator.attrgetter("__class__.__name__"))
-    monkeypatch.setattr(campaign, "about", lambda runner: {"data": SCRIPT})
-    monkeypatch.setattr(campaign, "opened", lambda place: Opened(pool))
+    monkeypatch.setattr(command, "about", lambda runner: {"data": SCRIPT})
+    monkeypatch.setattr(command, "opened", lambda place: Opened(pool))
     return pool
 
 

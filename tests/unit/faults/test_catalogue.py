@@ -25,7 +25,7 @@ OPERATORS = (  # of DeepCrime; Humbatova et al., ISSTA 2021
 METHODS = {
     "preparation": {"prepare_images", "prepare_labels"},
     "architecture": {"build"},
-    "data": {"fit"},
+    "training_data": {"fit"},
     "training": {"fit"},
     "prediction": {"predict"},
 }

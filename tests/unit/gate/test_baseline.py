@@ -8,7 +8,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from mnistlab import accept, cli
+from mnistlab import cli
+from mnistlab.cli import baseline as accept
 from mnistlab.data.datasets import Dataset
 from mnistlab.errors import MnistlabError
 from mnistlab.gate import baseline
@@ -240,7 +241,7 @@ def test_what_keeps_its_own_requirements_is_accepted(dataset):
 def test_too_few_seeds_are_refused_before_training():
     options = SimpleNamespace(action="accept", seeds=8)
     with pytest.raises(MnistlabError, match="too few to know a spread"):
-        accept.command(options)
+        accept.run(options)
 
 
 def test_an_error_of_calibration_beyond_its_bound_is_not_accepted(dataset):

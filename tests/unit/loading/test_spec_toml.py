@@ -5,9 +5,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from mnistlab.environment import suite_folder
 from mnistlab.errors import MnistlabError
 from mnistlab.loading.spec_toml import applied
-from mnistlab.plugin.suite import folder
 from mnistlab.recipe.spec import DIGITS, PUBLISHED, Layer, Spec
 
 WHOLE = """
@@ -65,7 +65,7 @@ def test_what_a_layer_leaves_out_is_not_asked(left_out):
     spec, _ = applied(f"[[spec.layers]]\nkind = 'Dense'\n{text}", "x.toml", Spec())
     assert spec.parameters == (None if left_out == "parameters" else 7850)
     own = type("Dense", (), {"units": 10, "activation": SimpleNamespace(__name__="softmax")})()
-    words = runpy.run_path(str(folder() / "test_architecture.py"))["own_words"](*spec.layers, own)
+    words = runpy.run_path(str(suite_folder() / "test_architecture.py"))["own_words"](*spec.layers, own)
     assert words == {"units": "Dense softmax", "activation": "Dense 10"}.get(left_out, "Dense 10 softmax")
 
 

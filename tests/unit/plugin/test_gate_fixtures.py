@@ -9,7 +9,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from mnistlab import accept, cli
+from mnistlab import cli
+from mnistlab.cli import baseline as accept
 from mnistlab.data.datasets import Dataset
 from mnistlab.gate import error_rates as rates
 from mnistlab.gate import seed_runs as seeds

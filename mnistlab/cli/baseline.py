@@ -26,7 +26,7 @@ from mnistlab.report.files import check_writable
 FEWEST = 16
 
 
-def command(options: argparse.Namespace) -> int:
+def run(options: argparse.Namespace) -> int:
     """Run an action; 0 if all went well, and for ``compare`` if B is no worse than A."""
     if options.action != "show":
         return accept(options) if options.action == "accept" else compare(options)

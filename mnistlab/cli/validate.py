@@ -1,0 +1,13 @@
+"""``mnistlab validate``: judge a pipeline or a model file by the suite that is shipped with the package."""
+
+import argparse
+
+import pytest
+
+from mnistlab.plugin import suite
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the suite; 0 if the verdict allows it, else 1."""
+    arguments = suite.arguments(vars(options))
+    return 0 if pytest.main([*arguments, *options.pytest_arguments]) == 0 else 1
