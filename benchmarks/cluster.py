@@ -14,7 +14,7 @@ from distributed import LocalCluster
 
 from mnistlab.cli.faults import chosen
 from mnistlab.data.datasets import load_dataset
-from mnistlab.execution.pool import Place, opened
+from mnistlab.execution.pool import Backend, open_pool
 from mnistlab.faults.campaign import SAMPLE
 from mnistlab.faults.catalogue import ENTRIES
 from mnistlab.faults.trial import Runner
@@ -34,7 +34,7 @@ def main() -> None:
     for count in (1, 2):
         with (
             LocalCluster(n_workers=count, threads_per_worker=1, dashboard_address=None) as cluster,
-            opened(Place(cluster.scheduler_address)) as pool,
+            open_pool(Backend(cluster.scheduler_address)) as pool,
         ):
             list(pool.in_order(runner, works * count))
             start = time.perf_counter()

@@ -8,15 +8,15 @@ import scipy
 from numpy.typing import NDArray
 from pools import Pool, Pools
 
-from mnistlab.gate.error_rates import Place, Rates, accepted_digest, plan_digest, simulate
+from mnistlab.gate.error_rates import MetricKey, Rates, accepted_digest, plan_digest, simulate
 from mnistlab.gate.margins import DEFAULT, Margin
 from mnistlab.gate.paired import DIGIT_LEVEL, digit_power
 from mnistlab.gate.seed_runs import Columns
 from mnistlab.gate.sequential import Plan, plan
 from mnistlab.stats import Array, seeds_needed, wilson
 
-LEADING: Place = ("averaged", "accuracy")
-FINAL: Place = ("final", "accuracy")
+LEADING: MetricKey = ("averaged", "accuracy")
+FINAL: MetricKey = ("final", "accuracy")
 STEPS = 25
 """Of a curve."""
 MCNEMAR = 0.01
@@ -125,7 +125,7 @@ def _misses(healthy: Columns, gate: Plan, sizes: tuple[int, int]) -> Rates:
     return {each.name: _three(missed(healthy, gate, each, sizes)) for each in gate.margins}
 
 
-def _curve(healthy: Columns, gate: Plan, place: Place, sizes: tuple[int, int]) -> Rates:
+def _curve(healthy: Columns, gate: Plan, place: MetricKey, sizes: tuple[int, int]) -> Rates:
     """Return drops of one metric, and the chance that a gate does not pass a recipe that is worse by each of them."""
     drops = drops_to(max(gate.margins[0].margin, DEFAULT))
     found = (simulate(shifted(healthy, {place: drop}), healthy, gate, sizes, seed=2) for drop in drops)
@@ -239,7 +239,7 @@ def _share(events: NDArray[np.bool_]) -> Three:
     return [round(float(events.mean()), 5), None, None]
 
 
-def shifted(pool: Columns, harms: Mapping[Place, float]) -> Columns:
+def shifted(pool: Columns, harms: Mapping[MetricKey, float]) -> Columns:
     """Return columns in which every seed is worse by a number, in the metric's unit, at each place that is named."""
     moved = {probe: dict(found) for probe, found in pool.items()}
     for (probe, metric), harm in harms.items():

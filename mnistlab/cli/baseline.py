@@ -12,7 +12,7 @@ import numpy as np
 from mnistlab.data.datasets import Dataset, load_dataset
 from mnistlab.environment import environment
 from mnistlab.errors import MnistlabError
-from mnistlab.execution.pool import Place
+from mnistlab.execution.pool import Backend
 from mnistlab.gate import baseline as baselines
 from mnistlab.gate.baseline import IDENTITY, SHOWN, Baseline, NoBaselineError, difference, load, path_of
 from mnistlab.gate.margins import margins_for
@@ -97,7 +97,7 @@ def _trained(pipeline: Subject, dataset: Dataset, options: argparse.Namespace, f
     """Train the seeds from the first on, and show how far it is."""
     seeds: list[Seed] = []
     start = time.perf_counter()
-    for seed in train_seeds(pipeline, dataset, range(first, first + options.seeds), Place(options.scheduler)):
+    for seed in train_seeds(pipeline, dataset, range(first, first + options.seeds), Backend(options.scheduler)):
         seeds.append(seed)
         mean = np.mean([each.probes["final"]["accuracy"] for each in seeds])
         text = f"seed {len(seeds)} of {options.seeds}, {time.perf_counter() - start:.0f} s: accuracy {100 * mean:.3f} %"

@@ -9,7 +9,7 @@ from pathlib import Path
 from mnistlab import environment
 from mnistlab.data.datasets import load_dataset
 from mnistlab.errors import MnistlabError
-from mnistlab.execution.pool import Place, opened
+from mnistlab.execution.pool import Backend, open_pool
 from mnistlab.faults import campaign, page
 from mnistlab.faults.catalogue import ENTRIES, EXCUSED, Entry
 from mnistlab.faults.summary import Tally
@@ -24,7 +24,7 @@ def run(options: argparse.Namespace) -> int:
     if options.list:
         print(listed(entries))
         return 0
-    place = Place(options.scheduler, options.processes, options.timeout)
+    place = Backend(options.scheduler, options.processes, options.timeout)
     folder = Path(options.out)
     _refuse_unwritable("--out", folder, *page.FILES)
     if options.docs:
@@ -35,7 +35,7 @@ def run(options: argparse.Namespace) -> int:
     if len(left) < len(entries):
         print(f"{len(entries) - len(left)} of {len(entries)} trials are in {folder / campaign.TRIALS} already")
     try:
-        with opened(place) as pool:
+        with open_pool(place) as pool:
             campaign.run(pool, runner, left, log)
     except KeyboardInterrupt:
         print("\nmnistlab: interrupted; what is there is kept: the same command goes on", file=sys.stderr)

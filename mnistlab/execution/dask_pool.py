@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 
 from mnistlab import environment
 from mnistlab.errors import MnistlabError
-from mnistlab.execution.worker import Lane, UnfitError, told
+from mnistlab.execution.worker import WorkerProcess, WorkerSetupError, as_user_error
 
 Submit: TypeAlias = Callable[[bytes, bytes], Future[bytes]]
 
@@ -68,7 +68,7 @@ def _connect(address: str) -> Any:
 
 def _submit(executor: Any, token: str, seconds: float | None, function: bytes, item: bytes) -> Future[bytes]:
     work = token, (function, item), environment.versions(), seconds
-    future: Future[bytes] = executor.submit(_call, f"{__name__}:in_lane", *work)
+    future: Future[bytes] = executor.submit(_call, f"{__name__}:in_worker", *work)
     return future
 
 
@@ -102,7 +102,7 @@ def _check(client: Any, token: str, function: bytes) -> None:
             what = f"worker {address}: no answer after {CHECK_SECONDS} s; stop it, and try again"
             raise MnistlabError(what) from None
         except Exception as error:
-            said = str(told(error))
+            said = str(as_user_error(error))
             raise MnistlabError(said if said.startswith("worker ") else f"worker {address}: {said}") from None
 
 
@@ -125,11 +125,11 @@ class _Watch:
             raise MnistlabError("the cluster has no worker any more; start some, and the same command goes on")
 
 
-LANES: defaultdict[tuple[str, int], Lane] = defaultdict(Lane)
-"""The lanes of this worker, by campaign and thread; ended ones stay, so that no work that comes late starts another."""
+WORKERS: defaultdict[tuple[str, int], WorkerProcess] = defaultdict(WorkerProcess)
+"""The workers of this worker, by campaign and thread; ended ones stay, so that no work that comes late starts another."""
 
 
-def in_lane(token: str, work: tuple[bytes, bytes], versions: dict[str, str], seconds: float | None) -> bytes:
+def in_worker(token: str, work: tuple[bytes, bytes], versions: dict[str, str], seconds: float | None) -> bytes:
     """Do work that came over the network: what a worker of a cluster runs, in a thread."""
     from distributed import get_worker
 
@@ -141,13 +141,13 @@ def in_lane(token: str, work: tuple[bytes, bytes], versions: dict[str, str], sec
                 f"worker {address}: {name} {own.get(name)}, required {required} as here; install it there"
             )
     try:
-        return LANES[token, threading.get_ident()](*work, seconds)
-    except UnfitError as error:
+        return WORKERS[token, threading.get_ident()](*work, seconds)
+    except WorkerSetupError as error:
         raise MnistlabError(f"worker {address}: {error}") from None
 
 
 def release(token: str) -> None:
-    """End the lanes of a campaign on this worker."""
-    for owner, thread in list(LANES):
+    """End the workers of a campaign on this worker."""
+    for owner, thread in list(WORKERS):
         if owner == token:
-            LANES[owner, thread].end()
+            WORKERS[owner, thread].end()

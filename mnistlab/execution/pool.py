@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from mnistlab.errors import MnistlabError
-from mnistlab.execution.worker import Lane, told
+from mnistlab.execution.worker import WorkerProcess, as_user_error
 
 POLL_SECONDS = 2
 
 
 @dataclass(frozen=True)
-class Place:
+class Backend:
     """Where work is to run; MnistlabError if it cannot be meant."""
 
     scheduler: str | None = None  # address of a Dask scheduler; without one, work runs on this machine
@@ -35,9 +35,9 @@ class Place:
 
 @dataclass(frozen=True)
 class Pool:
-    """Takes work; see `opened`. A function is importable, or pickles itself otherwise, and small, as it travels.
+    """Takes work; see `open_pool`. A function is importable, or pickles itself otherwise, and small, as it travels.
 
-    All errors are MnistlabErrors: of the work, of a worker that cannot do it, DiedError, and that the cluster is lost.
+    All errors are MnistlabErrors: of the work, of a worker that cannot do it, WorkerDiedError, and that the cluster is lost.
     """
 
     submit: Callable[[bytes, bytes], Future[bytes]]
@@ -78,11 +78,11 @@ def _result(future: Future[bytes]) -> Any:
     try:
         return pickle.loads(future.result())
     except Exception as error:
-        raise told(error) from error
+        raise as_user_error(error) from error
 
 
 @contextlib.contextmanager
-def opened(place: Place) -> Iterator[Pool]:
+def open_pool(place: Backend) -> Iterator[Pool]:
     """Give a pool of processes, none of which is left afterwards; MnistlabError if there is no such cluster."""
     if not place.scheduler:
         with _here(place) as pool:
@@ -95,33 +95,33 @@ def opened(place: Place) -> Iterator[Pool]:
 
 
 def available_cores() -> int:
-    """Return how many cores this process may use: one, if TensorFlow was told to keep to one thread, as in a lane."""
+    """Return how many cores this process may use: one, if TensorFlow was told to keep to one thread, as in a worker."""
     if os.environ.get("TF_NUM_INTRAOP_THREADS") == "1":
         return 1
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextlib.contextmanager
-def _here(place: Place) -> Iterator[Pool]:
+def _here(place: Backend) -> Iterator[Pool]:
     """Spread work over processes of this machine; a thread stands by each."""
     size = place.processes or available_cores()
-    lanes = [Lane() for _ in range(size)]
-    idle: queue.SimpleQueue[Lane] = queue.SimpleQueue()
-    for lane in lanes:
-        idle.put(lane)
+    workers = [WorkerProcess() for _ in range(size)]
+    idle: queue.SimpleQueue[WorkerProcess] = queue.SimpleQueue()
+    for worker in workers:
+        idle.put(worker)
 
     def work(function: bytes, item: bytes) -> bytes:
-        lane = idle.get()
+        worker = idle.get()
         try:
-            return lane(function, item, place.seconds)
+            return worker(function, item, place.seconds)
         finally:
-            idle.put(lane)
+            idle.put(worker)
 
     threads = ThreadPoolExecutor(size)
     try:
         yield Pool(lambda function, item: threads.submit(work, function, item), lambda function: None, lambda: None)
     finally:
         threads.shutdown(wait=False, cancel_futures=True)
-        for lane in lanes:
-            lane.end()
+        for worker in workers:
+            worker.end()
         threads.shutdown()

@@ -19,9 +19,9 @@ from mnistlab.errors import MnistlabError
 
 SERVE = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from mnistlab.execution.worker import serve; serve()"
 IDLE_SECONDS = 900.0
-"""After so long without work a lane ends itself, lest one that was forgotten on a cluster keep its memory."""
+"""After so long without work a worker ends itself, lest one that was forgotten on a cluster keep its memory."""
 ONE_THREAD = {
-    "TF_NUM_INTRAOP_THREADS": "1",  # as many lanes as cores; and results that do not depend on the number of cores
+    "TF_NUM_INTRAOP_THREADS": "1",  # as many workers as cores; and results that do not depend on the number of cores
     "TF_NUM_INTEROP_THREADS": "1",
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
@@ -33,11 +33,11 @@ anew took a tenth of a trial."""
 UNFIT, ERROR, RESULT, LAST = "unfit", "error", "result", "last"
 
 
-class UnfitError(MnistlabError):
+class WorkerSetupError(MnistlabError):
     """What is wrong with the place where work was sent to: another version, no data, a pipeline that it lacks."""
 
 
-class DiedError(MnistlabError):
+class WorkerDiedError(MnistlabError):
     """How a process ended in the middle of its work: crashed or timed out, and where; after how many seconds."""
 
     def __init__(self, how: str, seconds: float = 0.0) -> None:
@@ -49,7 +49,7 @@ class DiedError(MnistlabError):
         return str(self.args[0])
 
 
-class SpentError(Exception):
+class RetireWorkerError(Exception):
     """What a function raises in place of returning its result, if the process must not be used again."""
 
     def __init__(self, result: object) -> None:
@@ -57,19 +57,19 @@ class SpentError(Exception):
         self.result = result
 
 
-def told(error: Exception) -> MnistlabError:
+def as_user_error(error: Exception) -> MnistlabError:
     """Return what came of work that has no result, for people in one line."""
     if isinstance(error, MnistlabError):
         return error
     if isinstance(error, CancelledError):
         return MnistlabError("the Dask scheduler was lost; start it again, and the same command goes on")
     if type(error).__name__ == "KilledWorker":  # of Dask, which may not be installed
-        return DiedError("crashed: every worker that tried it was lost")
+        return WorkerDiedError("crashed: every worker that tried it was lost")
     text = " ".join(str(error).split())
     return MnistlabError(text if isinstance(error, ImportError) else f"the work failed: {type(error).__name__}: {text}")
 
 
-class Lane:
+class WorkerProcess:
     """A process that is handed work, is started when there is some, and replaced when it has died."""
 
     def __init__(self) -> None:
@@ -82,15 +82,15 @@ class Lane:
         """Have a piece of work done, a pickled function and a pickled item; return the result, pickled.
 
         The process unpickles a function when it differs from the last one, so it may keep things. After so many
-        seconds it is killed, whatever it does. Raises what the function raises; DiedError if the process ended, by
-        itself or for having taken too long; UnfitError if the function cannot be had there.
+        seconds it is killed, whatever it does. Raises what the function raises; WorkerDiedError if the process ended, by
+        itself or for having taken too long; WorkerSetupError if the function cannot be had there.
         """
         with self._busy:
             return self._do(function, item, seconds)
 
     def _do(self, function: bytes, item: bytes, seconds: float | None) -> bytes:
         if self._ended:
-            raise DiedError("ended")
+            raise WorkerDiedError("ended")
         process = self._process if self._process and self._process.poll() is None else self._start()
         late, start = threading.Event(), time.perf_counter()
         begin = os.fstat(self._errors.fileno()).st_size
@@ -107,7 +107,7 @@ class Lane:
             code = process.wait()
             how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"its process ended with code {code}"
             how = f"timed out after {seconds:g} s" if late.is_set() and seconds else f"crashed: {how}"
-            raise DiedError(f"{how}{self._place(begin)}", round(time.perf_counter() - start, 2)) from None
+            raise WorkerDiedError(f"{how}{self._place(begin)}", round(time.perf_counter() - start, 2)) from None
         finally:
             timer.cancel()
         if kind == LAST:
@@ -172,7 +172,7 @@ def _kill_group(pid: int) -> None:
 
 
 def serve() -> None:
-    """Be a lane's process: work until the parent is gone or nothing comes for long."""
+    """Be a worker's process: work until the parent is gone or nothing comes for long."""
     import faulthandler
 
     requests, replies = (os.fdopen(os.dup(number), mode) for number, mode in ((0, "rb"), (1, "wb")))
@@ -194,12 +194,12 @@ def serve() -> None:
             try:
                 function = pickle.loads(wanted)
             except Exception as error:
-                _send(replies, (UNFIT, _portable(UnfitError(str(error) or type(error).__name__))))
+                _send(replies, (UNFIT, _portable(WorkerSetupError(str(error) or type(error).__name__))))
                 continue
             sent = wanted
         try:
             answer = RESULT, pickle.dumps(function(pickle.loads(item)) if item else None)
-        except SpentError as error:
+        except RetireWorkerError as error:
             answer = LAST, pickle.dumps(error.result)
         except Exception as error:
             answer = ERROR, _portable(error)

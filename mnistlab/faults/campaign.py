@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from mnistlab import environment
-from mnistlab.execution.pool import Place, Pool, available_cores
-from mnistlab.execution.worker import DiedError
+from mnistlab.execution.pool import Backend, Pool, available_cores
+from mnistlab.execution.worker import WorkerDiedError
 from mnistlab.faults.catalogue import Entry
 from mnistlab.faults.trial import Runner, Trial
 
@@ -74,7 +74,7 @@ def _read(path: Path, key: str) -> Iterator[tuple[int, float, Trial]]:
             print(f"{path}: line {number} is damaged; its trial is run again", file=sys.stderr)
 
 
-def time_of(log: Log, place: Place) -> str:
+def time_of(log: Log, place: Backend) -> str:
     """Say how long the trials took, on what, and whether in one go."""
     where = "a Dask cluster" if place.scheduler else f"{place.processes or available_cores()} processes"
     resumed = f", in {len(log.seconds)} runs of the command, as it was resumed" if len(log.seconds) > 1 else ""
@@ -97,7 +97,7 @@ def run(pool: Pool, runner: Any, entries: Sequence[Entry], log: Log) -> None:
     for work, result in pool.completed(runner, by_work):
         try:
             trial = result()
-        except DiedError as error:
+        except WorkerDiedError as error:
             status = "timed out" if str(error).startswith("timed out") else "crashed"
             trial = Trial(work[0], status, "", str(error), seconds=error.seconds)
         log.add(trial)

@@ -22,7 +22,7 @@ from mnistlab import environment
 from mnistlab.data.corruptions import corruptions
 from mnistlab.data.datasets import Dataset
 from mnistlab.errors import MnistlabError
-from mnistlab.execution.worker import Lane, SpentError
+from mnistlab.execution.worker import RetireWorkerError, WorkerProcess
 from mnistlab.plugin import suite
 from mnistlab.plugin.fixtures import KEPT, Kept
 from mnistlab.requirement import Verdict
@@ -78,7 +78,7 @@ class Runner:
         changed = [key for key, value in before.items() if after.get(key) != value]
         changed += ["memory"] if _peak_gigabytes() > MOST_GIGABYTES else []
         if changed:
-            raise SpentError(dataclasses.replace(trial, traces=tuple(changed)))
+            raise RetireWorkerError(dataclasses.replace(trial, traces=tuple(changed)))
         return trial
 
     def _tried(self, name: str, reference: str) -> Trial:
@@ -88,7 +88,7 @@ class Runner:
         output, start = io.StringIO(), time.perf_counter()
         with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(output):
             given = suite.arguments({**self.settings, "pipeline": reference, "report": folder})
-            # pytest's faulthandler plugin would undo the lane's.
+            # pytest's faulthandler plugin would undo the worker's.
             code = int(pytest.main([*given, "-p", "no:faulthandler", *self.further], plugins=[watcher]))
         sys.path[:] = path  # where a pipeline is looked for is put into it
         return watcher.trial(name, code, output.getvalue(), time.perf_counter() - start)
@@ -166,7 +166,7 @@ def _kept(dataset: Dataset) -> Kept:
 
     gc.collect()
     gc.freeze()  # all that is imported: pytest has garbage collected three times a trial, a fifth of a short one's time
-    helper = Lane()
+    helper = WorkerProcess()
 
     def elsewhere(function: Callable[..., Any], *given: Any, **named: Any) -> Any:
         content = pickle.dumps(functools.partial(function, *given, **named))

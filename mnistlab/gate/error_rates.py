@@ -111,7 +111,7 @@ def found_at(rates: Rates, drop: float) -> float:
     return float(np.interp(drop, rates["drops"], rates["curve"]))
 
 
-Place = tuple[Probe, str]
+MetricKey = tuple[Probe, str]
 NEVER = 99
 
 

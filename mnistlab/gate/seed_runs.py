@@ -15,8 +15,8 @@ from mnistlab.data.corruptions import CORRUPTIONS, corrupt
 from mnistlab.data.datasets import Dataset
 from mnistlab.data.slices import thirds
 from mnistlab.errors import ContractError, MnistlabError, NotJudgedError
-from mnistlab.execution.pool import Place, available_cores, opened
-from mnistlab.execution.worker import DiedError
+from mnistlab.execution.pool import Backend, available_cores, open_pool
+from mnistlab.execution.worker import WorkerDiedError
 from mnistlab.metrics.calibration import reliability
 from mnistlab.metrics.evaluation import Evaluation
 from mnistlab.metrics.robustness import SEVERITY
@@ -34,7 +34,7 @@ MOST_PROCESSES = 8
 """As many as the first look has seeds; each takes 0.7 GB."""
 
 FEW_CORES = 4
-HERE = Place()
+HERE = Backend()
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,7 +145,7 @@ def columns(seeds: Sequence[Seed]) -> Columns:
 
 
 @contextlib.contextmanager
-def trainings(trainer: Trainer, place: Place) -> Iterator[Callable[[Sequence[int]], Iterator[Seed]]]:
+def trainings(trainer: Trainer, place: Backend) -> Iterator[Callable[[Sequence[int]], Iterator[Seed]]]:
     """Give a function that trains seeds and yields each in their order, as `train_seeds` does, any number of times.
 
     Parameters
@@ -168,14 +168,14 @@ def trainings(trainer: Trainer, place: Place) -> Iterator[Callable[[Sequence[int
         yield functools.partial(map, trainer)
         return
     try:
-        with opened(dataclasses.replace(place, processes=processes)) as pool:
+        with open_pool(dataclasses.replace(place, processes=processes)) as pool:
             yield functools.partial(pool.in_order, trainer)
-    except DiedError as error:
+    except WorkerDiedError as error:
         reasons = "is there memory, 0.7 GB a process, and can the pipeline's module be imported?"
         raise MnistlabError(f"a training process {error}; {reasons}") from error
 
 
-def train_seeds(pipeline: Any, dataset: Dataset, seeds: Sequence[int], place: Place = HERE) -> Iterator[Seed]:
+def train_seeds(pipeline: Any, dataset: Dataset, seeds: Sequence[int], place: Backend = HERE) -> Iterator[Seed]:
     """Train seeds and yield each in the order of `seeds`; see `trainings`."""
     with trainings(Trainer(pipeline, dataset), place) as train:
         yield from train(seeds)

@@ -10,7 +10,7 @@ import pytest
 from mnistlab.data.datasets import Dataset
 from mnistlab.environment import baseline_folder
 from mnistlab.errors import ContractError, MnistlabError, NotJudgedError
-from mnistlab.execution.pool import Place
+from mnistlab.execution.pool import Backend
 from mnistlab.gate import error_rates as rates
 from mnistlab.gate import paired as artifact
 from mnistlab.gate import sequential as gate
@@ -110,7 +110,7 @@ def recipe_gate(
     option = pytestconfig.option
     try:
         plan = gate.plan(gate_margins, option.seeds, baseline.seeds)
-        with trainings(Trainer(pipeline, dataset, corrupts=False), Place(option.scheduler)) as train:
+        with trainings(Trainer(pipeline, dataset, corrupts=False), Backend(option.scheduler)) as train:
             return gate.run(train, SPACING * (option.seed + 1), baseline.columns, plan, _progress(pytestconfig))
     except (ContractError, NotJudgedError):
         raise  # is told once a run

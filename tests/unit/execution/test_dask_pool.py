@@ -16,8 +16,8 @@ from mnistlab.data.datasets import Dataset
 from mnistlab.errors import MnistlabError
 from mnistlab.execution import dask_pool as dask_cluster
 from mnistlab.execution import pool as workers
-from mnistlab.execution.pool import Place, opened
-from mnistlab.execution.worker import DiedError
+from mnistlab.execution.pool import Backend, open_pool
+from mnistlab.execution.worker import WorkerDiedError
 from mnistlab.gate.seed_runs import Trainer, train_seeds
 
 distributed = pytest.importorskip("distributed", reason="Dask is not installed")
@@ -104,7 +104,7 @@ def clusters(tmp_path_factory, pytestconfig):
 
 @pytest.fixture(scope="module")
 def pool(clusters):
-    with opened(Place(clusters.busy.wait(2), seconds=20)) as pool:
+    with open_pool(Backend(clusters.busy.wait(2), seconds=20)) as pool:
         yield pool
 
 
@@ -123,7 +123,7 @@ def test_work_is_done_and_its_results_come_back_in_order(pool):
 
 def test_seeds_train_to_the_same_as_here(clusters, importable_tests):
     fake = importable_tests.Fake(), importable_tests.DATASET
-    there = list(train_seeds(*fake, [5, 2, 9], Place(clusters.busy.wait(2))))
+    there = list(train_seeds(*fake, [5, 2, 9], Backend(clusters.busy.wait(2))))
     assert [seed.seed for seed in there] == [5, 2, 9]
     assert [seed.probes for seed in there] == [Trainer(*fake)(seed).probes for seed in (5, 2, 9)]
 
@@ -144,14 +144,14 @@ def test_a_crash_of_the_work_is_its_result_and_costs_no_worker(pool):
     code = "__import__('os')._exit(7)"
     found = dict(pool.completed(eval, [code, "6 * 7"]))
     assert found["6 * 7"]() == 42
-    with pytest.raises(DiedError, match="crashed: its process ended with code 7"):
+    with pytest.raises(WorkerDiedError, match="crashed: its process ended with code 7"):
         found[code]()
 
 
 def test_work_that_takes_too_long_is_its_result(clusters):
-    with opened(Place(clusters.busy.wait(2), seconds=0.5)) as pool:
+    with open_pool(Backend(clusters.busy.wait(2), seconds=0.5)) as pool:
         (_, result), *_ = pool.completed(time.sleep, [60])
-        with pytest.raises(DiedError, match=r"timed out after 0\.5 s"):
+        with pytest.raises(WorkerDiedError, match=r"timed out after 0\.5 s"):
             result()
 
 
@@ -164,7 +164,7 @@ def victim(clusters):
 
 
 def test_a_worker_that_is_killed_in_the_middle_costs_nothing_but_time(clusters, victim):
-    with opened(Place(clusters.busy.wait(3))) as pool:
+    with open_pool(Backend(clusters.busy.wait(3))) as pool:
         code = "[__import__('time').sleep(0.2), {}][1]"
         found = []
         for _, result in pool.completed(eval, [code.format(number) for number in range(16)]):
@@ -175,7 +175,7 @@ def test_a_worker_that_is_killed_in_the_middle_costs_nothing_but_time(clusters, 
 
 
 def test_no_process_is_left_on_the_workers(clusters):
-    with opened(Place(clusters.busy.wait(2))) as pool:
+    with open_pool(Backend(clusters.busy.wait(2))) as pool:
         pids = set(pool.in_order(eval, ["__import__('os').getpid()"] * 6))
     deadline = time.monotonic() + 10
     while any(os.path.exists(f"/proc/{pid}") for pid in pids) and time.monotonic() < deadline:
@@ -186,7 +186,7 @@ def test_no_process_is_left_on_the_workers(clusters):
 def test_a_scheduler_without_workers_is_an_error(lone):
     with (
         pytest.raises(MnistlabError, match="has no worker; start some: dask worker tcp://"),
-        opened(Place(lone.address)),
+        open_pool(Backend(lone.address)),
     ):
         pass
 
@@ -216,14 +216,14 @@ def test_a_scheduler_without_workers_is_an_error(lone):
 )
 def test_a_worker_that_is_not_as_here_is_named(lone, code, message):
     lone.add(code)
-    with opened(Place(lone.wait(1))) as pool, pytest.raises(MnistlabError, match=message):
+    with open_pool(Backend(lone.wait(1))) as pool, pytest.raises(MnistlabError, match=message):
         list(pool.in_order(operator.neg, [1]))
 
 
 def test_a_worker_that_comes_late_and_lacks_mnistlab_is_named(lone, monkeypatch):
     monkeypatch.setattr(workers, "POLL_SECONDS", 0.1)
     first = lone.add()
-    with opened(Place(lone.wait(1))) as pool:
+    with open_pool(Backend(lone.wait(1))) as pool:
         found = pool.in_order(time.sleep, [0, 60, 60])
         next(found)
         lone.add("sys.modules['mnistlab'] = None")
@@ -237,7 +237,7 @@ def test_a_worker_that_does_not_answer_is_named(lone, monkeypatch):
     monkeypatch.setattr(dask_cluster, "CHECK_SECONDS", 0.01)
     lone.add()
     with (
-        opened(Place(lone.wait(1))) as pool,
+        open_pool(Backend(lone.wait(1))) as pool,
         pytest.raises(MnistlabError, match=r"worker tcp://\S+: (no answer|timed out) after 0\.01 s"),
     ):
         list(pool.in_order(operator.neg, [1]))
@@ -246,7 +246,7 @@ def test_a_worker_that_does_not_answer_is_named(lone, monkeypatch):
 def test_work_that_costs_every_worker_that_tries_it_has_crashed():
     pool = workers.Pool(lambda function, item: failed(distributed.KilledWorker("x", "tcp://x:1", 3)), bool, bool)
     ((_, result),) = pool.completed(operator.neg, [1])
-    with pytest.raises(DiedError, match="crashed: every worker that tried it was lost"):
+    with pytest.raises(WorkerDiedError, match="crashed: every worker that tried it was lost"):
         result()
 
 
@@ -261,7 +261,7 @@ def test_a_scheduler_that_is_lost_in_the_middle_is_an_error_and_not_a_hang(clust
     cluster = Cluster(clusters.lone.context, tmp_path, clusters.lone.root)
     try:
         cluster.add()
-        with opened(Place(cluster.wait(1))) as pool:
+        with open_pool(Backend(cluster.wait(1))) as pool:
             found = pool.in_order(time.sleep, [0, 60])
             next(found)
             end(cluster.processes[0])
@@ -281,20 +281,20 @@ def test_a_worker_without_the_data_is_named(pool):
 def test_a_wrong_address_is_an_error_and_not_a_hang(address, monkeypatch):
     monkeypatch.setattr(dask_cluster, "CONNECT_SECONDS", 1)
     with pytest.raises(MnistlabError, match=f"--scheduler {address}: .*required the address of a Dask scheduler"):
-        opened(Place(address)).__enter__()
+        open_pool(Backend(address)).__enter__()
 
 
 def test_without_dask_the_error_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(MnistlabError, match=r'pip install "mnistlab\[cluster\]"'):
-        opened(Place("tcp://x:1")).__enter__()
+        open_pool(Backend("tcp://x:1")).__enter__()
 
 
 def test_a_cluster_that_lost_its_last_worker_is_given_up(lone, monkeypatch):
     monkeypatch.setattr(dask_cluster, "LONELY_SECONDS", 0.2)
     monkeypatch.setattr(workers, "POLL_SECONDS", 0.1)
     worker = lone.add()
-    with opened(Place(lone.wait(1))) as pool:
+    with open_pool(Backend(lone.wait(1))) as pool:
         found = pool.completed(time.sleep, [0, 60])
         next(found)
         worker.kill()

@@ -14,8 +14,8 @@ from mnistlab import cli
 from mnistlab.cli import faults as command
 from mnistlab.cli.faults import chosen
 from mnistlab.errors import MnistlabError
-from mnistlab.execution.pool import Place
-from mnistlab.execution.worker import DiedError
+from mnistlab.execution.pool import Backend
+from mnistlab.execution.worker import WorkerDiedError
 from mnistlab.faults import campaign
 from mnistlab.faults import catalogue as faults
 from mnistlab.faults import page as campaign_page
@@ -161,8 +161,8 @@ class Runner:
 def test_crash_and_time_out_are_results_and_are_written_down_at_once(tmp_path, capsys):
     log = Log(tmp_path / "trials.jsonl", "key")
     endings = {
-        "slow": DiedError("timed out after 9 s, in fit (x.py, line 3)", 9.0),
-        "mild": DiedError("crashed: code 1"),
+        "slow": WorkerDiedError("timed out after 9 s, in fit (x.py, line 3)", 9.0),
+        "mild": WorkerDiedError("crashed: code 1"),
     }
     run(Here(**endings), Runner(), ENTRIES, log)
     rows = [json.loads(line) for line in (tmp_path / "trials.jsonl").read_text(encoding="ascii").splitlines()]
@@ -225,10 +225,10 @@ def test_the_seconds_of_all_runs_are_summed_and_that_there_were_several_is_said(
     row = {"key": "key", **asdict(GOOD[0])}
     rows = [{**row, "run": 0, "elapsed": 70.0}, {**row, "run": 0, "elapsed": 100.0, "name": "b"}]
     path.write_text("".join(json.dumps(each) + "\n" for each in rows), encoding="ascii")
-    assert re.fullmatch(r"100 s, 3 processes, \d+ CPUs here", campaign.time_of(Log(path, "key"), Place(processes=3)))
+    assert re.fullmatch(r"100 s, 3 processes, \d+ CPUs here", campaign.time_of(Log(path, "key"), Backend(processes=3)))
     with path.open("a") as file:
         file.write(json.dumps({**row, "run": 1, "elapsed": 20.0, "name": "c"}) + "\n")
-    told = campaign.time_of(Log(path, "key"), Place("tcp://x:1"))
+    told = campaign.time_of(Log(path, "key"), Backend("tcp://x:1"))
     assert re.fullmatch(r"120 s, a Dask cluster, \d+ CPUs here, in 2 runs of the command, as it was resumed", told)
 
 
@@ -252,12 +252,12 @@ def prepared(monkeypatch):
     monkeypatch.setattr(command, "prepared", lambda options: Runner())
     monkeypatch.setattr(campaign, "key_of", operator.attrgetter("__class__.__name__"))
     monkeypatch.setattr(command, "about", lambda runner: {"data": SCRIPT})
-    monkeypatch.setattr(command, "opened", lambda place: Opened(pool))
+    monkeypatch.setattr(command, "open_pool", lambda place: Opened(pool))
     return pool
 
 
 class Opened:
-    """Gives a pool, as `mnistlab.execution.pool.opened` does."""
+    """Gives a pool, as `mnistlab.execution.pool.open_pool` does."""
 
     def __init__(self, pool):
         self.pool = pool
@@ -288,7 +288,7 @@ def test_an_interrupted_campaign_writes_what_there_is_and_goes_on_from_there(pre
 
 
 def test_the_exit_code_is_1_if_a_fault_was_not_caught(prepared, tmp_path):
-    prepared.endings["mild"] = DiedError("crashed")
+    prepared.endings["mild"] = WorkerDiedError("crashed")
     assert cli.main(["faults", f"--out={tmp_path}"]) == 1
     assert json.loads((tmp_path / "faults.json").read_text())["survivors"] == ["mild"]
 

@@ -114,7 +114,7 @@ def test_a_fault_of_preparation_prepares_otherwise_or_harms_its_input(kind):
     assert not all(right)
 
 
-@pytest.mark.parametrize("kind", of_module("data"))
+@pytest.mark.parametrize("kind", of_module("training_data"))
 def test_a_fault_of_the_data_trains_on_other_data(kind, monkeypatch):
     tests = SimpleNamespace(test_images=IMAGES[:10], test_labels=LABELS[:10])
     monkeypatch.setattr("mnistlab.faults.catalogue.training_steps._dataset", lambda name: tests)

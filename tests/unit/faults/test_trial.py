@@ -12,7 +12,7 @@ import pytest
 
 from mnistlab.data.datasets import Dataset
 from mnistlab.errors import MnistlabError
-from mnistlab.execution.worker import SpentError
+from mnistlab.execution.worker import RetireWorkerError
 from mnistlab.faults import trial
 from mnistlab.faults.trial import Runner
 from mnistlab.metrics import robustness
@@ -91,7 +91,7 @@ def run(tmp_path, monkeypatch, modules):
     monkeypatch.setitem(sys.modules, "keras", keras)
     monkeypatch.setitem(sys.modules, "tensorflow", tensorflow)
     monkeypatch.setattr(trial.suite, "suite_folder", lambda: quality)
-    monkeypatch.setattr(trial, "Lane", lambda: lambda function, item: b"I0\n.")
+    monkeypatch.setattr(trial, "WorkerProcess", lambda: lambda function, item: b"I0\n.")
     images, labels = np.zeros((2, 28, 28), np.uint8), np.zeros(2, np.uint8)
     dataset = Dataset("mnist", str(tmp_path), "0" * 64, images, labels, images, labels)
     gc.freeze()  # pytest collects garbage five times at its end: it need not look through all that was here before
@@ -120,7 +120,7 @@ def test_a_trial_may_stop_at_its_first_failure(run):
 
 def test_what_a_pipeline_changes_in_mnistlab_is_noticed_and_its_process_spent(run, monkeypatch):
     monkeypatch.setattr(robustness, "SURE", robustness.SURE)
-    with pytest.raises(SpentError) as caught:
+    with pytest.raises(RetireWorkerError) as caught:
         run("Careless")
     assert caught.value.result.traces == ("mnistlab.metrics.robustness: mnistlab.metrics.robustness.SURE",)
     assert caught.value.result.status == "passed"
@@ -172,6 +172,6 @@ def test_pipelines_of_the_catalogue_are_imported_anew(monkeypatch):
 
 def test_a_process_that_has_grown_is_not_used_again(run, monkeypatch):
     monkeypatch.setattr(trial, "MOST_GIGABYTES", 0.0)
-    with pytest.raises(SpentError) as caught:
+    with pytest.raises(RetireWorkerError) as caught:
         run("Shifted")
     assert caught.value.result.traces == ("memory",)

@@ -11,7 +11,7 @@ import pytest
 from mnistlab.data.datasets import Dataset
 from mnistlab.data.slices import features, thirds
 from mnistlab.errors import MnistlabError
-from mnistlab.execution.pool import Place
+from mnistlab.execution.pool import Backend
 from mnistlab.gate.seed_runs import GAP, Trainer, columns, train_seeds
 
 LABELS = np.tile(np.arange(10, dtype=np.uint8), 6)
@@ -110,7 +110,7 @@ def test_a_fit_without_average_has_final_weights_only():
 def test_a_training_that_diverged_is_named_by_its_seed():
     pipeline = Fake(diverges_at=3)
     with pytest.raises(MnistlabError, match="training with seed 3: predict returned NaN or infinity"):
-        list(train_seeds(pipeline, DATASET, range(1, 5), place=Place(processes=1)))
+        list(train_seeds(pipeline, DATASET, range(1, 5), place=Backend(processes=1)))
 
 
 @pytest.fixture
@@ -121,7 +121,7 @@ def importable(monkeypatch, pytestconfig):
 
 @pytest.mark.usefixtures("importable")
 def test_processes_train_what_one_process_trains():
-    one, two = (list(train_seeds(Fake(), DATASET, [5, 2, 9], place=Place(processes=n))) for n in (1, 2))
+    one, two = (list(train_seeds(Fake(), DATASET, [5, 2, 9], place=Backend(processes=n))) for n in (1, 2))
     assert [seed.seed for seed in two] == [5, 2, 9]
     assert [seed.probes for seed in one] == [seed.probes for seed in two]
 
@@ -139,11 +139,11 @@ def test_a_process_that_dies_is_an_error_and_not_a_missing_seed():
     with pytest.raises(
         MnistlabError, match="a training process crashed: its process ended with code 1; is there memory"
     ):
-        list(train_seeds(Deadly(), DATASET, [1, 2], place=Place(processes=2)))
+        list(train_seeds(Deadly(), DATASET, [1, 2], place=Backend(processes=2)))
 
 
 def test_columns_keep_the_metrics_that_all_seeds_have():
-    trained = list(train_seeds(Fake(), DATASET, [1, 2], place=Place(processes=1)))
+    trained = list(train_seeds(Fake(), DATASET, [1, 2], place=Backend(processes=1)))
     del trained[0].probes["final"]["digit 3"]
     found = columns(trained)
     assert found["final"]["loss"].tolist() == [seed.probes["final"]["loss"] for seed in trained]
