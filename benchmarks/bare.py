@@ -1,4 +1,4 @@
-"""Counts how many faults a bare bound on accuracy catches: trains each of the catalogue once, and the healthy twins.
+"""Counts how many faults a bare bound on accuracy catches: trains each of the catalogue once, and the healthy controls.
 
     python benchmarks/bare.py [NAME ...]
 
@@ -10,7 +10,7 @@ import argparse
 import numpy as np
 
 from mnistlab.data.datasets import load_dataset
-from mnistlab.faults.catalogue import CATALOGUE, TWINS
+from mnistlab.faults.catalogue import CATALOGUE, CONTROLS
 from mnistlab.faults.summary import BARE
 
 
@@ -22,7 +22,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     dataset = load_dataset("mnist", options.mnist_data)
-    for kind, entries in (("faults", CATALOGUE), ("healthy twins", TWINS)):
+    for kind, entries in (("faults", CATALOGUE), ("healthy controls", CONTROLS)):
         wanted = [entry for name, entry in entries.items() if name in (options.names or entries)]
         missed = 0
         for entry in wanted:

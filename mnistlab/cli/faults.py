@@ -11,15 +11,15 @@ from mnistlab.data.datasets import load_dataset
 from mnistlab.errors import MnistlabError
 from mnistlab.execution.pool import Backend, open_pool
 from mnistlab.faults import campaign, page
-from mnistlab.faults.catalogue import ENTRIES, EXCUSED, Entry
-from mnistlab.faults.summary import Tally
+from mnistlab.faults.catalogue import ENTRIES, NOT_APPLICABLE, Entry
+from mnistlab.faults.summary import Summary
 from mnistlab.faults.trial import Runner
 from mnistlab.report.files import check_writable
 from mnistlab.report.page import table
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run the campaign, or list what it would try; 0 if every fault was caught and every twin passed."""
+    """Run the campaign, or list what it would try; 0 if every fault was caught and every control passed."""
     entries = chosen([*ENTRIES.values()], [*options.only, *(campaign.SAMPLE if options.sample else ())])
     if options.list:
         print(listed(entries))
@@ -39,10 +39,10 @@ def run(options: argparse.Namespace) -> int:
             campaign.run(pool, runner, left, log)
     except KeyboardInterrupt:
         print("\nmnistlab: interrupted; what is there is kept: the same command goes on", file=sys.stderr)
-    tally = Tally(entries, log.trials)
-    print("\n".join(tally.sentences()))
-    print(f"Page: {page.write(tally, about(runner) | {'time': campaign.time_of(log, place)}, folder, options.docs)}")
-    return 0 if tally.well else 1
+    summary = Summary(entries, log.trials)
+    print("\n".join(summary.sentences()))
+    print(f"Page: {page.write(summary, about(runner) | {'time': campaign.time_of(log, place)}, folder, options.docs)}")
+    return 0 if summary.ok else 1
 
 
 def _refuse_unwritable(option: str, folder: Path, *names: str) -> None:
@@ -60,15 +60,17 @@ def chosen(entries: Sequence[Entry], names: Sequence[str]) -> list[Entry]:
     for name in names:
         if name not in known:
             near = ", ".join(difflib.get_close_matches(name, known, 5, 0.4)) or "nothing is like it"
-            raise MnistlabError(f"--only {name}: no such fault or twin; near: {near}; see all: mnistlab faults --list")
+            raise MnistlabError(
+                f"--only {name}: no such fault or control; near: {near}; see all: mnistlab faults --list"
+            )
     return [entry for entry in entries if not names or entry.name in names]
 
 
 def listed(entries: Sequence[Entry]) -> str:
     """Lay entries out as a table for a terminal; below it, what of DeepCrime is in no entry, and why."""
     headings = ("name", "how it happens", "source", "expected to be caught by")
-    rows = ((each.name, each.how, each.source, each.expected or "nothing: a healthy twin") for each in entries)
-    lines = [f"{operator} of DeepCrime is not here, as it {reason}" for operator, reason in EXCUSED.items()]
+    rows = ((each.name, each.how, each.source, each.expected or "nothing: a healthy control") for each in entries)
+    lines = [f"{operator} of DeepCrime is not here, as it {reason}" for operator, reason in NOT_APPLICABLE.items()]
     return "\n".join([table(headings, rows, None if sys.stdout.isatty() else 200), *lines])
 
 

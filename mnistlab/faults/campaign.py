@@ -1,4 +1,4 @@
-"""Runs the suite on every fault and twin, over many processes; resumes where it was interrupted."""
+"""Runs the suite on every fault and control, over many processes; resumes where it was interrupted."""
 
 import hashlib
 import json
@@ -23,8 +23,8 @@ SAMPLE = (
     *("no-scaling", "train-serve-skew", "labels-shifted", "127-units", "frozen-layer", "learning-rate-doubled"),
     *("order-frozen", "scaled-again-at-prediction", "functional-api", "scaled-by-a-table"),
 )
-"""One or two of every part of a pipeline, and two twins: what CI tries."""
-TWIN_WEIGHT = 6
+"""One or two of every part of a pipeline, and two controls: what CI tries."""
+CONTROL_WEIGHT = 6
 """How many faults, stopped at their first failure, take as long as a trial of the whole suite; for the time left."""
 
 
@@ -84,14 +84,14 @@ def time_of(log: Log, place: Backend) -> str:
 def run(pool: Pool, runner: Any, entries: Sequence[Entry], log: Log) -> None:
     """Try entries and log what becomes of each; a process that dies or takes too long is that entry's result.
 
-    The dear ones come first, so that all processes end at about the same time: twins run the whole suite, and of
+    The dear ones come first, so that all processes end at about the same time: controls run the whole suite, and of
     the faults those in late parts of a pipeline are found late.
     """
-    twins = [entry for entry in entries if not entry.is_fault]
-    order = twins + [entry for entry in reversed(entries) if entry.is_fault]
+    controls = [entry for entry in entries if not entry.is_fault]
+    order = controls + [entry for entry in reversed(entries) if entry.is_fault]
     by_work = {(entry.name, entry.reference): entry for entry in order}
     start, left = time.perf_counter(), len(order)
-    weights = {work: 1 if entry.is_fault and runner.stops else TWIN_WEIGHT for work, entry in by_work.items()}
+    weights = {work: 1 if entry.is_fault and runner.stops else CONTROL_WEIGHT for work, entry in by_work.items()}
     waiting = sum(weights.values())
     total = waiting
     for work, result in pool.completed(runner, by_work):

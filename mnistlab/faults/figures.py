@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
-from mnistlab.faults.summary import Tally
+from mnistlab.faults.summary import Summary
 from mnistlab.report.canvas import BLUE, GREY, PALE, RED, TEXT, WIDTH, axes_at, new_figure
 
 LEFT, RIGHT, TOP, STEP, APART = 210, 250, 90, 13, 14
@@ -15,9 +15,9 @@ LEFT, RIGHT, TOP, STEP, APART = 210, 250, 90, 13, 14
 BESIDE: dict[str, Any] = {"textcoords": "offset points", **TEXT}
 
 
-def kill_matrix(tally: Tally) -> Figure:
-    """Draw a row for every fault and twin, a column for every check that failed anywhere."""
-    rows, checks = tally.rows, tally.failing
+def kill_matrix(summary: Summary) -> Figure:
+    """Draw a row for every fault and control, a column for every check that failed anywhere."""
+    rows, checks = summary.rows, summary.failing
     figure = new_figure(
         "Who catches what: orange failed first, blue failed too, white did not run", TOP + STEP * len(rows)
     )

@@ -6,10 +6,10 @@ from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from mnistlab.faults.catalogue import EXCUSED
+from mnistlab.faults.catalogue import NOT_APPLICABLE
 from mnistlab.faults.catalogue.registry import Entry
 from mnistlab.faults.figures import kill_matrix
-from mnistlab.faults.summary import Tally, is_caught_by, is_expected
+from mnistlab.faults.summary import Summary, is_caught_by, is_expected
 from mnistlab.faults.trial import Trial
 from mnistlab.report.figures import png
 from mnistlab.report.files import write_atomically
@@ -31,24 +31,24 @@ img { max-width: 100%; }
 """
 
 
-def write(tally: Tally, about: Mapping[str, str], folder: Path, docs: Path | None = None) -> Path:
+def write(summary: Summary, about: Mapping[str, str], folder: Path, docs: Path | None = None) -> Path:
     """Write page and JSON to a folder, and Markdown with a picture to another; each to the side first.
 
     `about` is what a reader must know of the campaign, name -> text. Returns the page's path.
     """
-    found = {**tally.as_dict(), "about": dict(about)}
+    found = {**summary.as_dict(), "about": dict(about)}
     write_atomically(folder / FILES[0], json.dumps(found, indent=1, ensure_ascii=False) + "\n")
-    write_atomically(folder / FILES[1], page(tally, about))
+    write_atomically(folder / FILES[1], page(summary, about))
     if docs:
-        write_atomically(docs / DOCS[0], markdown(tally, about))
-        (docs / DOCS[1]).write_bytes(png(kill_matrix(tally)))
+        write_atomically(docs / DOCS[0], markdown(summary, about))
+        (docs / DOCS[1]).write_bytes(png(kill_matrix(summary)))
     return folder / FILES[1]
 
 
-def page(tally: Tally, about: Mapping[str, str]) -> str:
+def page(summary: Summary, about: Mapping[str, str]) -> str:
     """Write the page; all text from outside is escaped."""
-    kind, word = ("passed", "ALL CAUGHT") if tally.well else ("failed", "NOT ALL WELL")
-    head, *lines = tally.sentences() or ["nothing was tried"]
+    kind, word = ("passed", "ALL CAUGHT") if summary.ok else ("failed", "NOT ALL WELL")
+    head, *lines = summary.sentences() or ["nothing was tried"]
     css = (Path(__file__).parents[1] / "report" / "page.css").read_text(encoding="utf-8")
     facts = "".join(
         f"<tr><th>{_safe(name.capitalize())}</th><td>{_safe(text)}</td></tr>" for name, text in about.items()
@@ -56,15 +56,17 @@ def page(tally: Tally, about: Mapping[str, str]) -> str:
     parts = [
         f'<div class="verdict {kind}"><strong>{word}</strong> {_safe(head)}</div>',
         f'<ul>{"".join(f"<li>{_safe(line)}</li>" for line in lines)}</ul><table class="facts">{facts}</table>',
-        _section("Not caught", tally.survivors),
-        _section("Healthy twins that did not pass", tally.wronged),
-        _section("Caught first by another check than the expected one", tally.unexpected),
+        _section("Not caught", summary.survivors),
+        _section("Healthy controls that did not pass", summary.false_positives),
+        _section("Caught first by another check than the expected one", summary.unexpected),
         "<h3>Who catches what</h3>",
-        f'<img alt="Fault by check" src="data:image/png;base64,{b64encode(png(kill_matrix(tally))).decode()}"/>',
-        _listed("checks failed nowhere", [check for check in tally.checks if check not in tally.failing]),
-        _listed("operators of DeepCrime have no fault here", [f"{name}: {why}" for name, why in EXCUSED.items()]),
-        _section("Every fault", tally.faults),
-        _section("Every healthy twin", tally.twins),
+        f'<img alt="Fault by check" src="data:image/png;base64,{b64encode(png(kill_matrix(summary))).decode()}"/>',
+        _listed("checks failed nowhere", [check for check in summary.checks if check not in summary.failing]),
+        _listed(
+            "operators of DeepCrime have no fault here", [f"{name}: {why}" for name, why in NOT_APPLICABLE.items()]
+        ),
+        _section("Every fault", summary.faults),
+        _section("Every healthy control", summary.controls),
     ]
     title = "mnistlab: the suite against broken pipelines"
     return (
@@ -109,17 +111,17 @@ def _claim(check: str) -> str:
     return check.replace("::", ": ").replace("test_", "", 1).replace("_", " ")
 
 
-def markdown(tally: Tally, about: Mapping[str, str]) -> str:
+def markdown(summary: Summary, about: Mapping[str, str]) -> str:
     """Write the docs' page."""
     lines = ["# The suite against broken pipelines", "", "Made by `mnistlab faults`.", ""]
-    lines += [f"- {line}" for line in tally.sentences()]
+    lines += [f"- {line}" for line in summary.sentences()]
     lines += [f"- {name}: {text}" for name, text in about.items()]
     lines += ["", "![Fault by check: who catches what](faults.png)"]
-    for title, rows in (("Faults:", tally.faults), ("Healthy twins, which must pass:", tally.twins)):
+    for title, rows in (("Faults:", summary.faults), ("Healthy controls, which must pass:", summary.controls)):
         lines += ["", title, "", _markdown_row(HEADS), f"|{'---|' * len(HEADS)}"]
         lines += [_markdown_row(_cells(entry, trial, "`{}`".format)) for entry, trial in rows]
     lines += ["", "Operators of DeepCrime without a subject in the published recipe:", ""]
-    return "\n".join([*lines, *(f"- {operator} {reason}" for operator, reason in EXCUSED.items()), ""])
+    return "\n".join([*lines, *(f"- {operator} {reason}" for operator, reason in NOT_APPLICABLE.items()), ""])
 
 
 def _markdown_row(cells: Iterable[str]) -> str:

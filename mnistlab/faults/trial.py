@@ -41,7 +41,7 @@ ORDER = ("passed", "not run", "undecided", "failed")
 class Trial:
     """What became of one pipeline in the suite."""
 
-    name: str  # of the fault or twin
+    name: str  # of the fault or control
     status: str  # "caught", "passed", "not judged whole", "crashed", "timed out"; "error" if the suite did not run
     first: str = ""  # the check that failed first, module::test[case]; empty if none did
     message: str = ""  # of that check, or of the first that was not judged, or how the trial ended

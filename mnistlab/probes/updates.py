@@ -95,12 +95,12 @@ def _distances(optimizer: Any, rate: float, steps: int) -> list[float]:
     import keras
 
     weight = keras.Variable(np.zeros(1, dtype=np.float32))
-    twin = type(optimizer).from_config({**optimizer.get_config(), "learning_rate": rate})
-    twin.build([weight])
+    control = type(optimizer).from_config({**optimizer.get_config(), "learning_rate": rate})
+    control.build([weight])
     gradient = keras.ops.convert_to_tensor(np.array([-0.001], dtype=np.float32))  # a pixel of 0.01, ten outputs
     distances = [0.0]
     for _ in range(steps):
-        twin.apply([gradient], [weight])
+        control.apply([gradient], [weight])
         distances.append(float(np.asarray(weight)[0]))
     return distances
 

@@ -1,4 +1,4 @@
-"""Healthy twins: the published recipe, written as somebody else would write it."""
+"""Healthy controls: the published recipe, written as somebody else would write it."""
 
 import functools
 import math
@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from mnistlab.faults.catalogue.registry import twin
-from mnistlab.faults.catalogue.training_steps import Array, Loop, Pair, joined
+from mnistlab.faults.catalogue.registry import control
+from mnistlab.faults.catalogue.training_steps import Array, Pair, TrainingSteps, joined
 from mnistlab.recipe import training as engine
 from mnistlab.recipe.pipeline import CLASSES, Pipeline
 
 
-@twin("keras-fit")
+@control("keras-fit")
 class KerasFit(Pipeline):
     """Trained by Keras's own loop over tf.data, which shuffles for every epoch."""
 
@@ -38,7 +38,7 @@ class KerasFit(Pipeline):
         return found
 
 
-@twin("functional-api")
+@control("functional-api")
 class Functional(Pipeline):
     """Built by Keras's functional API, with an activation by its function."""
 
@@ -56,7 +56,7 @@ class Functional(Pipeline):
         return model
 
 
-@twin("layers-added-one-by-one")
+@control("layers-added-one-by-one")
 class Added(Pipeline):
     """Built by Sequential.add, the seed set for all of Keras, the input's shape a layer of its own."""
 
@@ -73,7 +73,7 @@ class Added(Pipeline):
         return model
 
 
-@twin("adam-with-explicit-defaults")
+@control("adam-with-explicit-defaults")
 class ExplicitAdam(Pipeline):
     """Adam's settings are written out, and loss and metric are objects with names of their own."""
 
@@ -87,7 +87,7 @@ class ExplicitAdam(Pipeline):
         return model
 
 
-@twin("divergence-as-loss")
+@control("divergence-as-loss")
 class Divergence(Pipeline):
     """Kullback and Leibler's divergence: of a one-hot label, whose entropy is 0, it is the cross-entropy."""
 
@@ -97,7 +97,7 @@ class Divergence(Pipeline):
         return model
 
 
-@twin("scaled-by-a-table")
+@control("scaled-by-a-table")
 class ScaledByTable(Pipeline):
     """Multiplied by the reciprocal, once for each grey level, and looked up."""
 
@@ -108,7 +108,7 @@ class ScaledByTable(Pipeline):
         return scaled
 
 
-@twin("labels-by-keras")
+@control("labels-by-keras")
 class LabelsByKeras(Pipeline):
     """One-hot by keras.utils.to_categorical."""
 
@@ -119,7 +119,7 @@ class LabelsByKeras(Pipeline):
         return np.asarray(keras.utils.to_categorical(labels, CLASSES), dtype=np.float32)
 
 
-@twin("other-batch-for-prediction")
+@control("other-batch-for-prediction")
 class Predicts250(Pipeline):
     """Predicts 250 images at a time."""
 
@@ -130,7 +130,7 @@ class Predicts250(Pipeline):
         return np.concatenate([np.asarray(model(tf.constant(part), training=False)) for part in parts])
 
 
-@twin("predicted-by-keras")
+@control("predicted-by-keras")
 class PredictedByKeras(Pipeline):
     """Predicts by Model.predict."""
 
@@ -138,8 +138,8 @@ class PredictedByKeras(Pipeline):
         return np.asarray(model.predict(images, batch_size=2000, verbose=0))
 
 
-@twin("other-seeds")
-class OtherSeeds(Loop):
+@control("other-seeds")
+class OtherSeeds(TrainingSteps):
     """Initial weights and orders are drawn from other seeds."""
 
     def build(self, seed: int) -> Any:
@@ -149,7 +149,7 @@ class OtherSeeds(Loop):
         return np.random.default_rng([7, epoch, seed]).permutation(count).astype(np.int32)
 
 
-@twin("predicted-on-four-threads")
+@control("predicted-on-four-threads")
 class PredictedInThreads(Pipeline):
     """Predicts parts of the images side by side, on four threads."""
 
@@ -159,8 +159,8 @@ class PredictedInThreads(Pipeline):
             return np.concatenate(list(executor.map(predict, np.array_split(images, 4))))
 
 
-@twin("batches-made-on-four-threads")
-class BatchesOnFourThreads(Loop):
+@control("batches-made-on-four-threads")
+class BatchesOnFourThreads(TrainingSteps):
     """The shuffled images are looked up by four threads of tf.data's own, with two threads an operation."""
 
     # The threads that compute are counted once a process, before its first operation: a pipeline cannot change them.

@@ -1,4 +1,4 @@
-"""What a fault and a healthy twin are, and how a pipeline is entered as one.
+"""What a fault and a healthy control are, and how a pipeline is entered as one.
 
 The source of a fault is the operator of DeepCrime that makes it, with its strength ("HLR mild"), or an issue or pull
 request on GitHub that describes it ("owner/repository#1"): the same defect, seldom the same code, and what the thread
@@ -15,18 +15,18 @@ from typing import Any, TypeAlias, TypeVar
 from mnistlab.recipe.pipeline import Pipeline
 
 Subject: TypeAlias = type[Pipeline]
-Kind = TypeVar("Kind", bound=Subject)
+PipelineClass = TypeVar("PipelineClass", bound=Subject)
 Row: TypeAlias = tuple[str, str, str, str, Mapping[str, Any]]
 """A fault: its name, source, expected check, how it happens, and the attributes or methods that differ from a base."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A fault: a pipeline with exactly one defect. Or a healthy twin: one that is written differently and right."""
+    """A fault: a pipeline with exactly one defect. Or a healthy control: one that is written differently and right."""
 
     name: str  # in kebab-case; unique
     reference: str  # for --pipeline: "mnistlab.faults.catalogue.module:Class"
-    how: str  # one line: how it happens in real code; of a twin, how it differs
+    how: str  # one line: how it happens in real code; of a control, how it differs
     source: str = ""  # see above
     expected: str = ""  # the test of the suite whose message names the cause, with its parameter if that matters
 
@@ -43,10 +43,10 @@ class Entry:
         return kind
 
 
-def fault(name: str, source: str, expected: str) -> Callable[[Kind], Kind]:
+def fault(name: str, source: str, expected: str) -> Callable[[PipelineClass], PipelineClass]:
     """Enter a pipeline as a fault; its docstring is how it happens. The parameters are those of `Entry`."""
 
-    def enter(kind: Kind) -> Kind:
+    def enter(kind: PipelineClass) -> PipelineClass:
         entry = Entry(name, f"{kind.__module__}:{kind.__name__}", kind.__doc__ or "", source, expected)
         kind.entry = entry  # type: ignore[attr-defined]
         return kind
@@ -54,8 +54,8 @@ def fault(name: str, source: str, expected: str) -> Callable[[Kind], Kind]:
     return enter
 
 
-def twin(name: str) -> Callable[[Kind], Kind]:
-    """Enter a pipeline as a healthy twin; its docstring is how it differs."""
+def control(name: str) -> Callable[[PipelineClass], PipelineClass]:
+    """Enter a pipeline as a healthy control; its docstring is how it differs."""
     return fault(name, "", "")
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from mnistlab.faults.catalogue.registry import fault, variants
-from mnistlab.faults.catalogue.training_steps import Array, Loop, Pair, joined, test_set
+from mnistlab.faults.catalogue.training_steps import Array, Pair, TrainingSteps, joined, test_set
 from mnistlab.recipe import training as engine
 
 FRESH = "test_every_epoch_has_a_fresh_order"
@@ -23,22 +23,22 @@ SEEDED = "test_one_seed_trains_to_the_same_weights"
 HISTORY = "test_the_history_is_that_of_the_model"
 
 
-def _buffered(_: Loop, seed: int, epoch: int, count: int) -> Array:
+def _buffered(_: TrainingSteps, seed: int, epoch: int, count: int) -> Array:
     late = np.random.default_rng([seed, epoch]).exponential(1000, count)
     return np.argsort(np.arange(count) + late).astype(np.int32)
 
 
-def _whole_batches(loop: Loop, seed: int, epoch: int, count: int) -> Array:
+def _whole_batches(loop: TrainingSteps, seed: int, epoch: int, count: int) -> Array:
     size = loop.spec.batch_size
     return engine.epoch_order(seed, epoch, count)[: count // size * size]
 
 
-def _times(factor: float) -> Callable[[Loop, int], int]:
+def _times(factor: float) -> Callable[[TrainingSteps, int], int]:
     return lambda loop, count: int(min(factor * loop.spec.batch_size, count))
 
 
 # fmt: off
-variants(__name__, Loop, (
+variants(__name__, TrainingSteps, (
     ("order-frozen", "kan-bayashi/ParallelWaveGAN#177", FRESH, "The images are shuffled once, before the first epoch.",
      {"order": lambda self, seed, epoch, count: engine.epoch_order(seed, 0, count)}),
     ("no-shuffling", "Deci-AI/super-gradients#416", FRESH, "The images come in the order of the file.",
@@ -56,7 +56,7 @@ variants(__name__, Loop, (
      {"order": lambda self, seed, epoch, count:
          np.random.default_rng([seed, epoch]).integers(0, count, count, dtype=np.int32)}),
     ("epoch-short", "HNE mild", EPOCHS, "Epochs are counted from 1, and the last is left out.",
-     {"rounds": lambda self, epochs: max(Loop.rounds(self, epochs) - 1, 1)}),
+     {"rounds": lambda self, epochs: max(TrainingSteps.rounds(self, epochs) - 1, 1)}),
     ("one-epoch-by-default", "HNE gross", LENGTH,
      "The epochs of the configuration are not read, and a default of 1 is used.",
      {"rounds": lambda self, epochs: epochs or 1}),
@@ -65,7 +65,7 @@ variants(__name__, Loop, (
 
 
 @fault("validation-images-trained-on", "VRM mild", HELD_OUT)
-class ValidationImagesTrainedOn(Loop):
+class ValidationImagesTrainedOn(TrainingSteps):
     """Validation images are validated on, but not held out."""
 
     def fit(self, model: Any, images: Array, labels: Array, *, seed: int, epochs: int | None = None) -> engine.History:
@@ -75,7 +75,7 @@ class ValidationImagesTrainedOn(Loop):
 
 
 @fault("no-validation", "VRM gross", HISTORY)
-class NoValidation(Loop):
+class NoValidation(TrainingSteps):
     """The history has training's figures in place of validation's, as where nothing is validated on."""
 
     def run(self, model: Any, training: Pair, validation: Pair, orders: list[Array], size: int) -> engine.History:
@@ -84,7 +84,7 @@ class NoValidation(Loop):
 
 
 @fault("first-part-held-out", "keras-team/keras#10571", HELD_OUT)
-class FirstPartHeldOut(Loop):
+class FirstPartHeldOut(TrainingSteps):
     """Two helpers split: one takes the validation images from the end, the other from the beginning."""
 
     def fit(self, model: Any, images: Array, labels: Array, *, seed: int, epochs: int | None = None) -> engine.History:
@@ -94,14 +94,14 @@ class FirstPartHeldOut(Loop):
 
 
 @fault("validated-on-test-images", "thuml/Time-Series-Library#207", HISTORY)
-class ValidatedOnTestImages(Loop):
+class ValidatedOnTestImages(TrainingSteps):
     """The test set serves for validation."""
 
     def held_out(self, images: Array, labels: Array, count: int) -> Pair:
         return test_set(self)
 
 
-class _Rates(Loop):
+class _Rates(TrainingSteps):
     """Trains epoch by epoch, each at a rate of its own."""
 
     def factor(self, epoch: int) -> float:
@@ -126,7 +126,7 @@ variants(__name__, _Rates, (
 
 
 @fault("compiled-again", "OCH gross", COMPILED)
-class CompiledAgain(Loop):
+class CompiledAgain(TrainingSteps):
     """Training compiles the model once more, with another optimizer."""
 
     def run(self, model: Any, training: Pair, validation: Pair, orders: list[Array], size: int) -> engine.History:
@@ -135,7 +135,7 @@ class CompiledAgain(Loop):
 
 
 @fault("only-the-last-layer-trained", "allenai/rslearn#199", "test_gradients_reach_every_parameter")
-class OnlyTheLastLayerTrained(Loop):
+class OnlyTheLastLayerTrained(TrainingSteps):
     """All layers but the last are frozen, as for a transfer."""
 
     def run(self, model: Any, training: Pair, validation: Pair, orders: list[Array], size: int) -> engine.History:
@@ -145,7 +145,7 @@ class OnlyTheLastLayerTrained(Loop):
 
 
 # fmt: off
-variants(__name__, Loop, (
+variants(__name__, TrainingSteps, (
     ("unseeded-order", "MichalBusta/E2E-MLT#14", SEEDED, "The seed does not reach what shuffles.",
      {"order": lambda self, seed, epoch, count: np.random.default_rng().permutation(count).astype(np.int32)}),
     ("same-orders-for-every-seed", "amazon-science/PrefEval#10", "test_another_seed_trains_to_other_weights",
@@ -156,7 +156,7 @@ variants(__name__, Loop, (
 
 
 @fault("history-of-another-run", "andreped/super-ml-pets#29", HISTORY)
-class HistoryOfAnotherRun(Loop):
+class HistoryOfAnotherRun(TrainingSteps):
     """A variable still holds the history of the run before."""
 
     def run(self, model: Any, training: Pair, validation: Pair, orders: list[Array], size: int) -> engine.History:
@@ -165,7 +165,7 @@ class HistoryOfAnotherRun(Loop):
 
 
 @fault("early-weights-returned", "CAREamics/careamics#71", HISTORY)
-class EarlyWeightsReturned(Loop):
+class EarlyWeightsReturned(TrainingSteps):
     """The checkpoint that is restored at the end is the first, not the best."""
 
     def run(self, model: Any, training: Pair, validation: Pair, orders: list[Array], size: int) -> engine.History:
@@ -178,7 +178,7 @@ class EarlyWeightsReturned(Loop):
 
 
 @fault("averaged-weights-returned", "harubaru/waifu-diffusion#31", HISTORY)
-class AveragedWeightsReturned(Loop):
+class AveragedWeightsReturned(TrainingSteps):
     """The moving average of the weights is left in the model, and the history is that of the last ones."""
 
     def run(self, model: Any, training: Pair, validation: Pair, orders: list[Array], size: int) -> engine.History:
@@ -188,7 +188,7 @@ class AveragedWeightsReturned(Loop):
 
 
 @fault("fit-changes-its-input", "practice", "test_fit_leaves_its_images_and_labels_as_they_are")
-class FitChangesItsInput(Loop):
+class FitChangesItsInput(TrainingSteps):
     """Images and labels are shuffled where they stand, and the caller's arrays with them."""
 
     def fit(self, model: Any, images: Array, labels: Array, *, seed: int, epochs: int | None = None) -> engine.History:

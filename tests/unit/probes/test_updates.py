@@ -7,7 +7,7 @@ import pytest
 
 from mnistlab.errors import ContractError, NotJudgedError
 from mnistlab.faults import catalogue as faults
-from mnistlab.faults.catalogue.training_steps import Loop
+from mnistlab.faults.catalogue.training_steps import TrainingSteps
 from mnistlab.probes import updates as slopes
 from mnistlab.recipe.pipeline import Pipeline
 from mnistlab.recipe.spec import Spec
@@ -18,7 +18,7 @@ IMAGE = np.random.default_rng(0).uniform(0.1, 0.9, (28, 28)).astype(np.float32)
 
 def small(name):
     """Return a pipeline of the catalogue, or the published one, with small batches."""
-    pipeline = faults.CATALOGUE[name].pipeline() if name else Loop()
+    pipeline = faults.CATALOGUE[name].pipeline() if name else TrainingSteps()
     pipeline.spec = SMALL
     return pipeline
 

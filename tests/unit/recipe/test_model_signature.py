@@ -166,9 +166,9 @@ def foreign(keras):
 def test_models_that_differ_never_share_a_program_and_equal_ones_do(keras):
     signatures = {}
     for name, model in variants(keras).items():
-        twin = program_of(model)
-        assert twin is not model, name
-        assert signature_of(twin) == signature_of(model), name
+        control = program_of(model)
+        assert control is not model, name
+        assert signature_of(control) == signature_of(model), name
         signatures[name] = signature_of(model)
     assert len(set(signatures.values())) == len(signatures)
 
