@@ -38,7 +38,7 @@ class NotJudgedError(MnistlabError):
     """A requirement cannot be judged of this subject: its test is NOT RUN, with this reason."""
 
 
-class NotAskedError(NotJudgedError):
+class NotRequiredError(NotJudgedError):
     """The subject's spec does not ask for it: NOT RUN as well, but the run may be PASSED without it."""
 
 

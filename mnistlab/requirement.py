@@ -104,7 +104,7 @@ class Requirement:
         """Say that the requirement was not judged, and why."""
         return self._verdict(None, "not run", f"{self.name}: not judged; {reason}")
 
-    def not_asked(self, reason: str, measured: Any = None) -> Verdict:
+    def not_required(self, reason: str, measured: Any = None) -> Verdict:
         """Say that the subject's spec does not ask for it, and what would have been judged."""
         measured = _plain(measured)
         seen = "" if measured is None else f" measured {show(measured, self.unit)},"

@@ -79,7 +79,7 @@ def _add_validate(commands: Any, data: argparse.ArgumentParser) -> None:
         "validate",
         parents=[data],
         help="judge a pipeline: the whole suite, a verdict and a page",
-        description="Judge a pipeline by the whole suite. Arguments that are not listed here go to pytest.",
+        description="Checker a pipeline by the whole suite. Arguments that are not listed here go to pytest.",
     )
     validate.add_argument("--strict", action="store_true", help="fail also if something was not judged")
     add_pipeline_options(validate.add_argument)

@@ -24,7 +24,7 @@ from mnistlab.data.datasets import Dataset
 from mnistlab.errors import MnistlabError
 from mnistlab.execution.worker import RetireWorkerError, WorkerProcess
 from mnistlab.plugin import suite
-from mnistlab.plugin.fixtures import KEPT, Kept
+from mnistlab.plugin.fixtures import SESSION_CACHE, SessionCache
 from mnistlab.requirement import Verdict
 
 FAULTS = "mnistlab.faults.catalogue"
@@ -118,14 +118,14 @@ def _data_from(source: str) -> Iterator[None]:
 class Watcher:
     """A pytest plugin that hands over what is kept, and writes down what becomes of every check."""
 
-    def __init__(self, kept: Kept) -> None:
+    def __init__(self, kept: SessionCache) -> None:
         self._kept = kept
         self._record: Any = None
 
     def pytest_configure(self, config: pytest.Config) -> None:
         """Hand over what is kept; the record of the plugin, which is registered first, is there."""
-        config.stash[KEPT] = self._kept
-        self._record = config.pluginmanager.get_plugin("mnistlab-record")
+        config.stash[SESSION_CACHE] = self._kept
+        self._record = config.pluginmanager.get_plugin("mnistlab-collector")
 
     def trial(self, name: str, code: int, output: str, seconds: float) -> Trial:
         """Say what the run came to."""
@@ -153,7 +153,7 @@ def _is_here(verdict: Verdict) -> bool:
 
 
 @functools.lru_cache(maxsize=1)
-def _kept(dataset: Dataset) -> Kept:
+def _kept(dataset: Dataset) -> SessionCache:
     """Make what this process keeps: half a gigabyte of corrupted images, when they are first asked for."""
     images: list[tuple[str, int, Any]] = []
 
@@ -168,11 +168,11 @@ def _kept(dataset: Dataset) -> Kept:
     gc.freeze()  # all that is imported: pytest has garbage collected three times a trial, a fifth of a short one's time
     helper = WorkerProcess()
 
-    def elsewhere(function: Callable[..., Any], *given: Any, **named: Any) -> Any:
+    def run_in_subprocess(function: Callable[..., Any], *given: Any, **named: Any) -> Any:
         content = pickle.dumps(functools.partial(function, *given, **named))
         return pickle.loads(helper(pickle.dumps(_afresh), pickle.dumps(content)))
 
-    return Kept(dataset, corrupted, elsewhere)
+    return SessionCache(dataset, corrupted, run_in_subprocess)
 
 
 def _afresh(content: bytes) -> Any:

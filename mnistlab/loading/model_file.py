@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from mnistlab.errors import MnistlabError, NotAskedError, NotJudgedError
+from mnistlab.errors import MnistlabError, NotJudgedError, NotRequiredError
 from mnistlab.loading import spec_toml as specfile
 from mnistlab.loading.checked_pipeline import Subject
 from mnistlab.recipe.keras_models import SAVE, read_model, shape_taken
@@ -58,11 +58,11 @@ class FileSubject(Subject):
 
     def build(self, seed: int) -> NoReturn:
         """Refuse."""
-        raise NotAskedError(UNTRAINED)
+        raise NotRequiredError(UNTRAINED)
 
     def fit(self, *arguments: Any, **named: Any) -> NoReturn:
         """Refuse."""
-        raise NotAskedError(UNTRAINED)
+        raise NotRequiredError(UNTRAINED)
 
     def predict(self, model: Any, images: NDArray[np.float32]) -> NDArray[np.float32]:
         """See `Pipeline`; images of 28 x 28 are given the shape that the model takes, if it has as many pixels."""

@@ -8,30 +8,30 @@ from typing import Any
 
 import pytest
 
-from mnistlab.plugin.collector import UNASKED
+from mnistlab.plugin.collector import NOT_REQUIRED
 from mnistlab.recipe.spec import known_bound
 from mnistlab.requirement import Requirement, Value, Verdict
 
 
 @dataclasses.dataclass(frozen=True)
-class Judge:
+class Checker:
     """Records a measured number, then fails the test if it misses its bound."""
 
     record: Callable[[str, object], None]
     pipeline: Any
 
     def __call__(self, requirement: Requirement | str, measured: Value, detail: str = "") -> Verdict:
-        """Judge a measured value by a requirement, or by the bound of the subject's spec with this name."""
+        """Checker a measured value by a requirement, or by the bound of the subject's spec with this name."""
         __tracebackhide__ = True
         if isinstance(requirement, str):
-            requirement = self.asked(requirement, measured)
+            requirement = self.required(requirement, measured)
         verdict = requirement.judge(measured, detail)
         self.record("mnistlab.verdict", json.dumps(dataclasses.asdict(verdict)))
         if verdict.status == "failed":
             pytest.fail(verdict.message, pytrace=False)
         return verdict
 
-    def asked(self, name: str, measured: Value = None) -> Requirement:
+    def required(self, name: str, measured: Value = None) -> Requirement:
         """Return the bound of the subject's spec with this name, or skip the test; before dear work, or behind it."""
         __tracebackhide__ = True
         try:
@@ -40,9 +40,9 @@ class Judge:
         except KeyError:
             reason = f"the spec of {self.pipeline.name!r} states no bound for {name!r}"
         if known := known_bound(name):
-            verdict = known.not_asked(reason, measured)
+            verdict = known.not_required(reason, measured)
             self.record("mnistlab.verdict", json.dumps(dataclasses.asdict(verdict)))
-        pytest.skip(f"{UNASKED}{reason}")
+        pytest.skip(f"{NOT_REQUIRED}{reason}")
 
     def all(self, verdicts: Iterable[Verdict]) -> None:
         """Record verdicts that were reached elsewhere; fail the test if one failed or is undecided."""

@@ -14,12 +14,12 @@ from mnistlab.requirement import Requirement, Verdict, overall
 Collecting = Generator[None, pytest.CollectReport, pytest.CollectReport]
 
 SCHEMA = 1
-UNASKED = "not asked: "
+NOT_REQUIRED = "not asked: "
 """How the reason begins why a test was skipped that the subject's spec does not ask for."""
 
 
 @dataclasses.dataclass(eq=False)
-class Record:
+class VerdictCollector:
     """Gathers verdicts, pictures and circumstances while the tests run; a pytest plugin.
 
     Everything arrives as the user properties of a test's report, which also pass from pytest-xdist's workers.
@@ -143,8 +143,8 @@ def _claim(nodeid: str, group: str) -> Requirement:
 
 def _skipped(claim: Requirement, reason: str) -> Verdict:
     """Return what became of a skipped test's claim: the reason tells whether anybody asked for it."""
-    asked = not reason.startswith(UNASKED)
-    return claim.not_run(reason) if asked else claim.not_asked(reason.removeprefix(UNASKED))
+    asked = not reason.startswith(NOT_REQUIRED)
+    return claim.not_run(reason) if asked else claim.not_required(reason.removeprefix(NOT_REQUIRED))
 
 
 def _reason(report: pytest.TestReport | pytest.CollectReport) -> str:

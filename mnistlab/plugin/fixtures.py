@@ -1,4 +1,4 @@
-"""The fixtures that quality tests are written with: data, subject, its training and evaluation, and the judge."""
+"""The fixtures that quality tests are written with: data, subject, its training and evaluation, and the checker."""
 
 import contextlib
 import dataclasses
@@ -18,26 +18,26 @@ from numpy.typing import NDArray
 
 from mnistlab.data.corruptions import corruptions
 from mnistlab.data.datasets import Dataset, load_dataset
-from mnistlab.errors import MnistlabError, NotAskedError, NotJudgedError
+from mnistlab.errors import MnistlabError, NotJudgedError, NotRequiredError
 from mnistlab.loading.checked_pipeline import Subject, load, promised_of_mnist
 from mnistlab.loading.model_file import UNTRAINED, FileSubject, History, Unknown, load_model, of_file
 from mnistlab.metrics.evaluation import Evaluation
-from mnistlab.plugin.checker import Judge
+from mnistlab.plugin.checker import Checker
 from mnistlab.recipe.keras_models import is_keras
 
-ELSEWHERE = pytest.StashKey[ProcessPoolExecutor]()
+SUBPROCESS = pytest.StashKey[ProcessPoolExecutor]()
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Kept:
+class SessionCache:
     """What a process that runs the suite many times keeps from run to run, as no pipeline has part in it."""
 
     dataset: Dataset
     corrupted: Callable[[], Iterable[tuple[str, int, Any]]]
-    elsewhere: Callable[..., Any]  # calls a function in another process
+    run_in_subprocess: Callable[..., Any]  # calls a function in another process
 
 
-KEPT = pytest.StashKey[Kept]()
+SESSION_CACHE = pytest.StashKey[SessionCache]()
 """Where a run finds it; an ordinary run makes its own."""
 
 
@@ -70,8 +70,8 @@ def seed(pytestconfig: pytest.Config) -> int:
 @pytest.fixture(scope="session")
 def dataset(pytestconfig: pytest.Config) -> Dataset:
     """Load the raw data; without it there is nothing to judge, so an error ends the run."""
-    if KEPT in pytestconfig.stash:
-        return pytestconfig.stash[KEPT].dataset
+    if SESSION_CACHE in pytestconfig.stash:
+        return pytestconfig.stash[SESSION_CACHE].dataset
     with _or_end(pytestconfig):
         return load_dataset(pytestconfig.option.dataset, pytestconfig.option.mnist_data)
 
@@ -101,8 +101,8 @@ def corrupted(
     pytestconfig: pytest.Config, dataset: Dataset
 ) -> Callable[[], Iterable[tuple[str, int, NDArray[np.uint8]]]]:
     """Return a function that yields the corrupted test images, see `mnistlab.data.corruptions.corruptions`."""
-    if KEPT in pytestconfig.stash:
-        return pytestconfig.stash[KEPT].corrupted
+    if SESSION_CACHE in pytestconfig.stash:
+        return pytestconfig.stash[SESSION_CACHE].corrupted
     return functools.partial(corruptions, dataset.test_images)
 
 
@@ -124,7 +124,7 @@ def prepared(pipeline: Subject, dataset: Dataset) -> Prepared:
 def trained(pipeline: Subject, prepared: Prepared, seed: int) -> Trained:
     """Train the model in full: once a run. Or take that of the file that ``--model`` names."""
     if isinstance(pipeline, FileSubject):
-        unknown = Unknown(NotAskedError(UNTRAINED))
+        unknown = Unknown(NotRequiredError(UNTRAINED))
         return Trained(pipeline.model, unknown, unknown, 0.0)
     model = pipeline.build(seed)
     initial: Any = Unknown(NotJudgedError("build returns no Keras model, whose weights could be looked at"))
@@ -148,22 +148,22 @@ def evaluation(pipeline: Subject, prepared: Prepared, trained: Trained, dataset:
 
 
 @pytest.fixture(scope="session")
-def elsewhere(pytestconfig: pytest.Config) -> Callable[..., Any]:
+def run_in_subprocess(pytestconfig: pytest.Config) -> Callable[..., Any]:
     """Return a function that calls another in a process of its own."""
-    if KEPT in pytestconfig.stash:
-        return pytestconfig.stash[KEPT].elsewhere
-    executor = pytestconfig.stash[ELSEWHERE]
+    if SESSION_CACHE in pytestconfig.stash:
+        return pytestconfig.stash[SESSION_CACHE].run_in_subprocess
+    executor = pytestconfig.stash[SUBPROCESS]
     return lambda function, *args, **kwargs: executor.submit(function, *args, **kwargs).result()
 
 
 @pytest.fixture
-def judge(
+def check(
     pytestconfig: pytest.Config,
     record_property: Callable[[str, object], None],
     dataset: Dataset,
     pipeline: Subject,
     seed: int,
-) -> Judge:
+) -> Checker:
     """Return what a test records its measurements with, and is failed by."""
     facts = {"name": dataset.name, "source": dataset.source, "sha256": dataset.sha256, "note": dataset.note}
     subject = {"name": pipeline.name, "seed": seed, "parameters": pipeline.spec.parameters}
@@ -175,23 +175,23 @@ def judge(
         bounds += [dataclasses.asdict(bound) for bound in mnist]
     context = {"dataset": facts, "subject": subject, "expected": bounds}
     record_property("mnistlab.context", json.dumps(context))
-    return Judge(record_property, pipeline)
+    return Checker(record_property, pipeline)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Start the other process, if a test needs it, early: it takes seconds, while the first tests run."""
-    needed = any("elsewhere" in getattr(item, "fixturenames", ()) for item in session.items)
-    if needed and KEPT not in session.config.stash:
+    needed = any("run_in_subprocess" in getattr(item, "fixturenames", ()) for item in session.items)
+    if needed and SESSION_CACHE not in session.config.stash:
         context = multiprocessing.get_context("spawn")
         executor = ProcessPoolExecutor(1, mp_context=context, initializer=_silence)
         executor.submit(importlib.import_module, "tensorflow")
-        session.config.stash[ELSEWHERE] = executor
+        session.config.stash[SUBPROCESS] = executor
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Let the other process go."""
-    if ELSEWHERE in session.config.stash:
-        session.config.stash[ELSEWHERE].shutdown(wait=False, cancel_futures=True)
+    if SUBPROCESS in session.config.stash:
+        session.config.stash[SUBPROCESS].shutdown(wait=False, cancel_futures=True)
 
 
 def _silence() -> None:

@@ -48,7 +48,7 @@ def baselines(pytestconfig: pytest.Config, pipeline: Subject, dataset: Dataset) 
 
 
 @pytest.fixture(scope="session")
-def accepting(pytestconfig: pytest.Config, dataset: Dataset) -> str:
+def accept_options(pytestconfig: pytest.Config, dataset: Dataset) -> str:
     """Return the options behind ``mnistlab baseline accept`` that accept what this run judges."""
     option = pytestconfig.option
     spec = option.spec if option.pipeline or not option.model else None  # else it is the file's, not the accepted one's
@@ -57,7 +57,7 @@ def accepting(pytestconfig: pytest.Config, dataset: Dataset) -> str:
 
 @pytest.fixture(scope="session")
 def baseline(
-    pytestconfig: pytest.Config, baselines: Path, pipeline: Subject, dataset: Dataset, accepting: str
+    pytestconfig: pytest.Config, baselines: Path, pipeline: Subject, dataset: Dataset, accept_options: str
 ) -> Baseline:
     """Read what was last accepted; without it nothing is judged, and what does not fit fails."""
     wanted = identity(pipeline, dataset)
@@ -67,9 +67,9 @@ def baseline(
         found = load(path_of(baselines, pipeline.name, dataset.name))
         check(found, wanted)
     except NoBaselineError as error:
-        raise NotJudgedError(f"{error} {accepting}") from error
+        raise NotJudgedError(f"{error} {accept_options}") from error
     except MnistlabError as error:
-        pytest.fail(f"{error} {accepting}", pytrace=False)
+        pytest.fail(f"{error} {accept_options}", pytrace=False)
     return found
 
 
@@ -90,15 +90,17 @@ def gate_margins(wanted_margins: Margins, baseline: Baseline) -> Margins:
 
 
 @pytest.fixture
-def unjudged(wanted_margins: Margins, gate_margins: Margins, baseline: Baseline, accepting: str) -> list[Verdict]:
+def not_judged(
+    wanted_margins: Margins, gate_margins: Margins, baseline: Baseline, accept_options: str
+) -> list[Verdict]:
     """Return that the others are not run: what was never accepted has nothing to be held against."""
     verdicts = []
     for margin in (each for each in wanted_margins if each not in gate_margins):
         claim = Requirement(f"harm to {margin.name}", GROUP, source=margin.source)
         if margin.metric in baseline.columns.get("averaged", ()):
-            verdicts.append(claim.not_asked("it was accepted of averaged weights alone, of which fit returns none"))
+            verdicts.append(claim.not_required("it was accepted of averaged weights alone, of which fit returns none"))
         else:
-            verdicts.append(claim.not_run(f"it is not among what was accepted; {AGAIN} {accepting}"))
+            verdicts.append(claim.not_run(f"it is not among what was accepted; {AGAIN} {accept_options}"))
     return verdicts
 
 

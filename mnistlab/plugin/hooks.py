@@ -8,16 +8,16 @@ from typing import Any
 
 import pytest
 
-from mnistlab.errors import ContractError, NotAskedError, NotJudgedError
+from mnistlab.errors import ContractError, NotJudgedError, NotRequiredError
 from mnistlab.options import add_data_options, add_pipeline_options, add_report_option
-from mnistlab.plugin.collector import UNASKED, Record, group_of, is_quality
+from mnistlab.plugin.collector import NOT_REQUIRED, VerdictCollector, group_of, is_quality
 from mnistlab.report import page as report
 from mnistlab.report.files import check_writable, write_atomically
 from mnistlab.report.page import row_cells
 
-RECORD = pytest.StashKey[Record]()
+COLLECTOR = pytest.StashKey[VerdictCollector]()
 SUMMARY = pytest.StashKey[Mapping[str, Any]]()
-TOLD = pytest.StashKey[set[str]]()
+REPORTED = pytest.StashKey[set[str]]()
 PAGE = "index.html"
 VERDICT = "verdict.json"
 KNOWN_WARNINGS = (
@@ -47,7 +47,7 @@ def pytest_configure(config: pytest.Config) -> None:
     for known in KNOWN_WARNINGS:
         config.addinivalue_line("filterwarnings", f"ignore:{known}:DeprecationWarning")
     if hasattr(config, "workerinput"):
-        config.pluginmanager.register(Record(), "mnistlab-record")
+        config.pluginmanager.register(VerdictCollector(), "mnistlab-collector")
         return
     if config.option.collectonly:
         return
@@ -55,8 +55,8 @@ def pytest_configure(config: pytest.Config) -> None:
         check_writable(Path(config.option.report), PAGE, VERDICT)
     except OSError as error:
         raise pytest.UsageError(_unwritable(error.filename, error)) from error
-    config.stash[RECORD] = Record()
-    config.pluginmanager.register(config.stash[RECORD], "mnistlab-record")
+    config.stash[COLLECTOR] = VerdictCollector()
+    config.pluginmanager.register(config.stash[COLLECTOR], "mnistlab-collector")
     if not config.option.htmlpath:
         config.option.htmlpath = str(Path(config.option.report, PAGE))
     config.option.self_contained_html = True
@@ -72,8 +72,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if is_quality(item):
             item.user_properties.append(("mnistlab.group", json.dumps(group_of(item))))
-            if isinstance(item, pytest.Function) and "judge" not in item.fixturenames:
-                item.fixturenames.append("judge")  # it says what is judged, and by which spec: every test must
+            if isinstance(item, pytest.Function) and "check" not in item.fixturenames:
+                item.fixturenames.append("check")  # it says what is judged, and by which spec: every test must
     items.sort(key=lambda item: GROUPS.index(_group(item)) if _group(item) in GROUPS else -1)
 
 
@@ -83,8 +83,8 @@ def _group(item: pytest.Item) -> str:
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Leave the last page alone when the run judges nothing."""
-    if RECORD in session.config.stash:
-        session.config.stash[RECORD].collected = any(_group(item) for item in session.items)
+    if COLLECTOR in session.config.stash:
+        session.config.stash[COLLECTOR].collected = any(_group(item) for item in session.items)
         _keep_last_page(session.config)
 
 
@@ -93,15 +93,15 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
     """Fail the first test that meets a method's broken promise; skip later ones, and what cannot be judged at all."""
     try:
         yield
-    except NotAskedError as reason:
-        raise pytest.skip.Exception(f"{UNASKED}{reason}") from None
+    except NotRequiredError as reason:
+        raise pytest.skip.Exception(f"{NOT_REQUIRED}{reason}") from None
     except NotJudgedError as reason:
         raise pytest.skip.Exception(str(reason)) from None
     except ContractError as error:
-        told = item.config.stash.setdefault(TOLD, set())
-        if error.method in told:
+        reported = item.config.stash.setdefault(REPORTED, set())
+        if error.method in reported:
             raise pytest.skip.Exception(f"{error.method} does not do what it must, see above") from None
-        told.add(error.method)
+        reported.add(error.method)
         raise pytest.fail.Exception(str(error), pytrace=False) from None
 
 
@@ -119,7 +119,7 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
 
 def _keep_last_page(config: pytest.Config) -> None:
     """Have pytest-html write no page if the run judges nothing, as is known where and when tests are collected."""
-    if RECORD in config.stash and not config.stash[RECORD].judged_anything:
+    if COLLECTOR in config.stash and not config.stash[COLLECTOR].judged_anything:
         for plugin in config.pluginmanager.get_plugins():
             if type(plugin).__module__.startswith("pytest_html.") and hasattr(plugin, "css"):
                 config.pluginmanager.unregister(plugin)
@@ -128,7 +128,7 @@ def _keep_last_page(config: pytest.Config) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Write the verdict; under ``--strict``, fail a run that did not judge everything."""
-    record = session.config.stash.get(RECORD, None)
+    record = session.config.stash.get(COLLECTOR, None)
     if record is None or not record.judged_anything:
         return
     _escape_metadata(session.config)
@@ -175,7 +175,7 @@ def pytest_html_report_title(report: Any) -> None:
 def pytest_html_results_summary(prefix: list[str], session: pytest.Session) -> None:
     """Put the verdict and the pictures above the table of tests."""
     if SUMMARY in session.config.stash:
-        prefix.append(report.page(session.config.stash[SUMMARY], session.config.stash[RECORD].pictures))
+        prefix.append(report.page(session.config.stash[SUMMARY], session.config.stash[COLLECTOR].pictures))
 
 
 def pytest_html_results_table_header(cells: list[str]) -> None:

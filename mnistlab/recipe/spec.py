@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from mnistlab.errors import MnistlabError, NotAskedError
+from mnistlab.errors import MnistlabError, NotRequiredError
 from mnistlab.recipe import bounds
 from mnistlab.requirement import Requirement
 
@@ -92,10 +92,10 @@ class Spec:
         return {bound.name: bound for bound in self.bounds}[name]
 
     def promised(self, field: str) -> Any:
-        """Return a field, or raise NotAskedError if it promises nothing."""
+        """Return a field, or raise NotRequiredError if it promises nothing."""
         value = getattr(self, field)
         if not value:
-            raise NotAskedError(f"the spec promises no {field.replace('_', ' ')}")
+            raise NotRequiredError(f"the spec promises no {field.replace('_', ' ')}")
         return value
 
     def trained_on(self, count: int) -> int:

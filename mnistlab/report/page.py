@@ -14,7 +14,7 @@ WORDS = {
     "FAILED": "something does not hold, or could not be decided; the reasons are below",
     "NOT RUN": "nothing failed, but not everything that the specification asks for was judged",
 }
-UNASKED = "the spec does not ask for it; the page lists what was measured"
+NOT_REQUIRED = "the spec does not ask for it; the page lists what was measured"
 KEY_RESULT, KEY_GROUP = "test accuracy", "result"
 GATES = "regression"
 """The group whose pictures come first: they decide whether a change may be merged."""
@@ -153,7 +153,7 @@ def terminal_table(summary: Mapping[str, Any], width: int) -> str:
             others[row["group"]] += 1
             continue
         if row["status"] == "not run" and row["group"] != "run":  # why nothing ran at all, pytest says itself
-            reason = row["message"].partition("not judged; ")[2] if row["asked"] else UNASKED
+            reason = row["message"].partition("not judged; ")[2] if row["asked"] else NOT_REQUIRED
             unjudged.setdefault(reason, []).append(row["name"])
             continue
         required = "" if row["direction"] == "holds" else f"{row['direction']} {show(row['bound'], row['unit'])}"

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from mnistlab.errors import NotAskedError, NotJudgedError
+from mnistlab.errors import NotJudgedError, NotRequiredError
 from mnistlab.probes import model as probe
 from mnistlab.recipe.keras_models import keras_model
 from mnistlab.requirement import Requirement
@@ -30,7 +30,7 @@ def layers(model, pipeline):
 def counted(layers):
     """Return those of which a number of parameters is promised, and those that are not promised at all."""
     if all(promised.parameters is None for promised, _ in layers if promised):
-        raise NotAskedError("the spec promises no layer's parameters")
+        raise NotRequiredError("the spec promises no layer's parameters")
     return [(promised, own) for promised, own in layers if promised is None or promised.parameters is not None]
 
 
@@ -60,27 +60,27 @@ def compiled(model, part):
     return model
 
 
-def test_layers_are_the_specified_ones(judge, layers):
+def test_layers_are_the_specified_ones(check, layers):
     required = " > ".join(describe(each.kind, each.units, each.activation) for each, _ in layers if each)
     got = " > ".join(own_words(promised, own) for promised, own in layers if own)
-    judge(Requirement("layers", "architecture", required, "equal to", source=SPEC), got)
+    check(Requirement("layers", "architecture", required, "equal to", source=SPEC), got)
 
 
-def test_parameters_are_where_they_belong(judge, counted):
+def test_parameters_are_where_they_belong(check, counted):
     required = " + ".join(str(promised.parameters) for promised, _ in counted if promised)
     got = " + ".join(str(own.count_params()) for _, own in counted if own)
-    judge(Requirement("parameters by layer", "architecture", required, "equal to", source=SPEC), got)
+    check(Requirement("parameters by layer", "architecture", required, "equal to", source=SPEC), got)
 
 
-def test_all_parameters_are_trained(judge, counted):
+def test_all_parameters_are_trained(check, counted):
     required = sum(promised.parameters - promised.untrained for promised, _ in counted if promised)
     trained = sum(int(np.prod(weight.shape)) for _, own in counted if own for weight in own.trainable_weights)
     advice = "is a layer frozen, or of another size?"
-    judge(Requirement("trained parameters", "architecture", required, "equal to", source=SPEC, advice=advice), trained)
+    check(Requirement("trained parameters", "architecture", required, "equal to", source=SPEC, advice=advice), trained)
 
 
 @pytest.mark.parametrize("part", ["optimizer", "learning rate", "metric"])
-def test_model_is_compiled_as_specified(judge, model, pipeline, part):
+def test_model_is_compiled_as_specified(check, model, pipeline, part):
     required = pipeline.spec.promised(part.replace(" ", "_"))
     model = compiled(model, part)
     config, rate = model.get_compile_config(), model.optimizer.get_config()["learning_rate"]
@@ -89,15 +89,15 @@ def test_model_is_compiled_as_specified(judge, model, pipeline, part):
         "learning rate": name_of(rate) if isinstance(rate, dict) else round(float(rate), 9),
         "metric": " ".join(name_of(metric) for metric in config["metrics"] or ()),
     }
-    judge(Requirement(part, "architecture", required, "equal to", source=SPEC), got[part])
+    check(Requirement(part, "architecture", required, "equal to", source=SPEC), got[part])
 
 
 @pytest.mark.parametrize("layer", [1, 2])
-def test_initial_weights_spread_as_they_should(judge, pipeline, seed, layer):
+def test_initial_weights_spread_as_they_should(check, pipeline, seed, layer):
     name = f"initial spread of the weights of layer {layer} off Glorot's"
-    judge.asked(name)
+    check.required(name)
     spread = probe.initial_spread(keras_model(pipeline.build(seed), "its initial weights"), layer)
-    judge(name, abs(spread), f"{100 * spread:+.1f} %")
+    check(name, abs(spread), f"{100 * spread:+.1f} %")
 
 
 def test_one_seed_gives_the_same_weights_and_two_give_others(pipeline, seed):
@@ -108,29 +108,29 @@ def test_one_seed_gives_the_same_weights_and_two_give_others(pipeline, seed):
     assert any(differ), f"seeds {seed} and {seed + 1} give the same weights: is the seed used?"
 
 
-def test_optimizer_has_no_other_settings(judge, model):
-    judge.asked("settings of the optimizer")
-    judge("settings of the optimizer", probe.unusual_settings(keras_model(model, "its optimizer").optimizer))
+def test_optimizer_has_no_other_settings(check, model):
+    check.required("settings of the optimizer")
+    check("settings of the optimizer", probe.unusual_settings(keras_model(model, "its optimizer").optimizer))
 
 
-def test_loss_is_the_specified_one(judge, model, pipeline):
+def test_loss_is_the_specified_one(check, model, pipeline):
     required = pipeline.spec.promised("loss")
     apart = probe.loss_apart(compiled(model, "loss"), required)
     source = "the subject's spec; Keras cuts probabilities off at 1e-7"
     advice = "another loss, smoothed labels, or logits?"
     same = Requirement(f"distance from {required}", "architecture", 1e-4, "at most", "nats", source, advice)
-    judge(same, apart, f"compiled with {probe.compiled_with(model)}")
+    check(same, apart, f"compiled with {probe.compiled_with(model)}")
 
 
-def test_accuracy_is_the_share_of_images_read_right(judge, model, pipeline):
+def test_accuracy_is_the_share_of_images_read_right(check, model, pipeline):
     if pipeline.spec.promised("metric") != "accuracy":
-        raise NotAskedError("the spec promises another metric than accuracy")
+        raise NotRequiredError("the spec promises another metric than accuracy")
     source, advice = "64 random predictions", "does its metric count each of the ten outputs by itself?"
     name = "distance of the model's accuracy from the share of the right"
     same = Requirement(name, "architecture", 1e-6, "at most", "", source, advice)
-    judge(same, probe.accuracy_apart(compiled(model, "metric")))
+    check(same, probe.accuracy_apart(compiled(model, "metric")))
 
 
-def test_loss_has_no_other_terms(judge, model):
-    judge.asked("what regularisation adds to the loss")
-    judge("what regularisation adds to the loss", probe.penalty(keras_model(model, "its loss")))
+def test_loss_has_no_other_terms(check, model):
+    check.required("what regularisation adds to the loss")
+    check("what regularisation adds to the loss", probe.penalty(keras_model(model, "its loss")))

@@ -21,29 +21,29 @@ def predicted(pipeline, trained):
 
 
 @pytest.mark.parametrize("change", PERTURBATIONS)
-def test_a_small_change_changes_few_predictions(judge, dataset, evaluation, predicted, change):
+def test_a_small_change_changes_few_predictions(check, dataset, evaluation, predicted, change):
     images = PERTURBATIONS[change](dataset.test_images)
     same = (images == dataset.test_images).all(axis=(1, 2)).sum()
     assert not same, f"{same} images are as they were: nothing is tested"
     changed = predicted(images) != evaluation.predictions
-    judge(f"predictions changed by {change}", float(changed.mean()))
+    check(f"predictions changed by {change}", float(changed.mean()))
 
 
-def test_clean_drawn_digits_are_read_right(judge, predicted):
+def test_clean_drawn_digits_are_read_right(check, predicted):
     images, labels = stroke_digits()
     digits = predicted(images)
     captions = [
         f"{digit}" if digit == label else f"{digit}, not {label}" for digit, label in zip(digits, labels, strict=True)
     ]
     figure = plots.gallery(images, captions, title="Digits drawn by code, and what they are read as")
-    judge.picture(
+    check.picture(
         "Drawn digits", "Three clean forms of each digit: whatever else a model can do, it reads these.", figure
     )
-    judge("drawn digits that are misread", int((digits != labels).sum()), f"of {len(labels)}")
+    check("drawn digits that are misread", int((digits != labels).sum()), f"of {len(labels)}")
 
 
 @pytest.mark.parametrize("side", ["least", "most"])
 @pytest.mark.parametrize("place", PLACES)
-def test_place_in_the_test_set_does_not_decide_accuracy(judge, evaluation, place, side):
+def test_place_in_the_test_set_does_not_decide_accuracy(check, evaluation, place, side):
     difference = behaviour.differences_by_place(evaluation.right, evaluation.labels)[place]
-    judge(f"accuracy above the rest: {place}, {side}", difference)
+    check(f"accuracy above the rest: {place}, {side}", difference)

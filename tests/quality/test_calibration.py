@@ -34,45 +34,45 @@ def said_of(pipeline, trained, not_digits):
     return {kind: behaviour.predict_raw(pipeline, trained.model, images) for kind, images in not_digits.items()}
 
 
-def test_reliability_can_be_looked_at(judge, reliability, bias):
+def test_reliability_can_be_looked_at(check, reliability, bias):
     caption = (
         f"{len(reliability.count)} bins of {reliability.count[0]} predictions or one less, by rising confidence, with "
         "95 % Wilson intervals; most lie in the corner, enlarged on the right. On the line, confidence is honest; "
         "below it the model says more than it knows."
     )
-    judge.picture("Reliability diagram", caption, plots_behaviour.reliability_diagram(reliability, bias))
+    check.picture("Reliability diagram", caption, plots_behaviour.reliability_diagram(reliability, bias))
 
 
-def test_confidence_is_accuracy(judge, reliability, bias):
+def test_confidence_is_accuracy(check, reliability, bias):
     detail = (
         f"{len(reliability.count)} bins of equal mass; a perfectly calibrated model with these confidences would "
         f"be given {100 * bias:.2f} %; mean confidence less accuracy {100 * reliability.overconfidence:+.2f} points"
     )
-    judge("expected calibration error", reliability.error, detail)
+    check("expected calibration error", reliability.error, detail)
 
 
-def test_probabilities_are_near_the_truth(judge, evaluation):
-    judge("Brier score", calibrate.brier_score(evaluation.probabilities, evaluation.labels))
+def test_probabilities_are_near_the_truth(check, evaluation):
+    check("Brier score", calibrate.brier_score(evaluation.probabilities, evaluation.labels))
 
 
-def test_mistakes_are_not_made_with_confidence(judge, evaluation):
+def test_mistakes_are_not_made_with_confidence(check, evaluation):
     mean = calibrate.mean_confidence_on_mistakes(evaluation.confidence, evaluation.right)
-    judge("mean confidence on mistakes", mean, f"{evaluation.count - int(evaluation.right.sum())} mistakes")
+    check("mean confidence on mistakes", mean, f"{evaluation.count - int(evaluation.right.sum())} mistakes")
 
 
-def test_confidence_tells_right_from_wrong(judge, evaluation):
-    judge("area under the ROC of confidence", calibrate.discrimination(evaluation.confidence, evaluation.right))
+def test_confidence_tells_right_from_wrong(check, evaluation):
+    check("area under the ROC of confidence", calibrate.discrimination(evaluation.confidence, evaluation.right))
 
 
 @pytest.mark.parametrize("kind", ["blank", "noise"])
-def test_confidence_where_there_is_no_digit_is_reported(judge, said_of, kind):
+def test_confidence_where_there_is_no_digit_is_reported(check, said_of, kind):
     name = f"{kind} images read with more than 99 % confidence"
     reported = Requirement(name, "calibration", 1.0, "at most", "fraction", REPORTED)
     most = said_of[kind].max(axis=1)
-    judge(reported, float((most > behaviour.SURE).mean()), f"{len(most)} images, highest {100 * most.max():.2f} %")
+    check(reported, float((most > behaviour.SURE).mean()), f"{len(most)} images, highest {100 * most.max():.2f} %")
 
 
-def test_readings_of_what_is_no_digit_can_be_looked_at(judge, said_of, not_digits):
+def test_readings_of_what_is_no_digit_can_be_looked_at(check, said_of, not_digits):
     images, captions = [], []
     for kind, probabilities in said_of.items():
         for index in np.argsort(-probabilities.max(axis=1), kind="stable")[:10]:
@@ -80,4 +80,4 @@ def test_readings_of_what_is_no_digit_can_be_looked_at(judge, said_of, not_digit
             captions.append(f"{probabilities[index].argmax()}\n{100 * probabilities[index].max():.2f} % sure")
     figure = plots.gallery(np.stack(images), captions, title="Read as a digit, though there is none")
     caption = "One grey level all over, and noise: the most confident readings. An honest model would not be sure."
-    judge.picture("What is read where there is no digit", caption, figure)
+    check.picture("What is read where there is no digit", caption, figure)

@@ -35,11 +35,11 @@ def repeated(*sets):
     return len(every) - len(set(every))
 
 
-def test_content_is_the_published_one(judge, dataset):
+def test_content_is_the_published_one(check, dataset):
     required = HASHES[dataset.name][:16]
     source, advice = SOURCE[dataset.name], "download the data again"
     hashed = Requirement("SHA-256 of the content", "dataset", required, "equal to", source=source, advice=advice)
-    judge(hashed, dataset.sha256[:16])
+    check(hashed, dataset.sha256[:16])
 
 
 @pytest.mark.parametrize("part", PARTS)
@@ -50,34 +50,34 @@ def test_images_are_28_by_28_grey_bytes_with_a_label_each(dataset, part):
 
 
 @pytest.mark.parametrize("part", PARTS)
-def test_every_digit_comes_as_often_as_published(judge, dataset, part):
+def test_every_digit_comes_as_often_as_published(check, dataset, part):
     counts = " ".join(map(str, np.bincount(labels_of(dataset, part), minlength=10)))
     required = COUNTS[dataset.name, part]
     name = f"images of digit 0 to 9, {part}"
-    judge(Requirement(name, "dataset", required, "equal to", source=SOURCE[dataset.name]), counts)
+    check(Requirement(name, "dataset", required, "equal to", source=SOURCE[dataset.name]), counts)
 
 
 @pytest.mark.parametrize("part", PARTS)
-def test_pixels_use_the_full_range_of_a_byte(judge, dataset, part):
+def test_pixels_use_the_full_range_of_a_byte(check, dataset, part):
     images = images_of(dataset, part)
     advice = "were the images scaled or cut before?"
     full = Requirement(f"grey levels, {part}", "dataset", "0 to 255", "equal to", source="uint8", advice=advice)
-    judge(full, f"{images.min()} to {images.max()}")
+    check(full, f"{images.min()} to {images.max()}")
 
 
 @pytest.mark.parametrize("part", PARTS)
-def test_no_image_comes_twice(judge, dataset, part):
+def test_no_image_comes_twice(check, dataset, part):
     once = Requirement(f"repeated images, {part}", "dataset", 0, "equal to", source="true of the published files")
-    judge(once, repeated(images_of(dataset, part)))
+    check(once, repeated(images_of(dataset, part)))
 
 
-def test_no_test_image_is_a_training_image(judge, dataset):
+def test_no_test_image_is_a_training_image(check, dataset):
     advice = "the test set leaks into training: its accuracy means nothing"
     apart = Requirement("test images that are training images", "dataset", 0, "equal to", advice=advice)
     both = repeated(dataset.train_images, dataset.test_images)
-    judge(apart, both - repeated(dataset.train_images) - repeated(dataset.test_images))
+    check(apart, both - repeated(dataset.train_images) - repeated(dataset.test_images))
 
 
-def test_first_samples_can_be_looked_at(judge, dataset):
+def test_first_samples_can_be_looked_at(check, dataset):
     figure = plots.samples(dataset.train_images[:20], dataset.train_labels[:20])
-    judge.picture("The first training images", "Does every image show the digit that its label says?", figure)
+    check.picture("The first training images", "Does every image show the digit that its label says?", figure)

@@ -53,12 +53,12 @@ def test_fit_leaves_its_images_and_labels_as_they_are(pipeline, small, seed):
         pytest.fail(reason, pytrace=False)
 
 
-def test_nothing_is_learnt_from_permuted_labels(judge, pipeline, prepared, small, seed):
-    judge.asked("accuracy after training on permuted labels")
+def test_nothing_is_learnt_from_permuted_labels(check, pipeline, prepared, small, seed):
+    check.required("accuracy after training on permuted labels")
     others = slice(-len(prepared.train_images) // 6, None)  # at the end, where no training looks
     images, truth = prepared.train_images[others], prepared.train_labels[others].argmax(axis=1)
     predicted = probe.predicted_after_permutation(pipeline, *small[:2], images, seed=seed)
-    judge("accuracy after training on permuted labels", float((predicted == truth).mean()))
+    check("accuracy after training on permuted labels", float((predicted == truth).mean()))
 
 
 def test_one_seed_trains_to_the_same_weights(pipeline, small, small_weights, seed):
@@ -66,23 +66,23 @@ def test_one_seed_trains_to_the_same_weights(pipeline, small, small_weights, see
     assert not differing(small_weights, again), "two trainings with one seed end in other weights"
 
 
-def test_fit_trains_as_many_epochs_as_it_is_told(judge, pipeline, small, seed):
+def test_fit_trains_as_many_epochs_as_it_is_told(check, pipeline, small, seed):
     model = pipeline.build(seed)
     history = pipeline.fit(model, *small[:2], seed=seed, epochs=3)
     advice = "is an epoch left out, or the argument not used?"
     lengths = [len(history[key]) for key in ("loss", "accuracy") if key in history]
     if not lengths:
         raise NotJudgedError("fit returns no history from which its epochs could be counted")
-    judge(Requirement("epochs, of 3", "training", 3, "equal to", advice=advice), lengths[0])
+    check(Requirement("epochs, of 3", "training", 3, "equal to", advice=advice), lengths[0])
 
 
-def test_fit_trains_with_what_the_model_was_compiled_with(judge, pipeline, small, seed):
+def test_fit_trains_with_what_the_model_was_compiled_with(check, pipeline, small, seed):
     model = keras_model(pipeline.build(seed), "what it is compiled with")
     before = probe.compiled_with(model)
     pipeline.fit(model, *small[:2], seed=seed, epochs=1)
     advice = "does fit compile it again?"
     same = Requirement("compiled with, after training", "training", before, "equal to", source=SPEC, advice=advice)
-    judge(same, probe.compiled_with(model))
+    check(same, probe.compiled_with(model))
 
 
 def test_validation_images_do_not_influence_the_weights(pipeline, small, small_weights, seed):
@@ -93,22 +93,22 @@ def test_validation_images_do_not_influence_the_weights(pipeline, small, small_w
     assert not differing(small_weights, changed), "other validation images give other weights: they are trained on"
 
 
-def test_the_history_is_that_of_the_model(judge, pipeline, small, seed):
+def test_the_history_is_that_of_the_model(check, pipeline, small, seed):
     claimed, own = probe.validation_losses(pipeline, *small[:2], seed=seed)
     advice = "is it another run's, or the model another epoch's, or are other images validated?"
     source = "the same weights and images, in float32"
     name = "validation loss, the history's last to the model's"
     detail = f"{own:.4f}; the history's: {', '.join(f'{loss:.4f}' for loss in claimed)}"
-    judge(Requirement(name, "training", 1e-4, "at most", "nats", source, advice), abs(own - claimed[-1]), detail)
+    check(Requirement(name, "training", 1e-4, "at most", "nats", source, advice), abs(own - claimed[-1]), detail)
 
 
-def test_images_are_trained_on_as_they_are(judge, pipeline, seed):
+def test_images_are_trained_on_as_they_are(check, pipeline, seed):
     image = np.random.default_rng(0).uniform(0.1, 0.9, (28, 28)).astype(np.float32)
     seen = slopes.image_trained_on(pipeline, image, seed=seed)
     advice = "does fit scale, turn, mirror or blur them, or add noise?"
     source = "float32: quotients of sums of 32 terms, 2**-24 each, of pixels of 0.1 or more"
     same = Requirement("largest difference of a pixel, in training", "training", 1e-4, "at most", "", source, advice)
-    judge(same, float(np.abs(seen - image).max()))
+    check(same, float(np.abs(seen - image).max()))
 
 
 def test_every_image_is_trained_with_its_own_label(pipeline, seed):
@@ -122,20 +122,20 @@ def test_every_image_is_trained_with_its_own_label(pipeline, seed):
 
 
 @pytest.mark.parametrize("epoch", ["first", "last"])
-def test_learning_rate_during_training_is_the_specified_one(judge, pipeline, learning_rates, epoch):
+def test_learning_rate_during_training_is_the_specified_one(check, pipeline, learning_rates, epoch):
     advice = "does fit change it, or a schedule?"
     name = f"learning rate in the {epoch} epoch"
     rate = pipeline.spec.promised("learning_rate")
     required = Requirement(name, "training", rate, "equal to", source=SPEC, advice=advice)
-    judge(required, float(f"{learning_rates[epoch]:.3g}"))
+    check(required, float(f"{learning_rates[epoch]:.3g}"))
 
 
-def test_a_step_sees_as_many_images_as_specified(judge, pipeline, seed):
+def test_a_step_sees_as_many_images_as_specified(check, pipeline, seed):
     size = pipeline.spec.batch_size
     required = Requirement(
         "images in a step", "training", size, "equal to", source=SPEC, advice="look at the batch size"
     )
-    judge(required, round(slopes.batch_size_seen(pipeline, seed=seed), 2))
+    check(required, round(slopes.batch_size_seen(pipeline, seed=seed), 2))
 
 
 def test_every_epoch_sees_every_training_image_once(tape):
@@ -168,21 +168,21 @@ def test_training_images_do_influence_the_weights(pipeline, small, small_weights
     assert differing(small_weights, changed), "the last training image has no influence: is it left out?"
 
 
-def test_a_large_set_is_trained_on_as_a_whole(judge, pipeline, seed):
+def test_a_large_set_is_trained_on_as_a_whole(check, pipeline, seed):
     astray = slopes.places_astray(pipeline, seed=seed, count=LARGE)
     advice = "is there a limit, or a part that is read twice or has another's labels?"
     name = f"parts of {LARGE} images that are not seen once, with their labels"
-    judge(Requirement(name, "training", 0.0, "at most", "fraction", "every epoch sees every image", advice), astray)
+    check(Requirement(name, "training", 0.0, "at most", "fraction", "every epoch sees every image", advice), astray)
 
 
-def test_the_order_of_an_epoch_is_not_that_of_the_data(judge, pipeline, seed):
+def test_the_order_of_an_epoch_is_not_that_of_the_data(check, pipeline, seed):
     place = recorder.last_place(pipeline, seed=seed, count=LARGE)
     # Each step counts half of the next: as many as three batches of equal weight, from anywhere between 0 and 1.
     bound = round(5 * np.sqrt(1 / 12 / (3 * pipeline.spec.batch_size)), 3)
     source = "5 sd of the mean place of three batches drawn at random"
     advice = "is all shuffled, or only what a buffer holds?"
     name = "distance of the last steps' images from the middle of the data"
-    judge(Requirement(name, "training", bound, "at most", "", source, advice), abs(place - 0.5))
+    check(Requirement(name, "training", bound, "at most", "", source, advice), abs(place - 0.5))
 
 
 def test_another_seed_trains_to_other_weights(pipeline, built, small, small_weights, seed):
@@ -193,10 +193,10 @@ def test_another_seed_trains_to_other_weights(pipeline, built, small, small_weig
     )
 
 
-def test_gradients_reach_every_parameter(judge, pipeline, small, seed):
-    judge.asked("parameters that no gradient reaches")
+def test_gradients_reach_every_parameter(check, pipeline, small, seed):
+    check.required("parameters that no gradient reaches")
     unmoved = probe.unreached(pipeline, small[1], seed=seed)
-    judge("parameters that no gradient reaches", sum(unmoved), f"by array: {', '.join(map(str, unmoved))}")
+    check("parameters that no gradient reaches", sum(unmoved), f"by array: {', '.join(map(str, unmoved))}")
 
 
 def test_weights_depend_on_the_seed_and_not_on_trainings_before(pipeline, small, seed):
@@ -204,16 +204,18 @@ def test_weights_depend_on_the_seed_and_not_on_trainings_before(pipeline, small,
     assert not forgotten, f"seeds {forgotten} end in other weights after another training: what is left over from it?"
 
 
-def test_one_batch_can_be_memorised(judge, pipeline, prepared, seed):
-    one = judge.asked("accuracy on one batch after 100 steps")
+def test_one_batch_can_be_memorised(check, pipeline, prepared, seed):
+    one = check.required("accuracy on one batch after 100 steps")
     size = pipeline.spec.batch_size
     total = pipeline.spec.total_of(size)
     model = pipeline.build(seed)
     pipeline.fit(model, prepared.train_images[:total], prepared.train_labels[:total], seed=seed, epochs=100)
     predicted = pipeline.predict(model, prepared.train_images[:size]).argmax(axis=1)
-    judge(one, float(np.mean(predicted == prepared.train_labels[:size].argmax(axis=1))))
+    check(one, float(np.mean(predicted == prepared.train_labels[:size].argmax(axis=1))))
 
 
-def test_one_seed_trains_to_the_same_weights_in_another_process(elsewhere, pipeline, small, small_weights, seed):
-    there = elsewhere(probe.weights_after, pipeline, *small[:2], seed=seed)
+def test_one_seed_trains_to_the_same_weights_in_another_process(
+    run_in_subprocess, pipeline, small, small_weights, seed
+):
+    there = run_in_subprocess(probe.weights_after, pipeline, *small[:2], seed=seed)
     assert not differing(small_weights, there), "another process ends in other weights, bit for bit"

@@ -46,11 +46,11 @@ def test_output_rows_are_probabilities_for_any_input(pipeline, model, seed, scal
     assert far <= ROUNDING, f"a row sums to 1 but for {far:.2g}, required {ROUNDING:g}: is the output a softmax?"
 
 
-def test_the_same_images_get_the_same_predictions_again(judge, pipeline, model, few):
+def test_the_same_images_get_the_same_predictions_again(check, pipeline, model, few):
     advice = "is something random left on, a dropout for instance?"
     name = "largest difference of a probability, asked twice"
     same = Requirement(name, "prediction", SERVED, "at most", "", FLOATS, advice)
-    judge(same, float(np.abs(pipeline.predict(model, few) - pipeline.predict(model, few)).max()))
+    check(same, float(np.abs(pipeline.predict(model, few) - pipeline.predict(model, few)).max()))
 
 
 def test_other_images_get_other_predictions(pipeline, model, few, prepared):
@@ -59,21 +59,21 @@ def test_other_images_get_other_predictions(pipeline, model, few, prepared):
     assert same < FEW, f"{FEW} other images get the same predictions, one by one: is a result kept from before?"
 
 
-def test_probabilities_come_in_the_order_of_the_models_outputs(judge, pipeline):
+def test_probabilities_come_in_the_order_of_the_models_outputs(check, pipeline):
     got = " ".join(map(str, slopes.columns_predicted(pipeline)))
     advice = "does predict sort the classes in another way?"
     order = Requirement("column of each output", "prediction", "0 1 2 3 4 5 6 7 8 9", "equal to", advice=advice)
-    judge(order, got)
+    check(order, got)
 
 
-def test_predictions_are_what_the_model_itself_says(judge, pipeline, model, few):
+def test_predictions_are_what_the_model_itself_says(check, pipeline, model, few):
     far = np.abs(pipeline.predict(model, few) - probe.own_predictions(model, few)).max()
     advice = "does predict scale, turn or mirror the images, or change the probabilities: a temperature, a rounding?"
     name = "largest difference of a probability, model to predict"
-    judge(Requirement(name, "prediction", SERVED, "at most", "", FLOATS, advice), float(far))
+    check(Requirement(name, "prediction", SERVED, "at most", "", FLOATS, advice), float(far))
 
 
-def test_an_untrained_model_knows_nothing(judge, pipeline, seed, prepared, dataset):
+def test_an_untrained_model_knows_nothing(check, pipeline, seed, prepared, dataset):
     untrained = keras_model(pipeline.build(seed), "what it predicts before it is trained")
     start = Evaluation(pipeline.predict(untrained, prepared.train_images), dataset.train_labels)
-    judge("distance of the initial loss from ln 10", abs(start.loss - float(np.log(10))))
+    check("distance of the initial loss from ln 10", abs(start.loss - float(np.log(10))))

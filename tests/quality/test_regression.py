@@ -17,43 +17,43 @@ def accepted(baseline, baselines):
     return facts(baseline, path_of(baselines, baseline.pipeline, baseline.dataset))
 
 
-def test_recipe_is_no_worse_than_the_accepted_one(judge, recipe_gate, gate_rates, unjudged, accepted):
-    judge.gate("recipe", recipe_gate.as_dict())
-    judge.gate("baseline", accepted)
+def test_recipe_is_no_worse_than_the_accepted_one(check, recipe_gate, gate_rates, not_judged, accepted):
+    check.gate("recipe", recipe_gate.as_dict())
+    check.gate("baseline", accepted)
     told = gate_rates.get("unknown") or rates.sentence(gate_rates)
-    judge.gate("rates", {"sentence": told})
-    judge.timed("recipe gate", recipe_gate.seconds)
-    judge.all([*(reading.verdict() for reading in recipe_gate.readings), *unjudged])
+    check.gate("rates", {"sentence": told})
+    check.timed("recipe gate", recipe_gate.seconds)
+    check.all([*(reading.verdict() for reading in recipe_gate.readings), *not_judged])
 
 
-def test_seeds_can_be_looked_at(judge, recipe_gate, baseline):
+def test_seeds_can_be_looked_at(check, recipe_gate, baseline):
     caption = (
         "A dot is a training: above the accepted seeds, below the candidate's; the bar is what is known of the "
         "candidate's mean. It passes where the bar ends before the margin."
     )
-    judge.picture("Fresh seeds against the accepted", caption, plots_gate.seed_strip(recipe_gate, baseline.columns))
+    check.picture("Fresh seeds against the accepted", caption, plots_gate.seed_strip(recipe_gate, baseline.columns))
 
 
-def test_power_can_be_looked_at(judge, recipe_gate, gate_rates):
+def test_power_can_be_looked_at(check, recipe_gate, gate_rates):
     if "unknown" in gate_rates:
         return
     here = recipe_gate.readings[0].harm
     caption = f"{rates.sentence(gate_rates).capitalize()}. Measured on real trainings; docs/power.md says how."
-    judge.picture("What this gate finds", caption, plots_gate.power_curve(gate_rates, gate_rates["others"], here))
+    check.picture("What this gate finds", caption, plots_gate.power_curve(gate_rates, gate_rates["others"], here))
 
 
-def test_file_is_no_worse_than_the_accepted_one(judge, file_comparison, accepted):
-    judge.gate("file", file_comparison.as_dict())
-    judge.gate("baseline", accepted)
-    judge.gate("rates", {"sentence": file_comparison.rates})
-    judge.all(file_comparison.verdicts())
+def test_file_is_no_worse_than_the_accepted_one(check, file_comparison, accepted):
+    check.gate("file", file_comparison.as_dict())
+    check.gate("baseline", accepted)
+    check.gate("rates", {"sentence": file_comparison.rates})
+    check.all(file_comparison.verdicts())
 
 
-def test_paired_counts_can_be_looked_at(judge, file_comparison, baselines, dataset):
+def test_paired_counts_can_be_looked_at(check, file_comparison, baselines, dataset):
     caption = WHY_NOT_MCNEMAR.format(alarms=rates.mcnemar_alarms(baselines, dataset.name))
-    judge.picture("The file against the accepted", caption, plots_gate.paired_table(file_comparison))
+    check.picture("The file against the accepted", caption, plots_gate.paired_table(file_comparison))
 
 
-def test_newly_wrong_images_can_be_looked_at(judge, file_comparison, dataset):
+def test_newly_wrong_images_can_be_looked_at(check, file_comparison, dataset):
     figure = plots_gate.newly_wrong(file_comparison, dataset.test_images)
-    judge.picture("Newly wrong", "Truth, prediction and its confidence; the surest first, at most 40.", figure)
+    check.picture("Newly wrong", "Truth, prediction and its confidence; the surest first, at most 40.", figure)

@@ -36,7 +36,7 @@ def accuracies(pipeline, trained, dataset, corrupted, examples, unchanged):
     return behaviour.accuracies(pipeline, trained.model, watched(), dataset)
 
 
-def test_accuracy_by_severity_can_be_looked_at(judge, accuracies, examples, pipeline):
+def test_accuracy_by_severity_can_be_looked_at(check, accuracies, examples, pipeline):
     stated = {bound.name: bound.bound for bound in pipeline.spec.bounds}
     at = behaviour.SEVERITY
     bounds = {name: stated.get(f"accuracy under {name}, severity {at}") for name in accuracies}
@@ -50,26 +50,26 @@ def test_accuracy_by_severity_can_be_looked_at(judge, accuracies, examples, pipe
         "Accuracy (%) from severity 0, the image as it is, to 5, above the first test image at that severity. "
         "It should fall slowly; the red mark is the least that is accepted."
     )
-    judge.picture("Accuracy under corruption", caption, figure)
+    check.picture("Accuracy under corruption", caption, figure)
 
 
-def test_every_corruption_changes_every_image(judge, accuracies, unchanged):
+def test_every_corruption_changes_every_image(check, accuracies, unchanged):
     total = sum(unchanged.values())
     detail = f"of {len(unchanged)} sets of images"
-    judge(Requirement("images that a corruption leaves as they are", "robustness", 0, "equal to"), total, detail)
+    check(Requirement("images that a corruption leaves as they are", "robustness", 0, "equal to"), total, detail)
 
 
 @pytest.mark.parametrize("name", CORRUPTIONS)
-def test_accuracy_under_corruption_is_that_of_healthy_models(judge, accuracies, name):
+def test_accuracy_under_corruption_is_that_of_healthy_models(check, accuracies, name):
     by_severity = ", ".join(f"{100 * accuracy:.1f}" for accuracy in accuracies[name])
     unit = CORRUPTIONS[name].unit
     at = behaviour.SEVERITY
-    judge(f"accuracy under {name}, severity {at}", accuracies[name][at], f"{by_severity} % from severity 0; {unit}")
+    check(f"accuracy under {name}, severity {at}", accuracies[name][at], f"{by_severity} % from severity 0; {unit}")
 
 
-def test_mean_accuracy_under_corruption_is_that_of_healthy_models(judge, accuracies):
-    judge("mean accuracy under corruption", behaviour.mean_accuracy(accuracies))
+def test_mean_accuracy_under_corruption_is_that_of_healthy_models(check, accuracies):
+    check("mean accuracy under corruption", behaviour.mean_accuracy(accuracies))
 
 
-def test_accuracy_does_not_rise_with_severity(judge, accuracies):
-    judge("steepest rise of accuracy with severity", behaviour.steepest_rise(accuracies))
+def test_accuracy_does_not_rise_with_severity(check, accuracies):
+    check("steepest rise of accuracy with severity", behaviour.steepest_rise(accuracies))

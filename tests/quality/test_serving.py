@@ -30,33 +30,33 @@ def named(what):
 
 
 def test_saved_model_predicts_the_same_in_another_process(
-    judge, elsewhere, pipeline, trained, images, expected, tmp_path
+    check, run_in_subprocess, pipeline, trained, images, expected, tmp_path
 ):
     path = tmp_path / "model.keras"
     probe.save(trained.model, path)
-    there = elsewhere(probe.predictions_of_file, pipeline, path, images)
-    judge(named("saved and loaded"), float(np.abs(there - expected).max()))
+    there = run_in_subprocess(probe.predictions_of_file, pipeline, path, images)
+    check(named("saved and loaded"), float(np.abs(there - expected).max()))
 
 
 @pytest.mark.parametrize("size", [1, 7, 333])
-def test_predictions_do_not_depend_on_the_batch_size(judge, pipeline, trained, images, expected, size):
+def test_predictions_do_not_depend_on_the_batch_size(check, pipeline, trained, images, expected, size):
     few = images[: 50 * size]
     parts = [pipeline.predict(trained.model, few[i : i + size]) for i in range(0, len(few), size)]
     far = np.abs(np.concatenate(parts) - expected[: len(few)]).max()
-    judge(named(f"batches of {size}"), float(far))
+    check(named(f"batches of {size}"), float(far))
 
 
-def test_predictions_do_not_depend_on_the_order_of_the_images(judge, pipeline, trained, images, expected):
+def test_predictions_do_not_depend_on_the_order_of_the_images(check, pipeline, trained, images, expected):
     order = np.random.default_rng(0).permutation(len(images))
     far = np.abs(pipeline.predict(trained.model, images[order]) - expected[order]).max()
-    judge(named("another order"), float(far))
+    check(named("another order"), float(far))
 
 
-def test_a_second_time_the_predictions_are_the_same(judge, pipeline, trained, images, expected):
-    judge(named("a second time"), float(np.abs(pipeline.predict(trained.model, images) - expected).max()))
+def test_a_second_time_the_predictions_are_the_same(check, pipeline, trained, images, expected):
+    check(named("a second time"), float(np.abs(pipeline.predict(trained.model, images) - expected).max()))
 
 
-def test_one_image_is_served_as_in_a_batch(judge, pipeline, trained, dataset, expected):
+def test_one_image_is_served_as_in_a_batch(check, pipeline, trained, dataset, expected):
     raw = dataset.test_images[:50]
     alone = [pipeline.predict(trained.model, pipeline.prepare_images(raw[i : i + 1])) for i in range(len(raw))]
-    judge(named("one raw image at a time"), float(np.abs(np.concatenate(alone) - expected[: len(raw)]).max()))
+    check(named("one raw image at a time"), float(np.abs(np.concatenate(alone) - expected[: len(raw)]).max()))

@@ -11,8 +11,8 @@ from mnistlab.requirement import Requirement
 SPEC = "the subject's spec"
 
 
-def test_training_takes_the_specified_epochs_and_steps(judge, trained, prepared, pipeline):
-    judge.timed("training", trained.seconds)
+def test_training_takes_the_specified_epochs_and_steps(check, trained, prepared, pipeline):
+    check.timed("training", trained.seconds)
     spec = pipeline.spec
     steps = int(np.ceil(spec.trained_on(len(prepared.train_images)) / spec.batch_size))
     required = f"{spec.epochs} epochs, {spec.epochs * steps} steps"
@@ -20,14 +20,14 @@ def test_training_takes_the_specified_epochs_and_steps(judge, trained, prepared,
     taken = int(keras_model(trained.model, "the steps of its optimizer").optimizer.iterations)
     got = f"{epochs} epochs, {taken} steps"
     advice = "look at epochs, batch size and the part held out"
-    judge(Requirement("length of training", "training", required, "equal to", source=SPEC, advice=advice), got)
+    check(Requirement("length of training", "training", required, "equal to", source=SPEC, advice=advice), got)
 
 
-def test_loss_falls_every_epoch(judge, trained):
+def test_loss_falls_every_epoch(check, trained):
     caption = "Training and validation should improve together; a validation loss that turns up means overfitting."
-    judge.picture("Loss and accuracy by epoch", caption, plots.curves(trained.history))
+    check.picture("Loss and accuracy by epoch", caption, plots.curves(trained.history))
     rises = int((~(np.diff(trained.history["loss"]) < 0)).sum())
-    judge("epochs in which the training loss rose", rises)
+    check("epochs in which the training loss rose", rises)
 
 
 def test_nothing_is_nan_or_infinite(trained):
@@ -37,16 +37,16 @@ def test_nothing_is_nan_or_infinite(trained):
 
 
 @pytest.mark.parametrize("side", ["least", "most"])
-def test_training_accuracy_of_the_history_is_that_of_the_model(judge, pipeline, trained, prepared, dataset, side):
+def test_training_accuracy_of_the_history_is_that_of_the_model(check, pipeline, trained, prepared, dataset, side):
     claimed = trained.history["accuracy"][-1]
     count = pipeline.spec.trained_on(len(prepared.train_images))
     predictions = pipeline.predict(trained.model, prepared.train_images[:count]).argmax(axis=1)
     accuracy = float((predictions == dataset.train_labels[:count]).mean())
     detail = f"{100 * accuracy:.2f} % after training, {100 * claimed:.2f} % as the mean over the last epoch's batches"
-    judge(f"training accuracy less the history's, {side}", accuracy - claimed, detail)
+    check(f"training accuracy less the history's, {side}", accuracy - claimed, detail)
 
 
-def test_validation_accuracy_of_the_history_is_that_of_the_model(judge, pipeline, trained, prepared, dataset):
+def test_validation_accuracy_of_the_history_is_that_of_the_model(check, pipeline, trained, prepared, dataset):
     claimed = trained.history["val_accuracy"][-1]
     count = pipeline.spec.trained_on(len(prepared.train_images))
     right = (
@@ -58,28 +58,28 @@ def test_validation_accuracy_of_the_history_is_that_of_the_model(judge, pipeline
     same = Requirement(
         "validation images read otherwise than by the history", "training", 3, "at most", "", source, advice
     )
-    judge(same, round(apart, 2))
+    check(same, round(apart, 2))
 
 
-def test_every_weight_array_moves(judge, trained):
+def test_every_weight_array_moves(check, trained):
     weights = keras_model(trained.model, "its weights").get_weights()
     pairs = list(zip(trained.initial_weights, weights, strict=True))
     moved = [float(np.mean(after != before)) for before, after in pairs]
     detail = "moved of each array: " + ", ".join(f"{100 * share:.1f} %" for share in moved)
     advice = "is a layer frozen, or its gradient zero?"
     still = Requirement("arrays of weights that stand still", "training", 0, "equal to", advice=advice)
-    judge(still, moved.count(0), detail)
+    check(still, moved.count(0), detail)
 
 
-def test_hidden_units_are_alive(judge, trained, prepared):
-    judge.asked("hidden units that say the same of every image")
+def test_hidden_units_are_alive(check, trained, prepared):
+    check.required("hidden units that say the same of every image")
     silent = probe.silent_units(trained.model, prepared.train_images[:10000])
-    judge("hidden units that say the same of every image", silent)
+    check("hidden units that say the same of every image", silent)
 
 
 @pytest.mark.parametrize("side", ["least", "most"])
 @pytest.mark.parametrize("layer", [1, 2])
-def test_weights_are_as_large_as_in_healthy_models(judge, trained, layer, side):
-    judge.asked(f"norm of the weights of layer {layer}, {side}")
+def test_weights_are_as_large_as_in_healthy_models(check, trained, layer, side):
+    check.required(f"norm of the weights of layer {layer}, {side}")
     norms = probe.weight_norms(keras_model(trained.model, "its weights"))
-    judge(f"norm of the weights of layer {layer}, {side}", norms[layer - 1])
+    check(f"norm of the weights of layer {layer}, {side}", norms[layer - 1])

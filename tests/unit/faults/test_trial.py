@@ -22,19 +22,19 @@ SUITE = """
     import numpy as np
     import pytest
 
-    def test_a_case_holds(judge, dataset):
-        judge("test accuracy", 0.98)
+    def test_a_case_holds(check, dataset):
+        check("test accuracy", 0.98)
         assert dataset.sha256 == "0" * 64
 
     @pytest.mark.parametrize("case", ["one", "two"])
-    def test_cases(judge, pipeline, case):
+    def test_cases(check, pipeline, case):
         assert case != "two" or pipeline.prepare_labels(np.zeros(1, np.uint8))[0, 0] == 1, "the label is another"
 
-    def test_is_not_judged(judge, pipeline):
+    def test_is_not_judged(check, pipeline):
         pytest.skip("no reason" if type(pipeline.pipeline).__name__ == "Shifted" else "not asked: of no use")
 
-    def test_other_process(judge, elsewhere):
-        assert elsewhere(os.getpid) != os.getpid()
+    def test_other_process(check, run_in_subprocess):
+        assert run_in_subprocess(os.getpid) != os.getpid()
 """
 PIPELINE = """
     import dataclasses
@@ -133,7 +133,7 @@ def test_a_control_has_not_passed_where_something_was_not_judged(run):
     assert "failed" not in found.checks.values()
 
 
-@pytest.mark.parametrize("before", ["elsewhere", None])
+@pytest.mark.parametrize("before", ["run_in_subprocess", None])
 def test_a_pipeline_that_looks_for_the_data_finds_that_of_the_trial(run, monkeypatch, before):
     monkeypatch.delenv("MNISTLAB_DATA", raising=False)
     if before:

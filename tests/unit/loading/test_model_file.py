@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from mnistlab.errors import MnistlabError, NotAskedError, NotJudgedError
+from mnistlab.errors import MnistlabError, NotJudgedError, NotRequiredError
 from mnistlab.loading.checked_pipeline import Subject, load
 from mnistlab.loading.model_file import History, Unknown, load_model, of_file
 from mnistlab.recipe.pipeline import Pipeline
@@ -23,8 +23,8 @@ class Own(Pipeline):
 
 
 def test_what_is_not_known_is_not_judged():
-    for ask in (lambda: Unknown(NotAskedError("a file"))["loss"], lambda: list(Unknown(NotAskedError("a file")))):
-        with pytest.raises(NotAskedError, match=r"^a file$"):
+    for ask in (lambda: Unknown(NotRequiredError("a file"))["loss"], lambda: list(Unknown(NotRequiredError("a file")))):
+        with pytest.raises(NotRequiredError, match=r"^a file$"):
             ask()
 
 
@@ -54,7 +54,7 @@ def test_a_file_is_held_to_the_architecture_that_a_spec_states_and_to_no_other_b
 def test_a_file_is_neither_built_nor_trained():
     subject = of_file(load(None, None, "mnist"))
     for ask in (lambda: subject.build(0), lambda: subject.fit(None, None, None, seed=0)):
-        with pytest.raises(NotAskedError, match="which does not tell how it was trained"):
+        with pytest.raises(NotRequiredError, match="which does not tell how it was trained"):
             ask()
 
 

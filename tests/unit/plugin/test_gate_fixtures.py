@@ -18,8 +18,8 @@ from mnistlab.gate.comparison import Reading
 from mnistlab.gate.margins import Margin
 from mnistlab.plugin import fixtures
 from mnistlab.plugin import gate_fixtures as gating
-from mnistlab.plugin.checker import Judge
-from mnistlab.plugin.collector import Record
+from mnistlab.plugin.checker import Checker
+from mnistlab.plugin.collector import VerdictCollector
 
 pytest_plugins = ["pytester"]
 for module in ("rich.console", "rich.table", "rich.text", "scipy.stats", "mnistlab.gate.figures"):
@@ -34,9 +34,9 @@ def reading(status):
 
 def judged(*statuses):
     recorded = []
-    judge = Judge(lambda key, value: recorded.append((key, value)), None)
+    check = Checker(lambda key, value: recorded.append((key, value)), None)
     try:
-        judge.all(reading(status).verdict() for status in statuses)
+        check.all(reading(status).verdict() for status in statuses)
     except pytest.fail.Exception as failure:
         return recorded, str(failure)
     return recorded, ""
@@ -61,7 +61,7 @@ def test_a_gate_that_passed_fails_nothing():
 
 def summary_of(recorded, failure=""):
     """Hand what a test recorded to a record, as pytest does, and return what it makes of it."""
-    record = Record()
+    record = VerdictCollector()
     properties = [("mnistlab.group", '"regression"'), *recorded]
     for when in ("setup", "call", "teardown"):
         failed = bool(failure) and when == "call"
@@ -85,15 +85,15 @@ def test_an_undecided_metric_stays_undecided_in_the_record():
 
 def test_what_the_gate_found_is_in_the_summary():
     recorded = []
-    Judge(lambda key, value: recorded.append((key, value)), None).gate("recipe", {"decision": "PASSED"})
+    Checker(lambda key, value: recorded.append((key, value)), None).gate("recipe", {"decision": "PASSED"})
     assert summary_of(recorded)["gate"] == {"recipe": {"decision": "PASSED"}}
 
 
 @pytest.mark.parametrize(("model", "kept"), [(None, ["recipe", "other"]), ("x.keras", ["file", "other"])])
 def test_only_the_gate_that_fits_the_subject_runs(model, kept):
     items = [
-        SimpleNamespace(name="recipe", fixturenames=["judge", "recipe_gate"]),
-        SimpleNamespace(name="file", fixturenames=["judge", "file_comparison"]),
+        SimpleNamespace(name="recipe", fixturenames=["check", "recipe_gate"]),
+        SimpleNamespace(name="file", fixturenames=["check", "file_comparison"]),
         SimpleNamespace(name="other"),
     ]
     gating.pytest_collection_modifyitems(SimpleNamespace(option=SimpleNamespace(model=model)), items)

@@ -52,11 +52,11 @@ FIXTURES = """
         return Fake()
 """
 HEALTHY = """
-    def test_accuracy(judge):
-        judge("test accuracy", 0.95, "n = 100")
+    def test_accuracy(check):
+        check("test accuracy", 0.95, "n = 100")
 
-    def test_loss(judge):
-        judge("test loss", 0.25)
+    def test_loss(check):
+        check("test loss", 0.25)
 
     def test_claims_hold():
         pass
@@ -248,7 +248,7 @@ def test_a_test_whose_bound_the_spec_does_not_state_is_not_run(pytester):
 
 
 def test_what_the_spec_does_not_ask_for_is_measured_and_does_not_hinder_the_verdict(pytester):
-    run = Run(pytester, HEALTHY + '    def test_more(judge):\n        judge("Brier score", 0.25)\n', "--strict")
+    run = Run(pytester, HEALTHY + '    def test_more(check):\n        check("Brier score", 0.25)\n', "--strict")
     row = run.row("Brier score")
     assert (run.code, run.verdict, row["status"], row["measured"], row["asked"]) == (
         0,
@@ -264,14 +264,14 @@ def test_what_the_spec_does_not_ask_for_is_measured_and_does_not_hinder_the_verd
 
 
 def test_dear_work_is_not_done_for_what_the_spec_does_not_ask_for(pytester):
-    suite = HEALTHY.replace("pass", 'pass\n    def test_x(judge): judge.asked("Brier score"); raise OSError')
+    suite = HEALTHY.replace("pass", 'pass\n    def test_x(check): check.required("Brier score"); raise OSError')
     run = Run(pytester, suite)
     assert (run.code, run.row("Brier score")["status"], run.row("Brier score")["measured"]) == (0, "not run", None)
 
 
 BROKEN = """
     import pytest
-    from mnistlab.errors import ContractError, NotAskedError, NotJudgedError
+    from mnistlab.errors import ContractError, NotRequiredError, NotJudgedError
 
     @pytest.fixture(scope="module")
     def prepared():
@@ -281,7 +281,7 @@ BROKEN = """
     def test_second(): raise ContractError("fit", "raised ValueError: x (mine.py, line 3)")
     def test_other(): raise ContractError("predict", "returned None")
     def test_keras(): raise NotJudgedError("it is no Keras model")
-    def test_layers(): raise NotAskedError("the spec promises no layers")
+    def test_layers(): raise NotRequiredError("the spec promises no layers")
 """
 
 
@@ -360,13 +360,13 @@ def test_scripts_from_outside_do_not_run_in_the_page(pytester):
         def test_message():
             assert not "{SCRIPT}{IMAGE}", "{SCRIPT}{IMAGE}"
 
-        def test_recorded(judge):
-            judge("test accuracy", "{SCRIPT}", "{IMAGE}")
+        def test_recorded(check):
+            check("test accuracy", "{SCRIPT}", "{IMAGE}")
 
         def test_skipped():
             pytest.skip("{IMAGE}")
 
-        def test_picture(judge, record_property):
+        def test_picture(check, record_property):
             import json
             record_property("mnistlab.picture", json.dumps(dict(title='"{IMAGE}', caption="{IMAGE}", png='"{IMAGE}')))
     """
@@ -388,9 +388,9 @@ def test_what_a_fixture_adds_to_the_metadata_does_not_run_either(pytester):
 
 def test_the_page_loads_nothing(pytester):
     picture = """
-    def test_picture(judge):
+    def test_picture(check):
         from matplotlib.figure import Figure
-        judge.picture("A title", "A caption", Figure((1, 1)))
+        check.picture("A title", "A caption", Figure((1, 1)))
     """
     page = Run(pytester, HEALTHY + picture).page
     elements = Elements(page)
@@ -418,7 +418,7 @@ def test_two_runs_differ_in_nothing_but_times(pytester):
 
 def test_a_dataset_that_cannot_be_read_ends_the_run_with_one_line(pytester):
     quality = pytester.mkdir("quality")
-    (quality / "test_dataset.py").write_text("def test_a(judge): pass\ndef test_b(judge): pass\n", encoding="utf-8")
+    (quality / "test_dataset.py").write_text("def test_a(check): pass\ndef test_b(check): pass\n", encoding="utf-8")
     result = pytester.runpytest_inprocess(*OPTIONS, "--mnist-data", "no-such-folder")
     assert result.ret == 1
     assert len([line for line in result.outlines + result.errlines if "no-such-folder: No such file" in line]) == 1
