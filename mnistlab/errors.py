@@ -42,7 +42,7 @@ class NotRequiredError(NotJudgedError):
     """The subject's spec does not ask for it: NOT RUN as well, but the run may be PASSED without it."""
 
 
-def described(error: BaseException, file: str | None) -> str:
+def describe_error(error: BaseException, file: str | None) -> str:
     """Return an error's type, its message in one line, and the line of the user's file that it came from."""
     said = error.msg if isinstance(error, SyntaxError) else error
     text = " ".join(re.sub(r"\x1b\[[0-9;]*m", "", str(said)).split())

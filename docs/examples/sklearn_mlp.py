@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.metrics import accuracy_score, log_loss
 from sklearn.neural_network import MLPClassifier
 
-from mnistlab.loading.contract import PROMISES
+from mnistlab.loading.contract import KERAS_FIELDS
 from mnistlab.recipe.pipeline import Pipeline
 from mnistlab.recipe.spec import Spec, bounds_of
 
@@ -17,7 +17,7 @@ class Mlp:
 
     prepare_images, prepare_labels = Pipeline.prepare_images, Pipeline.prepare_labels
     spec = Spec(
-        **dict.fromkeys(PROMISES),  # layers, optimizer, learning_rate, loss, metric: None, for it is no Keras model
+        **dict.fromkeys(KERAS_FIELDS),  # layers, optimizer, learning_rate, loss, metric: None, for it is no Keras model
         epochs=5,
         batch_size=200,
         bounds=bounds_of({"test accuracy": 0.95}),

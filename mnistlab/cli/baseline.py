@@ -18,8 +18,7 @@ from mnistlab.gate.baseline import IDENTITY, SHOWN, Baseline, NoBaselineError, d
 from mnistlab.gate.margins import margins_for
 from mnistlab.gate.seed_runs import Seed, columns, train_seeds
 from mnistlab.gate.sequential import LOOKS, decide, decision_of, plan
-from mnistlab.loading.checked_pipeline import Subject
-from mnistlab.loading.checked_pipeline import load as load_subject
+from mnistlab.loading.checked_pipeline import CheckedPipeline, load_pipeline
 from mnistlab.recipe.pipeline import DigitsPipeline, Pipeline
 from mnistlab.report.files import check_writable
 
@@ -33,17 +32,17 @@ def run(options: argparse.Namespace) -> int:
     name = options.dataset
     if name == "auto":
         name = load_dataset(name, options.mnist_data).name
-    path = path_of(Path(options.baselines), load_subject(options.pipeline, options.spec, name).name, name)
-    print(described(load(path), str(path)))
+    path = path_of(Path(options.baselines), load_pipeline(options.pipeline, options.spec, name).name, name)
+    print(describe_baseline(load(path), str(path)))
     return 0
 
 
 def compare(options: argparse.Namespace) -> int:
     """Hold B against A; 0 if it is no worse, else 1; MnistlabError if they are of two things."""
     old, new = load(options.old), load(options.new)
-    margin = options.margin or load_subject(None, options.spec, old.dataset).margin
+    margin = options.margin or load_pipeline(None, options.spec, old.dataset).margin
     lines, decision = compared(old, new, margin)
-    print(described(new, f"{options.new}"))
+    print(describe_baseline(new, f"{options.new}"))
     ends = [each.first_seed + each.seeds for each in (old, new)]
     if (shared := min(ends) - max(old.first_seed, new.first_seed)) > 0:
         print(f"They have {shared} seeds in common: they are no independent draws, as the bounds take them to be.")
@@ -58,7 +57,7 @@ def accept(options: argparse.Namespace) -> int:
     dataset = load_dataset(options.dataset, options.mnist_data)
     if dataset.note:
         print(f"This is not MNIST: {dataset.note}")
-    pipeline = load_subject(options.pipeline, options.spec, dataset.name)
+    pipeline = load_pipeline(options.pipeline, options.spec, dataset.name)
     if pipeline.name == Pipeline.name and type(pipeline.pipeline) not in (Pipeline, DigitsPipeline):
         what = f"is named {pipeline.name!r}, as the published recipe, whose accepted result it would replace"
         raise MnistlabError(f"--pipeline {options.pipeline}: {what}; give the class a name: name = 'mine'")
@@ -72,7 +71,7 @@ def accept(options: argparse.Namespace) -> int:
     machine = {"platform": f"{platform.system()} {platform.machine()}"}  # its kernel's name is nobody's business
     new = baselines.made_of(pipeline, dataset, seeds, {**environment(), **machine})
     refuse_unfit(pipeline, seeds, dataset.name)
-    print(described(new, str(path)))
+    print(describe_baseline(new, str(path)))
     try:
         print(compared(old, new, pipeline.margin)[0] if old else "Nothing to compare it with.")
     except MnistlabError as error:
@@ -93,7 +92,7 @@ def _accepted(path: Path) -> Baseline | None:
     return None
 
 
-def _trained(pipeline: Subject, dataset: Dataset, options: argparse.Namespace, first: int) -> list[Seed]:
+def _trained(pipeline: CheckedPipeline, dataset: Dataset, options: argparse.Namespace, first: int) -> list[Seed]:
     """Train the seeds from the first on, and show how far it is."""
     seeds: list[Seed] = []
     start = time.perf_counter()
@@ -124,7 +123,7 @@ def refuse_unfit(pipeline: Any, seeds: list[Seed], dataset: str) -> None:
             raise MnistlabError(f"not accepted: {what}; does the seed reach the training?")
 
 
-def described(baseline: Baseline, title: str) -> str:
+def describe_baseline(baseline: Baseline, title: str) -> str:
     """Describe a baseline for a terminal."""
     head = f"{title}: pipeline {baseline.pipeline} on {baseline.dataset}, {baseline.seeds} seeds from "
     lines = [f"{baseline.first_seed}, accepted {baseline.accepted}, commit {baseline.commit or 'unknown'}"]

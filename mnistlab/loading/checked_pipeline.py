@@ -9,10 +9,9 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from mnistlab.errors import ContractError, MnistlabError, NotJudgedError, described
-from mnistlab.loading import contract
-from mnistlab.loading import spec_toml as specfile
-from mnistlab.loading.importing import file_of, found, source_of
+from mnistlab.errors import ContractError, MnistlabError, NotJudgedError, describe_error
+from mnistlab.loading import contract, spec_toml
+from mnistlab.loading.importing import file_of, import_pipeline, read_source
 from mnistlab.recipe.pipeline import Pipeline, pipeline_for
 from mnistlab.recipe.spec import DIGITS, PUBLISHED, Spec
 from mnistlab.requirement import Requirement
@@ -21,7 +20,7 @@ Array: TypeAlias = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Origin:
+class PipelineSource:
     """Where a subject comes from: enough to make it again in another process, also one without its files."""
 
     reference: str | None
@@ -31,14 +30,16 @@ class Origin:
     dataset: str
 
 
-class Subject:
+class CheckedPipeline:
     """A pipeline whose five methods are checked: whatever they must not return or raise is a ContractError.
 
     `name`, for file names and reports, is the pipeline's, or its class's, if it has a spec of its own and no name;
     `spec` is what is promised of the dataset at hand; `margin` of the gates is a fraction, or None if none is stated.
     """
 
-    def __init__(self, pipeline: Any, spec: Spec, origin: Origin | None = None, margin: float | None = None) -> None:
+    def __init__(
+        self, pipeline: Any, spec: Spec, origin: PipelineSource | None = None, margin: float | None = None
+    ) -> None:
         self.pipeline = pipeline
         self.origin = origin
         self.spec = spec
@@ -47,7 +48,7 @@ class Subject:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Travel as what it was made from: a class in a file cannot be imported elsewhere."""
-        return (_made, (self.origin,)) if self.origin else (Subject, (self.pipeline, self.spec))
+        return (_made, (self.origin,)) if self.origin else (CheckedPipeline, (self.pipeline, self.spec))
 
     def prepare_images(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """See `Pipeline`; what is no image is for the pipeline to refuse, as it likes."""
@@ -85,38 +86,38 @@ class Subject:
         except NotJudgedError:
             raise
         except (Exception, SystemExit) as error:
-            said = described(error, file_of(self.pipeline))
+            said = describe_error(error, file_of(self.pipeline))
             if isinstance(error, ValueError) and "read-only" in str(error):  # NumPy's words
                 raise ContractError(method, f"writes to an array that it was given; let it copy it: {said}") from error
             raise ContractError(method, f"raised {said}") from error
 
 
-def load(reference: str | None, spec_file: str | None, dataset_name: str) -> Subject:
+def load_pipeline(reference: str | None, spec_file: str | None, dataset_name: str) -> CheckedPipeline:
     """Find what is to be judged on a dataset, ``"mnist"`` or ``"digits"``; MnistlabError if it is no pipeline.
 
     `reference` is ``FILE.py:Name`` or ``package.module:Name``, a class or an instance, or None, the published recipe;
     `spec_file` a TOML file that is put over its spec, see `mnistlab.loading.spec_toml`.
     """
-    source = source_of(reference) if reference else None
+    source = read_source(reference) if reference else None
     toml = None
     if spec_file:
         try:
             toml = Path(spec_file).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise MnistlabError(f"--spec {spec_file}: cannot be read ({error})") from error
-    return _made(Origin(reference, source, spec_file, toml, dataset_name))
+    return _made(PipelineSource(reference, source, spec_file, toml, dataset_name))
 
 
-def _made(origin: Origin) -> Subject:
+def _made(origin: PipelineSource) -> CheckedPipeline:
     """Make the subject; every time anew, for a pipeline may keep what it likes."""
     pipeline: Any = pipeline_for(origin.dataset)
     if origin.reference:
-        pipeline = found(origin.reference, origin.source)
+        pipeline = import_pipeline(origin.reference, origin.source)
     pipeline, spec = _promised(pipeline, origin.dataset)
     if origin.toml is None:
-        return Subject(pipeline, spec, origin)
-    spec, margin = specfile.applied(origin.toml, str(origin.spec_file), spec)
-    return Subject(pipeline, _of(spec, origin.dataset), origin, margin)
+        return CheckedPipeline(pipeline, spec, origin)
+    spec, margin = spec_toml.apply_toml(origin.toml, str(origin.spec_file), spec)
+    return CheckedPipeline(pipeline, _of(spec, origin.dataset), origin, margin)
 
 
 def _promised(pipeline: Any, dataset: str) -> tuple[Any, Spec]:
@@ -134,7 +135,7 @@ def _of(spec: Spec, dataset: str) -> Spec:
     return spec if spec.dataset == dataset else replace(spec, dataset=dataset, bounds=())
 
 
-def promised_of_mnist(pipeline: Any) -> tuple[Requirement, ...]:
+def mnist_bounds(pipeline: Any) -> tuple[Requirement, ...]:
     """Return what a pipeline promises of MNIST, also where it is judged on something else."""
     spec = getattr(pipeline, "pipeline", pipeline).spec
     return PUBLISHED.bounds if spec is DIGITS else spec.bounds if spec.dataset == PUBLISHED.dataset else ()

@@ -7,11 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnistlab.errors import ContractError
-from mnistlab.recipe.keras_models import FAR, NEAR, are_fractions, are_probabilities, is_keras, kind
+from mnistlab.recipe.keras_models import FAR, NEAR, are_fractions, are_probabilities, is_keras, type_name
 from mnistlab.recipe.spec import Spec
 
 CLASSES = 10
-PROMISES = ("layers", "optimizer", "learning_rate", "loss", "metric")
+KERAS_FIELDS = ("layers", "optimizer", "learning_rate", "loss", "metric")
 """Fields of a spec that only a Keras model can keep."""
 
 
@@ -20,7 +20,7 @@ def check_array(method: str, found: Any, shape: tuple[int, ...]) -> NDArray[np.f
     items = f"{shape[0]} {'label' if method == 'prepare_labels' else 'image'}{'s' if shape[0] != 1 else ''}"
     required = f"for {items}; required float32 {shape}"
     if not isinstance(found, np.ndarray):
-        raise ContractError(method, f"returned {kind(found)} {required}, a numpy.ndarray")
+        raise ContractError(method, f"returned {type_name(found)} {required}, a numpy.ndarray")
     if found.dtype != np.float32 or found.shape != shape:
         raise ContractError(method, f"returned {found.dtype} {found.shape} {required}")
     if not np.isfinite(found).all():
@@ -50,11 +50,11 @@ def check_model(found: Any, spec: Spec) -> Any:
     """Return what ``build`` returned if it is a model that can be trained and that its spec can be held against."""
     if found is None:
         raise ContractError("build", "returned None; required a model: does it end with return?")
-    promised = [name for name in PROMISES if getattr(spec, name)]
+    promised = [name for name in KERAS_FIELDS if getattr(spec, name)]
     if not is_keras(found):
         if promised:
             what = f"required a compiled keras.Model, for the spec promises {', '.join(promised)}"
-            raise ContractError("build", f"returned {kind(found)}; {what}; of another model state them as None")
+            raise ContractError("build", f"returned {type_name(found)}; {what}; of another model state them as None")
         return found
     if not found.compiled:
         advice = "call model.compile(optimizer=..., loss=..., metrics=[...])"
@@ -74,7 +74,7 @@ def check_history(found: Any, model: Any, spec: Spec) -> dict[str, Any]:
         advice = (
             "return its .history" if isinstance(getattr(found, "history", None), dict) else "of lists, one an epoch"
         )
-        raise ContractError("fit", f"returned {kind(found)}; required a dict: {advice}")
+        raise ContractError("fit", f"returned {type_name(found)}; required a dict: {advice}")
     required = [key for key, promised in (("loss", spec.loss), ("accuracy", spec.metric)) if promised]
     required += [f"val_{key}" for key in required if spec.validation_split]
     missing = [key for key in required if key not in found]
@@ -100,7 +100,9 @@ def _length_of(key: str, values: Any) -> int:
     except (TypeError, ValueError):
         array = np.empty(())
     if array.ndim != 1 or isinstance(values, Mapping) or not array.size:
-        raise ContractError("fit", f"returned {key} = {kind(values)} {str(values)[:60]}; required a number an epoch")
+        raise ContractError(
+            "fit", f"returned {key} = {type_name(values)} {str(values)[:60]}; required a number an epoch"
+        )
     if not np.isfinite(array).all():
         advice = "is the learning rate too high, or a logarithm one of 0?"
         raise ContractError("fit", f"returned {key} = {str(array.tolist())[:60]}, with NaN or infinity; {advice}")
@@ -110,8 +112,8 @@ def _length_of(key: str, values: Any) -> int:
 def _check_averaged(arrays: Any, model: Any) -> None:
     """Refuse averaged weights that the model could not take."""
     if not hasattr(model, "get_weights"):
-        raise ContractError("fit", f"returned averaged_weights for {kind(model)}, which has no set_weights")
+        raise ContractError("fit", f"returned averaged_weights for {type_name(model)}, which has no set_weights")
     required = [np.shape(weight) for weight in model.get_weights()]
-    got = [np.shape(array) for array in arrays] if isinstance(arrays, list | tuple) else kind(arrays)
+    got = [np.shape(array) for array in arrays] if isinstance(arrays, list | tuple) else type_name(arrays)
     if got != required:
         raise ContractError("fit", f"returned averaged_weights of shapes {got}; required {required}, as get_weights")

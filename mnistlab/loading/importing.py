@@ -9,14 +9,14 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from mnistlab.errors import MnistlabError, described
-from mnistlab.loading.spec_toml import check
+from mnistlab.errors import MnistlabError, describe_error
+from mnistlab.loading.spec_toml import check_spec
 from mnistlab.recipe.spec import Spec
 
 METHODS = ("prepare_images", "prepare_labels", "build", "fit", "predict")
 
 
-def source_of(text: str) -> str | None:
+def read_source(text: str) -> str | None:
     """Return the text of the file that a reference names; None if it names a module."""
     place, _ = _parts(text)
     if not place.endswith(".py"):
@@ -29,7 +29,7 @@ def source_of(text: str) -> str | None:
         raise MnistlabError(f"--pipeline {text}: {place} cannot be read ({error})") from error
 
 
-def found(text: str, source: str | None) -> Any:
+def import_pipeline(text: str, source: str | None) -> Any:
     """Return the pipeline that a reference names; `source` is the text of its file, which need not be there.
 
     MnistlabError says in one line why it is none, with the file's own line where it raised.
@@ -71,7 +71,7 @@ def _run(place: str, source: str) -> ModuleType:
     try:
         exec(compile(source, str(path), "exec"), vars(module))
     except (Exception, SystemExit) as error:
-        raise MnistlabError(f"raised {described(error, str(path))}") from error
+        raise MnistlabError(f"raised {describe_error(error, str(path))}") from error
     return module
 
 
@@ -88,7 +88,7 @@ def _imported(place: str) -> ModuleType:
         file = None
         with contextlib.suppress(Exception, SystemExit):  # raised again, if it is the package of the module that raises
             file = getattr(importlib.util.find_spec(place), "origin", None)
-        raise MnistlabError(f"raised {described(error, file)}") from error
+        raise MnistlabError(f"raised {describe_error(error, file)}") from error
 
 
 def _pipeline(name: str, named: Any) -> Any:
@@ -105,7 +105,7 @@ def _pipeline(name: str, named: Any) -> Any:
     spec = _asked(f"the spec of {name}", lambda: named.spec, named)
     if not isinstance(spec, Spec):
         raise MnistlabError(f"the spec of {name} is of type {type(spec).__name__}; required mnistlab.recipe.spec.Spec")
-    check(spec)
+    check_spec(spec)
     _asked(f"the name of {name}", lambda: getattr(named, "name", None), named)
     return named
 
@@ -115,7 +115,7 @@ def _asked(what: str, ask: Callable[[], Any], pipeline: Any) -> Any:
     try:
         return ask()
     except (Exception, SystemExit) as error:
-        raise MnistlabError(f"{what} raised {described(error, file_of(pipeline))}") from error
+        raise MnistlabError(f"{what} raised {describe_error(error, file_of(pipeline))}") from error
 
 
 def _lacks(named: Any) -> list[str]:

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnistlab.errors import MnistlabError, NotJudgedError, NotRequiredError
-from mnistlab.loading import spec_toml as specfile
-from mnistlab.loading.checked_pipeline import Subject
-from mnistlab.recipe.keras_models import SAVE, read_model, shape_taken
+from mnistlab.loading import spec_toml
+from mnistlab.loading.checked_pipeline import CheckedPipeline
+from mnistlab.recipe.keras_models import SAVE, image_shape, read_model
 from mnistlab.recipe.spec import Spec
 
 UNTRAINED = "--model judges a file, which does not tell how it was trained"
@@ -41,20 +41,20 @@ class History(dict[str, Any]):
         raise NotJudgedError(f"the history that fit returned has no {key!r}")
 
 
-class FileSubject(Subject):
+class ModelFilePipeline(CheckedPipeline):
     """A file's model, which is given images as a pipeline prepares them, and is neither built nor trained.
 
     `model` is a keras.Model, which does not travel: None in another process.
     """
 
-    def __init__(self, subject: Subject, spec: Spec, model: Any = None) -> None:
+    def __init__(self, subject: CheckedPipeline, spec: Spec, model: Any = None) -> None:
         super().__init__(subject.pipeline, spec, subject.origin, subject.margin)
         self._subject = subject
         self.model = model
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Travel as what it was made from."""
-        return FileSubject, (self._subject, self.spec)
+        return ModelFilePipeline, (self._subject, self.spec)
 
     def build(self, seed: int) -> NoReturn:
         """Refuse."""
@@ -66,11 +66,11 @@ class FileSubject(Subject):
 
     def predict(self, model: Any, images: NDArray[np.float32]) -> NDArray[np.float32]:
         """See `Pipeline`; images of 28 x 28 are given the shape that the model takes, if it has as many pixels."""
-        shape = shape_taken(model)
+        shape = image_shape(model)
         return super().predict(model, images if shape is None else images.reshape(len(images), *shape))
 
 
-def of_file(subject: Subject, model: Any = None) -> FileSubject:
+def as_file_pipeline(subject: CheckedPipeline, model: Any = None) -> ModelFilePipeline:
     """Return what judges a file: by its pipeline's spec, else by what ``--spec`` states, else by the recipe's bounds.
 
     Of an architecture that nobody stated nothing is asked, nor of how the file was trained.
@@ -79,10 +79,10 @@ def of_file(subject: Subject, model: Any = None) -> FileSubject:
     if origin is None or not origin.reference:
         spec = replace(spec, layers=None, optimizer=None, learning_rate=None, loss=None, metric=None)
         if origin and origin.toml is not None:
-            spec, _ = specfile.applied(origin.toml, str(origin.spec_file), replace(spec, bounds=()))
+            spec, _ = spec_toml.apply_toml(origin.toml, str(origin.spec_file), replace(spec, bounds=()))
     about = (bound for bound in spec.bounds if bound.group not in ("architecture", "training"))  # the model, as it is
     kept = tuple(bound for bound in about if not bound.name.startswith("training accuracy"))
-    return FileSubject(subject, replace(spec, bounds=kept), model)
+    return ModelFilePipeline(subject, replace(spec, bounds=kept), model)
 
 
 def load_model(path: str) -> Any:

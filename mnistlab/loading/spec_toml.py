@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from mnistlab.errors import MnistlabError
-from mnistlab.loading.contract import PROMISES
+from mnistlab.loading.contract import KERAS_FIELDS
 from mnistlab.recipe.spec import Layer, Spec, bounds_of
 from mnistlab.requirement import Requirement
 
@@ -43,7 +43,7 @@ LAYER: Mapping[str, Rule] = dict(kind=_TEXT, units=_COUNT, activation=_TEXT, par
 MARGIN: Rule = (lambda value: _is_number(value) and 0 < value < 0.5, "a fraction such as 0.001")
 
 
-def applied(text: str, name: str, spec: Spec) -> tuple[Spec, float | None]:
+def apply_toml(text: str, name: str, spec: Spec) -> tuple[Spec, float | None]:
     """Put a TOML file's content over a spec; return it and the margin of the gates, a fraction, if one is stated.
 
     MnistlabError names the file, the key that is wrong, and what it may be.
@@ -53,16 +53,16 @@ def applied(text: str, name: str, spec: Spec) -> tuple[Spec, float | None]:
     except ValueError as error:  # TOMLDecodeError, or a number of more digits than Python reads
         raise MnistlabError(f"--spec {name}: not TOML: {error}") from error
     try:
-        return _applied(tables, spec)
+        return _apply_tables(tables, spec)
     except MnistlabError as error:
         raise MnistlabError(f"--spec {name}: {error}") from error
 
 
-def check(spec: Spec) -> None:
+def check_spec(spec: Spec) -> None:
     """Refuse a spec that was made in Python with what no promise can be; MnistlabError names the field."""
     for key, rule in FIELDS.items():
         value = getattr(spec, key)
-        if not (key in PROMISES and value is None):
+        if not (key in KERAS_FIELDS and value is None):
             _checked(f"spec.{key}", value, rule)
     _checked("spec.layers", spec.layers or (), _all_of(Layer))
     _checked("spec.bounds", spec.bounds, _all_of(Requirement))
@@ -73,7 +73,7 @@ def _all_of(kind: type) -> Rule:
     return lambda value: isinstance(value, tuple) and all(isinstance(each, kind) for each in value), words
 
 
-def _applied(tables: dict[str, Any], spec: Spec) -> tuple[Spec, float | None]:
+def _apply_tables(tables: dict[str, Any], spec: Spec) -> tuple[Spec, float | None]:
     _refuse_others("", tables, ("spec", "bounds", "gate"))
     for name, table in tables.items():
         if not isinstance(table, dict):
@@ -88,12 +88,12 @@ def _applied(tables: dict[str, Any], spec: Spec) -> tuple[Spec, float | None]:
 
 def _field(key: str, value: Any) -> Any:
     """Return the value of a field of a spec; false promises nothing, where that is allowed."""
-    if key in PROMISES and value is False:
+    if key in KERAS_FIELDS and value is False:
         return None
     if key == "layers":
         return _layers(value)
     holds, words = FIELDS[key]
-    return _checked(f"spec.{key}", value, (holds, f"{words}{OR_NONE if key in PROMISES else ''}"))
+    return _checked(f"spec.{key}", value, (holds, f"{words}{OR_NONE if key in KERAS_FIELDS else ''}"))
 
 
 def _layers(found: Any) -> tuple[Layer, ...]:

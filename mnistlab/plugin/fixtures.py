@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from mnistlab.data.corruptions import corruptions
 from mnistlab.data.datasets import Dataset, load_dataset
 from mnistlab.errors import MnistlabError, NotJudgedError, NotRequiredError
-from mnistlab.loading.checked_pipeline import Subject, load, promised_of_mnist
-from mnistlab.loading.model_file import UNTRAINED, FileSubject, History, Unknown, load_model, of_file
+from mnistlab.loading.checked_pipeline import CheckedPipeline, load_pipeline, mnist_bounds
+from mnistlab.loading.model_file import UNTRAINED, History, ModelFilePipeline, Unknown, as_file_pipeline, load_model
 from mnistlab.metrics.evaluation import Evaluation
 from mnistlab.plugin.checker import Checker
 from mnistlab.recipe.keras_models import is_keras
@@ -88,12 +88,12 @@ def _or_end(config: pytest.Config) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def pipeline(pytestconfig: pytest.Config, dataset: Dataset) -> Subject:
+def pipeline(pytestconfig: pytest.Config, dataset: Dataset) -> CheckedPipeline:
     """Find the subject."""
     option = pytestconfig.option
     with _or_end(pytestconfig):
-        subject = load(option.pipeline, option.spec, dataset.name)
-        return of_file(subject, load_model(option.model)) if option.model else subject
+        subject = load_pipeline(option.pipeline, option.spec, dataset.name)
+        return as_file_pipeline(subject, load_model(option.model)) if option.model else subject
 
 
 @pytest.fixture(scope="session")
@@ -107,7 +107,7 @@ def corrupted(
 
 
 @pytest.fixture(scope="session")
-def prepared(pipeline: Subject, dataset: Dataset) -> Prepared:
+def prepared(pipeline: CheckedPipeline, dataset: Dataset) -> Prepared:
     """Prepare the data as the pipeline does; read-only."""
     arrays = (
         pipeline.prepare_images(dataset.train_images),
@@ -121,9 +121,9 @@ def prepared(pipeline: Subject, dataset: Dataset) -> Prepared:
 
 
 @pytest.fixture(scope="session")
-def trained(pipeline: Subject, prepared: Prepared, seed: int) -> Trained:
+def trained(pipeline: CheckedPipeline, prepared: Prepared, seed: int) -> Trained:
     """Train the model in full: once a run. Or take that of the file that ``--model`` names."""
-    if isinstance(pipeline, FileSubject):
+    if isinstance(pipeline, ModelFilePipeline):
         unknown = Unknown(NotRequiredError(UNTRAINED))
         return Trained(pipeline.model, unknown, unknown, 0.0)
     model = pipeline.build(seed)
@@ -136,13 +136,13 @@ def trained(pipeline: Subject, prepared: Prepared, seed: int) -> Trained:
 
 
 @pytest.fixture(scope="session")
-def built(pipeline: Subject, seed: int) -> Any:
+def built(pipeline: CheckedPipeline, seed: int) -> Any:
     """Build the model, untrained; of a file there is only the one in it."""
-    return pipeline.model if isinstance(pipeline, FileSubject) else pipeline.build(seed)
+    return pipeline.model if isinstance(pipeline, ModelFilePipeline) else pipeline.build(seed)
 
 
 @pytest.fixture(scope="session")
-def evaluation(pipeline: Subject, prepared: Prepared, trained: Trained, dataset: Dataset) -> Evaluation:
+def evaluation(pipeline: CheckedPipeline, prepared: Prepared, trained: Trained, dataset: Dataset) -> Evaluation:
     """Evaluate the trained model on the test images."""
     return Evaluation(pipeline.predict(trained.model, prepared.test_images), dataset.test_labels)
 
@@ -161,7 +161,7 @@ def check(
     pytestconfig: pytest.Config,
     record_property: Callable[[str, object], None],
     dataset: Dataset,
-    pipeline: Subject,
+    pipeline: CheckedPipeline,
     seed: int,
 ) -> Checker:
     """Return what a test records its measurements with, and is failed by."""
@@ -171,7 +171,7 @@ def check(
         subject["file"] = pytestconfig.option.model
     bounds = [dataclasses.asdict(bound) for bound in pipeline.spec.bounds]
     if dataset.note:  # The promise was about MNIST; that it was not judged must be seen.
-        mnist = (dataclasses.replace(bound, name=f"{bound.name} on MNIST") for bound in promised_of_mnist(pipeline))
+        mnist = (dataclasses.replace(bound, name=f"{bound.name} on MNIST") for bound in mnist_bounds(pipeline))
         bounds += [dataclasses.asdict(bound) for bound in mnist]
     context = {"dataset": facts, "subject": subject, "expected": bounds}
     record_property("mnistlab.context", json.dumps(context))

@@ -18,7 +18,7 @@ from mnistlab.gate.baseline import AGAIN, Baseline, NoBaselineError, check, iden
 from mnistlab.gate.comparison import GROUP
 from mnistlab.gate.margins import Margin, margins_for
 from mnistlab.gate.seed_runs import Trainer, trainings
-from mnistlab.loading.checked_pipeline import Subject
+from mnistlab.loading.checked_pipeline import CheckedPipeline
 from mnistlab.metrics.evaluation import Evaluation
 from mnistlab.options import accept_command, add_gate_options
 from mnistlab.plugin.fixtures import Trained
@@ -42,7 +42,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.fixture(scope="session")
-def baselines(pytestconfig: pytest.Config, pipeline: Subject, dataset: Dataset) -> Path:
+def baselines(pytestconfig: pytest.Config, pipeline: CheckedPipeline, dataset: Dataset) -> Path:
     """Return the folder of accepted results."""
     return baseline_folder(pytestconfig.option.baselines, path_of(Path(), pipeline.name, dataset.name).name)
 
@@ -57,7 +57,7 @@ def accept_options(pytestconfig: pytest.Config, dataset: Dataset) -> str:
 
 @pytest.fixture(scope="session")
 def baseline(
-    pytestconfig: pytest.Config, baselines: Path, pipeline: Subject, dataset: Dataset, accept_options: str
+    pytestconfig: pytest.Config, baselines: Path, pipeline: CheckedPipeline, dataset: Dataset, accept_options: str
 ) -> Baseline:
     """Read what was last accepted; without it nothing is judged, and what does not fit fails."""
     wanted = identity(pipeline, dataset)
@@ -74,7 +74,9 @@ def baseline(
 
 
 @pytest.fixture(scope="session")
-def wanted_margins(pytestconfig: pytest.Config, pipeline: Subject, baseline: Baseline, trained: Trained) -> Margins:
+def wanted_margins(
+    pytestconfig: pytest.Config, pipeline: CheckedPipeline, baseline: Baseline, trained: Trained
+) -> Margins:
     """Return the margins of the weights that ``fit`` returns: first of those that were accepted as well."""
     margin = pytestconfig.option.margin or pipeline.margin
     probes = {"final", "averaged"} if "averaged_weights" in trained.history else {"final"}
@@ -106,7 +108,7 @@ def not_judged(
 
 @pytest.fixture(scope="session")
 def recipe_gate(
-    pytestconfig: pytest.Config, pipeline: Subject, dataset: Dataset, baseline: Baseline, gate_margins: Margins
+    pytestconfig: pytest.Config, pipeline: CheckedPipeline, dataset: Dataset, baseline: Baseline, gate_margins: Margins
 ) -> gate.Result:
     """Train fresh seeds until the gate has decided: once a run."""
     option = pytestconfig.option
@@ -139,7 +141,7 @@ def gate_rates(
 
 @pytest.fixture(scope="session")
 def file_comparison(
-    pytestconfig: pytest.Config, pipeline: Subject, baseline: Baseline, evaluation: Evaluation
+    pytestconfig: pytest.Config, pipeline: CheckedPipeline, baseline: Baseline, evaluation: Evaluation
 ) -> artifact.Comparison:
     """Pair the file's predictions with the accepted ones."""
     usual = artifact.MARGIN if baseline.dataset == "mnist" else artifact.SMALL_MARGIN

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
 
-from mnistlab.errors import MnistlabError, NotJudgedError, described
-from mnistlab.recipe.keras_models import are_probabilities, is_keras, keras_model, read_model, shape_taken
+from mnistlab.errors import MnistlabError, NotJudgedError, describe_error
+from mnistlab.recipe.keras_models import are_probabilities, image_shape, is_keras, keras_model, read_model
 
 
 @contextlib.contextmanager
@@ -21,7 +21,7 @@ def _if_it_can_be(what: str) -> Iterator[None]:
     except MnistlabError as error:
         raise NotJudgedError(f"{what}: {error}") from error
     except Exception as error:
-        raise NotJudgedError(f"{what}: {described(error, None)}") from error
+        raise NotJudgedError(f"{what}: {describe_error(error, None)}") from error
 
 
 def weights_after(
@@ -197,7 +197,7 @@ def _outputs(model: Any, images: NDArray[np.float32]) -> Any:
 
 def _as_taken(model: Any, images: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return images in the shape that a model takes."""
-    shape = shape_taken(model)
+    shape = image_shape(model)
     if shape is None:
         takes = getattr(model, "input_shape", "unknown")
         raise NotJudgedError(f"the model's input, {takes}, is not 784 pixels: only fit and predict can fill it")

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mnistlab.errors import MnistlabError, NotJudgedError, described
+from mnistlab.errors import MnistlabError, NotJudgedError, describe_error
 
 SAVE = "save it with model.save('model.keras')"
 NEAR = 1e-4
@@ -25,11 +25,11 @@ def is_keras(model: Any) -> bool:
 def keras_model(model: Any, what: str) -> Any:
     """Return a Keras model, or raise NotJudgedError that says what another lacks: «its layers»."""
     if not is_keras(model):
-        raise NotJudgedError(f"build returns {kind(model)}, which is no Keras model: {what} cannot be looked at")
+        raise NotJudgedError(f"build returns {type_name(model)}, which is no Keras model: {what} cannot be looked at")
     return model
 
 
-def shape_taken(model: Any) -> tuple[int, ...] | None:
+def image_shape(model: Any) -> tuple[int, ...] | None:
     """Return the shape in which a model takes an image's 784 pixels, without the batch; None if it takes others."""
     shape = getattr(model, "input_shape", None)
     if not isinstance(shape, tuple) or not all(isinstance(size, int) for size in shape[1:]):
@@ -49,14 +49,14 @@ def read_model(path: Path) -> Any:
             what = "holds a Lambda layer, whose code would be run, and is not loaded (safe_mode)"
             advice = "build the model without it, for instance with keras.layers.Rescaling or a layer of your own"
         elif "Could not locate" in text:
-            what = f"needs a class that is not Keras's ({described(error, None)})"
+            what = f"needs a class that is not Keras's ({describe_error(error, None)})"
             advice = "register it with @keras.saving.register_keras_serializable() in a file that --pipeline names"
         else:
-            what, advice = f"is not a model that Keras can load ({described(error, None)})", SAVE
+            what, advice = f"is not a model that Keras can load ({describe_error(error, None)})", SAVE
         raise MnistlabError(f"{what}; {advice}") from error
 
 
-def kind(found: Any) -> str:
+def type_name(found: Any) -> str:
     """Name the type of an object for people: «a list», «sklearn MLPClassifier»."""
     name, module = type(found).__name__, type(found).__module__.partition(".")[0]
     return "None" if found is None else name if module == "builtins" else f"{module} {name}"

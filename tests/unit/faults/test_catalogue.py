@@ -64,7 +64,7 @@ def test_every_pipeline_travels_to_another_process():
 @pytest.mark.parametrize("name", ENTRIES)
 def test_a_name_is_in_kebab_case_and_its_reference_leads_to_the_pipeline(name):
     assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name)
-    assert type(reference.found(ENTRIES[name].reference, None)) is ENTRIES[name].pipeline
+    assert type(reference.import_pipeline(ENTRIES[name].reference, None)) is ENTRIES[name].pipeline
 
 
 def test_every_entry_is_another_pipeline_that_says_how_it_happens_in_a_line():

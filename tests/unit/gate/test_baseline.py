@@ -360,6 +360,6 @@ def test_what_is_kept_beside_the_judged_metrics_is_shown_and_its_absence_too(mad
 
 
 def test_an_accepted_baseline_is_described_with_mean_and_spread(made):
-    text = accept.described(made, "x.json")
+    text = accept.describe_baseline(made, "x.json")
     assert "12 seeds from 7" in text
     assert f"{made.columns['final']['accuracy'].mean():.5f}" in text

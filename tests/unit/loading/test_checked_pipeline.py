@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mnistlab.errors import MnistlabError
-from mnistlab.loading.checked_pipeline import load, promised_of_mnist
+from mnistlab.loading.checked_pipeline import load_pipeline, mnist_bounds
 from mnistlab.recipe.pipeline import DigitsPipeline, Pipeline
 from mnistlab.recipe.spec import DIGITS, PUBLISHED, Spec
 
@@ -56,7 +56,7 @@ def write(tmp_path, monkeypatch):
 def test_a_class_or_an_instance_is_found_in_a_file_or_a_module(write, place, name):
     write(BARE, place)
     reference = place if place == "mine.py" else "package.module"
-    subject = load(f"{reference}:{name}", None, "mnist")
+    subject = load_pipeline(f"{reference}:{name}", None, "mnist")
     assert (subject.name, subject.spec) == ("Bare", Spec(epochs=2))
     assert subject.prepare_images(np.zeros((4, 28, 28), np.uint8)).shape == (4, 28, 28)
 
@@ -67,7 +67,7 @@ def test_a_file_may_import_what_lies_beside_it(write):
         BARE.replace("epochs=2", "validation_split=beside.SPLIT").replace("import", "import beside;import", 1),
         "folder/mine.py",
     )
-    assert load("folder/mine.py:Bare", None, "mnist").spec.validation_split == 0.25
+    assert load_pipeline("folder/mine.py:Bare", None, "mnist").spec.validation_split == 0.25
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_what_is_no_pipeline_is_refused_in_one_line(write, monkeypatch, referenc
     monkeypatch.delitem(sys.modules, "mine", raising=False)
     write(text)
     with pytest.raises(MnistlabError, match=message) as caught:
-        load(reference, None, "mnist")
+        load_pipeline(reference, None, "mnist")
     assert "\n" not in str(caught.value)
 
 
@@ -112,7 +112,7 @@ def test_a_package_that_raises_is_refused_in_one_line_whatever_is_named_in_it(wr
     write(BARE, "package/module.py")
     what = r"raised (ZeroDivisionError|SystemExit): .* \(__init__\.py, line 1\)$"
     with pytest.raises(MnistlabError, match=f"^--pipeline package.module:Bare: {what}"):
-        load("package.module:Bare", None, "mnist")
+        load_pipeline("package.module:Bare", None, "mnist")
 
 
 def test_an_abstract_pipeline_is_refused(write):
@@ -126,51 +126,51 @@ def test_an_abstract_pipeline_is_refused(write):
             def fit(self, model, images, labels, *, seed, epochs=None): ...
     """)
     with pytest.raises(MnistlabError, match=r"Mine\(\) raised TypeError: Can't instantiate abstract class Mine .*fit"):
-        load("mine.py:Mine", None, "mnist")
+        load_pipeline("mine.py:Mine", None, "mnist")
 
 
 def test_without_a_reference_it_is_the_published_recipe():
     for dataset, kind in (("mnist", Pipeline), ("digits", DigitsPipeline)):
-        subject = load(None, None, dataset)
+        subject = load_pipeline(None, None, dataset)
         assert type(subject.pipeline) is kind
         assert (subject.name, subject.spec) == ("seed", kind.spec)
 
 
 def test_who_keeps_the_published_spec_is_judged_on_the_digits_by_that_of_the_digits(write):
     write(SAME)
-    subject = load("mine.py:Same", None, "digits")
+    subject = load_pipeline("mine.py:Same", None, "digits")
     assert (subject.name, subject.spec) == ("seed", DIGITS)
     assert subject.pipeline.spec is DIGITS  # by which its fit trains
-    assert promised_of_mnist(subject) == PUBLISHED.bounds
+    assert mnist_bounds(subject) == PUBLISHED.bounds
 
 
 def test_bounds_of_another_dataset_are_not_applied(write):
     write(BARE)
-    subject = load("mine.py:Bare", None, "digits")
+    subject = load_pipeline("mine.py:Bare", None, "digits")
     assert (subject.spec.bounds, subject.spec.epochs) == ((), 2)
-    assert [bound.name for bound in promised_of_mnist(subject)] == ["test accuracy"]
+    assert [bound.name for bound in mnist_bounds(subject)] == ["test accuracy"]
 
 
 def test_a_spec_of_its_own_without_a_name_is_not_the_published_recipes(write):
     write(SAME.replace("pass", "spec = Pipeline.spec.__class__(epochs=1)"))
-    assert load("mine.py:Same", None, "mnist").name == "Same"
+    assert load_pipeline("mine.py:Same", None, "mnist").name == "Same"
 
 
 def test_toml_is_put_over_the_pipelines_own_spec(write):
     write(BARE)
     write("[spec]\nbatch_size = 64\n[bounds]\n'test accuracy' = false\n[gate]\nmargin = 0.002", "mine.toml")
-    subject = load("mine.py:Bare", "mine.toml", "mnist")
+    subject = load_pipeline("mine.py:Bare", "mine.toml", "mnist")
     assert (subject.spec, subject.margin) == (Spec(epochs=2, batch_size=64, bounds=()), 0.002)
 
 
 def test_a_spec_that_cannot_be_read_is_named(write):
     with pytest.raises(MnistlabError, match=r"^--spec no\.toml: cannot be read"):
-        load(None, "no.toml", "mnist")
+        load_pipeline(None, "no.toml", "mnist")
 
 
 def test_a_subject_travels_to_where_its_files_are_not(write):
     files = [write(BARE), write("[spec]\nepochs = 3", "mine.toml")]
-    subject = load("mine.py:Bare", "mine.toml", "mnist")
+    subject = load_pipeline("mine.py:Bare", "mine.toml", "mnist")
     subject.pipeline.calls = 7
     sent = pickle.dumps(subject)
     for file in files:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mnistlab.errors import ContractError, NotJudgedError
-from mnistlab.loading.checked_pipeline import Subject
+from mnistlab.loading.checked_pipeline import CheckedPipeline
 from mnistlab.loading.contract import check_array
 from mnistlab.recipe.keras_models import is_keras, keras_model
 from mnistlab.recipe.spec import Spec
@@ -98,7 +98,7 @@ CALLS = {
 
 def said(method, returned, spec=_Fake.spec):
     with pytest.raises(ContractError, match=f"^{method} ") as caught:
-        CALLS[method](Subject(_Fake(**{method: returned}), spec))
+        CALLS[method](CheckedPipeline(_Fake(**{method: returned}), spec))
     assert caught.value.method == method
     assert "\n" not in str(caught.value)
     return str(caught.value)
@@ -203,13 +203,13 @@ def test_writing_to_an_array_that_is_read_only_is_named_for_what_it_is(write):
     images = PREPARED.copy()
     images.setflags(write=False)
     with pytest.raises(ContractError, match=r"^fit writes to an array that it was given; let it copy it: ValueError: "):
-        Subject(Writes(), _Fake.spec).fit(_Model(), images, ONE_HOT, seed=0)
+        CheckedPipeline(Writes(), _Fake.spec).fit(_Model(), images, ONE_HOT, seed=0)
 
 
 def test_leaving_the_program_is_an_error_too_and_an_interruption_is_none():
     assert said("fit", SystemExit(3)).startswith("fit raised SystemExit: 3 (")
     with pytest.raises(KeyboardInterrupt, match="now"):
-        CALLS["fit"](Subject(_Fake(fit=KeyboardInterrupt("now")), _Fake.spec))
+        CALLS["fit"](CheckedPipeline(_Fake(fit=KeyboardInterrupt("now")), _Fake.spec))
 
 
 def test_a_long_message_is_cut():
@@ -219,32 +219,32 @@ def test_a_long_message_is_cut():
 @pytest.mark.parametrize("method", CALLS)
 def test_what_a_method_must_return_is_handed_on_as_it_is(method):
     pipeline = _Fake()
-    assert CALLS[method](Subject(pipeline, _Fake.spec)) is pipeline.returned[method]
+    assert CALLS[method](CheckedPipeline(pipeline, _Fake.spec)) is pipeline.returned[method]
 
 
 @pytest.mark.parametrize("wrong", [PREPARED, IMAGES[0], IMAGES[:, 1:]])
 def test_what_is_no_image_is_the_pipelines_own_to_refuse(wrong):
     with pytest.raises(ValueError, match=r"^its own words$"):
-        Subject(_Fake(prepare_images=ValueError("its own words")), _Fake.spec).prepare_images(wrong)
+        CheckedPipeline(_Fake(prepare_images=ValueError("its own words")), _Fake.spec).prepare_images(wrong)
 
 
 @pytest.mark.parametrize("wrong", [LABELS[:, None], LABELS + 1, LABELS.astype(float)])
 def test_what_is_no_label_is_the_pipelines_own_to_refuse(wrong):
     with pytest.raises(ValueError, match=r"^its own words$"):
-        Subject(_Fake(prepare_labels=ValueError("its own words")), _Fake.spec).prepare_labels(wrong)
+        CheckedPipeline(_Fake(prepare_labels=ValueError("its own words")), _Fake.spec).prepare_labels(wrong)
 
 
 def test_of_a_spec_that_promises_nothing_of_keras_the_model_may_be_anything():
     spec = Spec(layers=None, optimizer=None, learning_rate=None, loss=None, metric=None)
-    thing, subject = object(), Subject(_Fake(fit={}), spec)
-    assert Subject(_Fake(build=thing), spec).build(0) is thing
+    thing, subject = object(), CheckedPipeline(_Fake(fit={}), spec)
+    assert CheckedPipeline(_Fake(build=thing), spec).build(0) is thing
     assert subject.fit(thing, PREPARED, ONE_HOT, seed=0) == {}
 
 
 def test_without_images_held_out_no_history_of_them_is_required():
     spec = Spec(validation_split=0.0)
     history = {"loss": [1.0], "accuracy": [0.5]}
-    assert Subject(_Fake(fit=history), spec).fit(_Model(), PREPARED, ONE_HOT, seed=0) == history
+    assert CheckedPipeline(_Fake(fit=history), spec).fit(_Model(), PREPARED, ONE_HOT, seed=0) == history
 
 
 def test_only_kerass_own_models_are_looked_into():

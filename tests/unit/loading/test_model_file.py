@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from mnistlab.errors import MnistlabError, NotJudgedError, NotRequiredError
-from mnistlab.loading.checked_pipeline import Subject, load
-from mnistlab.loading.model_file import History, Unknown, load_model, of_file
+from mnistlab.loading.checked_pipeline import CheckedPipeline, load_pipeline
+from mnistlab.loading.model_file import History, Unknown, as_file_pipeline, load_model
 from mnistlab.recipe.pipeline import Pipeline
 from mnistlab.recipe.spec import PUBLISHED, Layer, Spec, bounds_of
 
@@ -34,7 +34,7 @@ def test_what_a_history_lacks_is_named():
 
 
 def test_of_a_files_architecture_and_training_nothing_is_asked_by_default():
-    spec = of_file(load(None, None, "mnist")).spec
+    spec = as_file_pipeline(load_pipeline(None, None, "mnist")).spec
     assert [getattr(spec, name) for name in ("layers", "optimizer", "learning_rate", "loss", "metric")] == [None] * 5
     names = {bound.name for bound in spec.bounds}
     assert {"test accuracy", "test loss", "expected calibration error", "mean accuracy under corruption"} < names
@@ -46,13 +46,13 @@ def test_of_a_files_architecture_and_training_nothing_is_asked_by_default():
 def test_a_file_is_held_to_the_architecture_that_a_spec_states_and_to_no_other_bounds(tmp_path):
     path = tmp_path / "file.toml"
     path.write_text("[[spec.layers]]\nkind = 'Flatten'\n[bounds]\n'test loss' = 0.2")
-    spec = of_file(load(None, str(path), "mnist")).spec
+    spec = as_file_pipeline(load_pipeline(None, str(path), "mnist")).spec
     assert (spec.layers, spec.optimizer) == ((Layer("Flatten"),), None)
     assert [bound.name for bound in spec.bounds] == ["test loss"]
 
 
 def test_a_file_is_neither_built_nor_trained():
-    subject = of_file(load(None, None, "mnist"))
+    subject = as_file_pipeline(load_pipeline(None, None, "mnist"))
     for ask in (lambda: subject.build(0), lambda: subject.fit(None, None, None, seed=0)):
         with pytest.raises(NotRequiredError, match="which does not tell how it was trained"):
             ask()
@@ -67,13 +67,15 @@ def test_a_file_is_given_images_of_its_own_shape(shape):
             assert images.shape == (3, *shape)
             return np.full((len(images), 10), 0.1)
 
-    assert of_file(load(None, None, "mnist")).predict(Model(), np.zeros((3, 28, 28), np.float32)).shape == (3, 10)
+    assert as_file_pipeline(load_pipeline(None, None, "mnist")).predict(
+        Model(), np.zeros((3, 28, 28), np.float32)
+    ).shape == (3, 10)
 
 
 def test_the_subject_of_a_file_travels():
-    arrived = pickle.loads(pickle.dumps(of_file(Subject(Own(), OWN))))
+    arrived = pickle.loads(pickle.dumps(as_file_pipeline(CheckedPipeline(Own(), OWN))))
     assert arrived.name == "Own"
-    assert arrived.spec.bounds == of_file(Subject(Own(), OWN)).spec.bounds
+    assert arrived.spec.bounds == as_file_pipeline(CheckedPipeline(Own(), OWN)).spec.bounds
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 
 from mnistlab.environment import suite_folder
 from mnistlab.errors import MnistlabError
-from mnistlab.loading.spec_toml import applied
+from mnistlab.loading.spec_toml import apply_toml
 from mnistlab.recipe.spec import DIGITS, PUBLISHED, Layer, Spec
 
 WHOLE = """
@@ -30,7 +30,7 @@ WHOLE = """
 
 
 def test_every_field_can_be_stated():
-    stated, margin = applied(WHOLE, "x.toml", Spec())
+    stated, margin = apply_toml(WHOLE, "x.toml", Spec())
     layers = (Layer("Flatten"), Layer("Dense", 10, "softmax", 7850))
     assert stated == Spec("digits", layers, "sgd", 0.1, None, None, 3, 64, 0, stated.bounds)
     assert {bound.name: (bound.bound, bound.direction) for bound in stated.bounds} == {
@@ -43,26 +43,26 @@ def test_every_field_can_be_stated():
 
 @pytest.mark.parametrize("spec", [PUBLISHED, DIGITS], ids=["mnist", "digits"])
 def test_a_file_that_says_nothing_changes_nothing(spec):
-    assert applied("", "x.toml", spec) == (spec, None)
+    assert apply_toml("", "x.toml", spec) == (spec, None)
 
 
 def test_a_bound_replaces_its_namesake_and_false_takes_it_away():
-    spec, _ = applied("[bounds]\n'test loss' = 0.5\n'recall of digit 3' = false", "x.toml", PUBLISHED)
+    spec, _ = apply_toml("[bounds]\n'test loss' = 0.5\n'recall of digit 3' = false", "x.toml", PUBLISHED)
     assert spec.bound("test loss").bound == 0.5
     assert {bound.name for bound in PUBLISHED.bounds} - {bound.name for bound in spec.bounds} == {"recall of digit 3"}
     assert len(spec.bounds) == len(PUBLISHED.bounds) - 1
 
 
 def test_layers_may_be_an_array_of_tables_or_not_be_promised():
-    assert applied("[[spec.layers]]\nkind = 'Flatten'", "x.toml", Spec())[0].layers == (Layer("Flatten"),)
-    assert applied("[spec]\nlayers = false", "x.toml", Spec())[0].layers is None
+    assert apply_toml("[[spec.layers]]\nkind = 'Flatten'", "x.toml", Spec())[0].layers == (Layer("Flatten"),)
+    assert apply_toml("[spec]\nlayers = false", "x.toml", Spec())[0].layers is None
 
 
 @pytest.mark.parametrize("left_out", ["units", "activation", "parameters"])
 def test_what_a_layer_leaves_out_is_not_asked(left_out):
     stated = {"units": "units = 10", "activation": "activation = 'softmax'", "parameters": "parameters = 7850"}
     text = "\n".join(line for key, line in stated.items() if key != left_out)
-    spec, _ = applied(f"[[spec.layers]]\nkind = 'Dense'\n{text}", "x.toml", Spec())
+    spec, _ = apply_toml(f"[[spec.layers]]\nkind = 'Dense'\n{text}", "x.toml", Spec())
     assert spec.parameters == (None if left_out == "parameters" else 7850)
     own = type("Dense", (), {"units": 10, "activation": SimpleNamespace(__name__="softmax")})()
     words = runpy.run_path(str(suite_folder() / "test_architecture.py"))["own_words"](*spec.layers, own)
@@ -100,13 +100,13 @@ def test_what_a_layer_leaves_out_is_not_asked(left_out):
 )  # fmt: skip
 def test_what_a_promise_cannot_be_is_named_with_its_key(text, message):
     with pytest.raises(MnistlabError, match=f"^--spec x.toml: {message}") as caught:
-        applied(text, "x.toml", Spec())
+        apply_toml(text, "x.toml", Spec())
     assert "\n" not in str(caught.value)
 
 
 def test_what_is_true_of_the_published_recipe_alone_is_not_said_of_others():
     told = [
-        bound.advice for bound in (*Spec().bounds, *applied("[bounds]\n'test accuracy' = 0.9", "", Spec())[0].bounds)
+        bound.advice for bound in (*Spec().bounds, *apply_toml("[bounds]\n'test accuracy' = 0.9", "", Spec())[0].bounds)
     ]
     assert len(told) == 2
     assert not any("healthy seeds" in advice for advice in told)
