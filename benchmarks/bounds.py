@@ -22,10 +22,10 @@ from rich.progress import track
 from rich.table import Table
 
 from mnistlab.data import quality as dataquality
-from mnistlab.data.corruptions import CORRUPTIONS, corruptions
+from mnistlab.data.corruptions import CORRUPTIONS, corrupt_all
 from mnistlab.data.datasets import Dataset, load_dataset
 from mnistlab.data.perturbations import PERTURBATIONS
-from mnistlab.data.synthetic_digits import stroke_digits
+from mnistlab.data.synthetic_digits import draw_digits
 from mnistlab.metrics import calibration as calibrate
 from mnistlab.metrics import robustness as behaviour
 from mnistlab.metrics.evaluation import Evaluation
@@ -96,8 +96,8 @@ def training(pipeline: Pipeline, model: Any, images: np.ndarray, labels: np.ndar
     norms = probe.weight_norms(model)
     return {
         "accuracy after training on permuted labels": float((predicted == labels[others].argmax(axis=1)).mean()),
-        "parameters that no gradient reaches": sum(probe.unreached(pipeline, theirs, seed=seed)),
-        "hidden units that say the same of every image": probe.silent_units(model, images[:10000]),
+        "parameters that no gradient reaches": sum(probe.unmoved_parameters(pipeline, theirs, seed=seed)),
+        "hidden units that say the same of every image": probe.dead_units(model, images[:10000]),
         **{f"norm of the weights of layer {number}": norm for number, norm in enumerate(norms, start=1)},
     }
 
@@ -132,7 +132,7 @@ def small_changes(pipeline: Pipeline, model: Any, dataset: Dataset, result: Eval
         changed = behaviour.predict_raw(pipeline, model, change(dataset.test_images)).argmax(axis=1)
         return float((changed != result.predictions).mean())
 
-    strokes, truths = stroke_digits()
+    strokes, truths = draw_digits()
     suspects = set(dataquality.likely_label_errors(result.probabilities, result.labels).tolist())
     known = list(dataquality.KNOWN_MNIST_ERRORS) if dataset.name == "mnist" else []
     places = behaviour.differences_by_place(result.right, result.labels)
@@ -152,7 +152,7 @@ def robustness(pipeline: Pipeline, models: Sequence[Any], dataset: Dataset) -> l
     """Return accuracy under every corruption of every model; the images are made and prepared once for all."""
     clean = pipeline.prepare_images(dataset.test_images)
     found = [{name: [accuracy(pipeline, model, clean, dataset)] for name in CORRUPTIONS} for model in models]
-    for name, _, images in track(corruptions(dataset.test_images), "Corrupting", 5 * len(CORRUPTIONS)):
+    for name, _, images in track(corrupt_all(dataset.test_images), "Corrupting", 5 * len(CORRUPTIONS)):
         prepared = pipeline.prepare_images(images)
         for model, accuracies in zip(models, found, strict=True):
             accuracies[name].append(accuracy(pipeline, model, prepared, dataset))

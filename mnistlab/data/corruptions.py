@@ -227,7 +227,7 @@ def corrupt(images: Images, name: str, severity: int, *, seed: int = 0) -> Image
     return np.rint(grey, dtype=np.float32).clip(0, 255).astype(np.uint8)
 
 
-def corruptions(images: Images) -> Iterator[tuple[str, int, Images]]:
+def corrupt_all(images: Images) -> Iterator[tuple[str, int, Images]]:
     """Yield name, severity 1 to 5 and images for every corruption, one at a time: together they are 500 MB."""
     for name, severity in itertools.product(CORRUPTIONS, range(1, 6)):
         yield name, severity, corrupt(images, name, severity)

@@ -18,8 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from mnistlab.data.download import KERAS_DOWNLOAD, downloaded
-from mnistlab.errors import MnistlabError
 from mnistlab.data.idx import SIZE_LIMIT, content_sha256, damaged, parse_idx
+from mnistlab.errors import MnistlabError
 
 Array: TypeAlias = npt.NDArray[np.uint8]
 Parts: TypeAlias = dict[str, Array]  # the four arrays in the order of IDX_NAMES, by what messages call them
@@ -73,7 +73,7 @@ def _roots() -> Sequence[Path]:
 
 
 @dataclass(frozen=True)
-class Search:
+class MnistSearch:
     """Where MNIST is looked for and what is accepted as MNIST; the default is meant for all but tests."""
 
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)  # MNISTLAB_DATA and KERAS_HOME count
@@ -84,7 +84,7 @@ class Search:
 
 
 def load_dataset(
-    name: str = "auto", path: str | PathLike[str] | None = None, *, seed: int = 0, search: Search | None = None
+    name: str = "auto", path: str | PathLike[str] | None = None, *, seed: int = 0, search: MnistSearch | None = None
 ) -> Dataset:
     """Find, verify and read a dataset.
 
@@ -114,7 +114,7 @@ def load_dataset(
         raise MnistlabError(f"dataset {name!r}: required auto, mnist or digits; choose one of them")
     if name == "digits":
         return _digits(seed)
-    search = search or Search()
+    search = search or MnistSearch()
     if named := path or search.environ.get("MNISTLAB_DATA"):
         return _read_mnist(Path(os.path.expanduser(named)), str(named), search)
     try:
@@ -130,14 +130,14 @@ def _found_again(name: str, place: str, sha256: str, note: str) -> Dataset:
     """Load the dataset that another process has, from the same place or where this machine keeps it."""
     nowhere = (sys.executable, "-c", "import sys; sys.exit('not tried here')")
     path = place if name == "mnist" and os.path.exists(place) else None
-    found = load_dataset(name, path, search=Search(download=nowhere))
+    found = load_dataset(name, path, search=MnistSearch(download=nowhere))
     if found.sha256 != sha256:
         got, required = found.sha256[:12], sha256[:12]
         raise MnistlabError(f"{found.source}: content has SHA-256 {got}..., required {required}...; copy it from there")
     return dataclasses.replace(found, note=note)
 
 
-def _find_mnist(search: Search) -> Dataset:
+def _find_mnist(search: MnistSearch) -> Dataset:
     keras_home = os.path.expanduser(search.environ.get("KERAS_HOME") or "~/.keras")
     cache = Path(os.path.abspath(keras_home), "datasets", "mnist.npz")
     folders = [root / "data" / "mnist" for root in search.roots]
@@ -158,7 +158,7 @@ def _find_mnist(search: Search) -> Dataset:
     raise MnistlabError(f"no MNIST found; name its folder with --mnist-data or MNISTLAB_DATA. Tried: {reasons}")
 
 
-def _download(cache: Path, search: Search) -> Dataset:
+def _download(cache: Path, search: MnistSearch) -> Dataset:
     with downloaded(cache, search.download, search.environ, search.download_seconds) as path:
         dataset = _read_mnist(path, "downloaded by keras.datasets", search)
         with contextlib.suppress(OSError):  # Another run was first, or there are no hard links: not cached.
@@ -166,7 +166,7 @@ def _download(cache: Path, search: Search) -> Dataset:
         return dataset
 
 
-def _read_mnist(path: Path, source: str, search: Search) -> Dataset:
+def _read_mnist(path: Path, source: str, search: MnistSearch) -> Dataset:
     try:
         parts = _read_idx_files(path) if os.path.isdir(path) else _read_npz(path)
     except OSError as error:

@@ -44,7 +44,7 @@ PERTURBATIONS: Mapping[str, Callable[[Images], Images]] = MappingProxyType(
 """Changes that leave a digit what it is: raw images -> raw images."""
 
 
-def no_digits(count: int = 500) -> dict[str, Images]:
+def images_without_digits(count: int = 500) -> dict[str, Images]:
     """Return images that show no digit: every evenly grey level that is a multiple of 5, and pure noise.
 
     Parameters

@@ -50,7 +50,7 @@ def features(images: NDArray[np.uint8]) -> dict[str, NDArray[np.float64]]:
     return {"thickness": thickness, "slant": xy / np.maximum(yy, 1e-9), "size": np.sqrt(xx + yy)}
 
 
-def thirds(images: NDArray[np.uint8]) -> dict[str, NDArray[np.int64]]:
+def slice_by_feature(images: NDArray[np.uint8]) -> dict[str, NDArray[np.int64]]:
     """Split a test set, uint8 (N, height, width), into thirds of each feature: indices by name (``"slant: left"``).
 
     Equal values go by the images' order, so three slices always differ in size by one at most.

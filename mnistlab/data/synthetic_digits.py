@@ -78,7 +78,7 @@ def _render(strokes: list[Stroke]) -> npt.NDArray[np.uint8]:
     return np.rint(255 * ink).astype(np.uint8)
 
 
-def stroke_digits() -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
+def draw_digits() -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
     """Draw three forms of each digit.
 
     Returns

@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 from mnistlab import environment
-from mnistlab.data.corruptions import corruptions
+from mnistlab.data.corruptions import corrupt_all
 from mnistlab.data.datasets import Dataset
 from mnistlab.errors import MnistlabError
 from mnistlab.execution.worker import RetireWorkerError, WorkerProcess
@@ -159,7 +159,7 @@ def _kept(dataset: Dataset) -> SessionCache:
 
     def corrupted() -> list[tuple[str, int, Any]]:
         if not images:
-            images.extend(corruptions(dataset.test_images))
+            images.extend(corrupt_all(dataset.test_images))
             for *_, array in images:
                 array.setflags(write=False)
         return images

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from mnistlab.data.corruptions import CORRUPTIONS, corrupt
 from mnistlab.data.datasets import Dataset
-from mnistlab.data.slices import thirds
+from mnistlab.data.slices import slice_by_feature
 from mnistlab.errors import ContractError, MnistlabError, NotJudgedError
 from mnistlab.execution.pool import Backend, available_cores, open_pool
 from mnistlab.execution.worker import WorkerDiedError
@@ -113,7 +113,7 @@ class Trainer:
 
 @functools.lru_cache(maxsize=1)
 def _slices(dataset: Dataset) -> dict[str, NDArray[np.int64]]:
-    return thirds(dataset.test_images)
+    return slice_by_feature(dataset.test_images)
 
 
 def metrics(evaluation: Evaluation, slices: dict[str, NDArray[np.int64]]) -> dict[str, float]:

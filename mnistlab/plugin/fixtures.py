@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from mnistlab.data.corruptions import corruptions
+from mnistlab.data.corruptions import corrupt_all
 from mnistlab.data.datasets import Dataset, load_dataset
 from mnistlab.errors import MnistlabError, NotJudgedError, NotRequiredError
 from mnistlab.loading.checked_pipeline import CheckedPipeline, load_pipeline, mnist_bounds
@@ -103,7 +103,7 @@ def corrupted(
     """Return a function that yields the corrupted test images, see `mnistlab.data.corruptions.corruptions`."""
     if SESSION_CACHE in pytestconfig.stash:
         return pytestconfig.stash[SESSION_CACHE].corrupted
-    return functools.partial(corruptions, dataset.test_images)
+    return functools.partial(corrupt_all, dataset.test_images)
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ from mnistlab.recipe.keras_models import are_probabilities, image_shape, is_kera
 
 
 @contextlib.contextmanager
-def _if_it_can_be(what: str) -> Iterator[None]:
+def _not_judged_on_error(what: str) -> Iterator[None]:
     """Turn whatever a model of somebody else's raises into NotJudgedError: «its loss cannot be computed»."""
     try:
         yield
@@ -43,7 +43,7 @@ def weights_after(
     return [np.array(weight) for weight in model.get_weights()]
 
 
-def remembered(
+def seeds_with_carryover(
     pipeline: Any, images: NDArray[np.float32], labels: NDArray[np.float32], *, seeds: tuple[int, ...]
 ) -> list[int]:
     """Train with several seeds, then again in the opposite order; return the seeds that ended in other weights."""
@@ -52,7 +52,7 @@ def remembered(
     return [seed for seed in seeds if not all(map(np.array_equal, first[seed], again[seed]))]
 
 
-def unreached(pipeline: Any, labels: NDArray[np.float32], *, seed: int) -> list[int]:
+def unmoved_parameters(pipeline: Any, labels: NDArray[np.float32], *, seed: int) -> list[int]:
     """Train one epoch on noise, which uses every pixel; return how many parameters of each array did not move."""
     # A tenth of the pixels white: then every unit of ReLU is on for about half of the images.
     images = np.random.default_rng(seed).random((len(labels), 28, 28)) < 0.1
@@ -79,14 +79,14 @@ def validation_losses(
     model = pipeline.build(seed)
     history = pipeline.fit(model, images, labels, seed=seed, epochs=epochs)
     held_out = slice(pipeline.spec.trained_on(len(images)), None)
-    said = _outputs(keras_model(model, "its loss"), images[held_out])  # a tensor, of which Keras knows the logits
-    return [float(value) for value in history["val_loss"]], _loss(model, labels[held_out], said)
+    outputs = _outputs(keras_model(model, "its loss"), images[held_out])  # a tensor, of which Keras knows the logits
+    return [float(value) for value in history["val_loss"]], _loss(model, labels[held_out], outputs)
 
 
-def _loss(model: Any, labels: NDArray[np.float32], said: Any) -> float:
+def _loss(model: Any, labels: NDArray[np.float32], outputs: Any) -> float:
     """Return a compiled model's own loss of its outputs, in nats."""
-    with _if_it_can_be("the loss that build compiles cannot be computed"):
-        return float(model.compute_loss(y=_as_compiled(model, labels), y_pred=said, training=False))
+    with _not_judged_on_error("the loss that build compiles cannot be computed"):
+        return float(model.compute_loss(y=_as_compiled(model, labels), y_pred=outputs, training=False))
 
 
 def _as_compiled(model: Any, labels: NDArray[np.float32]) -> NDArray[Any]:
@@ -112,42 +112,42 @@ def compiled_with(model: Any) -> str:
     return f"{type(model.optimizer).__name__} ({unusual_settings(model.optimizer)}), {loss}"
 
 
-def loss_apart(model: Any, name: str) -> float:
+def loss_difference(model: Any, name: str) -> float:
     """Return how far a compiled model's loss is from Keras's of this name, in nats, on random probabilities.
 
     A model that ends without an activation says logits, and its loss is given those of the probabilities.
     """
     import keras
 
-    said, labels = _said()
-    with _if_it_can_be(f"the loss {name!r} that the spec promises is not known to Keras"):
-        required = keras.losses.get(name)(labels.argmax(axis=1) if name.startswith("sparse") else labels, said)
+    outputs, labels = _random_probabilities()
+    with _not_judged_on_error(f"the loss {name!r} that the spec promises is not known to Keras"):
+        required = keras.losses.get(name)(labels.argmax(axis=1) if name.startswith("sparse") else labels, outputs)
     ends = [getattr(getattr(layer, "activation", None), "__name__", "") for layer in model.layers[-1:]]
-    own = _loss(model, labels, np.log(said) if ends == ["linear"] else said)
-    return abs(own - penalty(model) - float(np.mean(required)))
+    own = _loss(model, labels, np.log(outputs) if ends == ["linear"] else outputs)
+    return abs(own - regularisation_loss(model) - float(np.mean(required)))
 
 
-def accuracy_apart(model: Any) -> float:
+def accuracy_difference(model: Any) -> float:
     """Return how far a compiled model's accuracy is from the share of the right, on random probabilities."""
-    said, labels = _said()
-    with _if_it_can_be("the metric that build compiles cannot be computed"):
+    outputs, labels = _random_probabilities()
+    with _not_judged_on_error("the metric that build compiles cannot be computed"):
         model.reset_metrics()
-        counted = model.compute_metrics(x=None, y=_as_compiled(model, labels), y_pred=said)
+        counted = model.compute_metrics(x=None, y=_as_compiled(model, labels), y_pred=outputs)
         model.reset_metrics()
     if "accuracy" not in counted:
         names = ", ".join(map(str, counted))
         raise NotJudgedError(f"build compiles its model without a metric named accuracy; its metrics: {names}")
-    return abs(float(counted["accuracy"]) - float((said.argmax(axis=1) == labels.argmax(axis=1)).mean()))
+    return abs(float(counted["accuracy"]) - float((outputs.argmax(axis=1) == labels.argmax(axis=1)).mean()))
 
 
-def _said() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _random_probabilities() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Draw probabilities that say little, and one-hot labels; (64, 10) both."""
     rng = np.random.default_rng(0)
-    said = rng.dirichlet(np.full(10, 0.5), 64).astype(np.float32)
-    return said, np.eye(10, dtype=np.float32)[rng.integers(10, size=64)]
+    outputs = rng.dirichlet(np.full(10, 0.5), 64).astype(np.float32)
+    return outputs, np.eye(10, dtype=np.float32)[rng.integers(10, size=64)]
 
 
-def penalty(model: Any) -> float:
+def regularisation_loss(model: Any) -> float:
     """Return what regularisation adds to a model's loss, in nats."""
     return float(sum(float(term) for term in model.losses))
 
@@ -161,7 +161,7 @@ def initial_spread(model: Any, layer: int) -> float:
     return float(weights.std() / np.sqrt(2 / sum(weights.shape[-2:]))) - 1
 
 
-def silent_units(model: Any, images: NDArray[np.float32]) -> float:
+def dead_units(model: Any, images: NDArray[np.float32]) -> float:
     """Return the share of a model's hidden units that say the same of all images: of ReLU, the dead ones."""
     import keras
 
@@ -169,7 +169,7 @@ def silent_units(model: Any, images: NDArray[np.float32]) -> float:
     if not outputs:
         return 0.0
     images = _as_taken(model, images)
-    with _if_it_can_be("its hidden units cannot be looked at"):
+    with _not_judged_on_error("its hidden units cannot be looked at"):
         values = keras.tree.flatten(keras.Model(model.inputs, outputs)([images], training=False))
     spans = [np.ptp(np.asarray(value).reshape(-1, value.shape[-1]), axis=0) for value in values]
     return float(np.mean(np.concatenate(spans) == 0))
@@ -189,10 +189,10 @@ def own_predictions(model: Any, images: NDArray[np.float32]) -> NDArray[np.float
 
 def _outputs(model: Any, images: NDArray[np.float32]) -> Any:
     """Return what a model says of images, (N, 10)."""
-    said = model(_as_taken(model, images), training=False)
-    if getattr(said, "shape", None) != (len(images), 10):
+    outputs = model(_as_taken(model, images), training=False)
+    if getattr(outputs, "shape", None) != (len(images), 10):
         raise NotJudgedError("the model has other outputs than ten: only predict can tell what they say of an image")
-    return said
+    return outputs
 
 
 def _as_taken(model: Any, images: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -206,7 +206,7 @@ def _as_taken(model: Any, images: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def predictions_of_file(pipeline: Any, path: Path, images: NDArray[np.float32]) -> NDArray[np.float32]:
     """Load a ``.keras`` file and return the pipeline's predictions with it."""
-    with _if_it_can_be("what build returns cannot be loaded once it is saved"):
+    with _not_judged_on_error("what build returns cannot be loaded once it is saved"):
         model = read_model(path)
     return np.asarray(pipeline.predict(model, images))
 
@@ -214,5 +214,5 @@ def predictions_of_file(pipeline: Any, path: Path, images: NDArray[np.float32]) 
 def save(model: Any, path: Path) -> None:
     """Save a Keras model."""
     model = keras_model(model, "what it predicts after it was saved")
-    with _if_it_can_be("what build returns cannot be saved"):
+    with _not_judged_on_error("what build returns cannot be saved"):
         model.save(path)

@@ -18,7 +18,7 @@ UNIT = 0.25
 """How far seeing its image raises a weight; less than 1, so that no output ever reaches its target of 1."""
 
 
-def tape(spec: Spec) -> tuple[int, list[int]]:
+def batch_plan(spec: Spec) -> tuple[int, list[int]]:
     """Choose how many images to record, with the part held out, and the sizes of their batches, the last one smaller.
 
     784 have a pixel each; NotJudgedError if that is not even a batch and a smaller one.
@@ -43,16 +43,16 @@ def record_epochs(pipeline: Any, *, seed: int, count: int, epochs: int) -> list[
     float32 carries 24 bits, so an epoch may have at most 22 steps; a last, smaller batch must be more than half full.
     """
     before = np.zeros(count)
-    tapes = []
+    epochs_seen = []
     for epoch in range(1, epochs + 1):
-        weights, steps = _listen(pipeline, seed, count, epoch)
-        heard = weights.max(axis=1)
-        fresh = heard - before * 0.5**steps
+        weights, steps = _record(pipeline, seed, count, epoch)
+        weights_left = weights.max(axis=1)
+        fresh = weights_left - before * 0.5**steps
         # A last, smaller batch gives its images less than twice a unit; 0.01 is for the rounding of a unit itself.
         ago = -np.floor(np.log2(np.maximum(fresh / UNIT, 0.5**30)) + 0.01).astype(np.int64)
-        tapes.append(np.where(ago < steps, steps - 1 - ago, UNSEEN))
-        before = heard
-    return tapes
+        epochs_seen.append(np.where(ago < steps, steps - 1 - ago, UNSEEN))
+        before = weights_left
+    return epochs_seen
 
 
 def labels_seen(pipeline: Any, *, seed: int, count: int) -> NDArray[np.int64]:
@@ -61,7 +61,7 @@ def labels_seen(pipeline: Any, *, seed: int, count: int) -> NDArray[np.int64]:
     `UNSEEN` for an image that is not trained on, `MIXED` for several labels or a blurred one: a label raises the weight
     from its image's pixel to its own output, and no other.
     """
-    weights, _ = _listen(pipeline, seed, count, 1)
+    weights, _ = _record(pipeline, seed, count, 1)
     labels = np.count_nonzero(weights, axis=1)
     return np.select([labels == 0, labels == 1], [UNSEEN, weights.argmax(axis=1)], MIXED)
 
@@ -72,9 +72,9 @@ def last_place(pipeline: Any, *, seed: int, count: int) -> float:
     The recorder of `record_epochs` listens: each step halves what the steps before it left. `count` is of all images.
     """
     images, _ = by_place(count, pipeline.spec.trained_on(count))
-    model = _recorder(pipeline.spec.batch_size, UNIT / pipeline.spec.batch_size)
-    heard = fit_another(pipeline, model, (images, zeros(count)), seed, 1)[0][:, 0]
-    return float(np.average(np.arange(PIXELS), weights=heard)) / (PIXELS - 1) if heard.any() else np.nan
+    model = _recording_model(pipeline.spec.batch_size, UNIT / pipeline.spec.batch_size)
+    weights_left = fit_another(pipeline, model, (images, zeros(count)), seed, 1)[0][:, 0]
+    return float(np.average(np.arange(PIXELS), weights=weights_left)) / (PIXELS - 1) if weights_left.any() else np.nan
 
 
 def by_place(count: int, trained: int) -> Arrays:
@@ -94,11 +94,11 @@ def zeros(count: int) -> NDArray[np.float32]:
     return np.repeat(np.eye(1, 10, dtype=np.float32), count, axis=0)
 
 
-def _listen(pipeline: Any, seed: int, count: int, epochs: int) -> tuple[NDArray[np.float64], int]:
+def _record(pipeline: Any, seed: int, count: int, epochs: int) -> tuple[NDArray[np.float64], int]:
     """Train the recorder; return the weights of each image's pixel, (count, 10), and the steps of an epoch."""
     images = np.eye(count, PIXELS, dtype=np.float32).reshape(-1, 28, 28)
     labels = np.eye(10, dtype=np.float32)[np.arange(count) % 10]
-    model = _recorder(pipeline.spec.batch_size)
+    model = _recording_model(pipeline.spec.batch_size)
     weights, *_ = fit_another(pipeline, model, (images, labels), seed, epochs)
     return weights[:count], int(model.optimizer.iterations) // epochs
 
@@ -114,7 +114,7 @@ def fit_another(pipeline: Any, model: Any, data: Arrays, seed: int, epochs: int)
     return [np.asarray(weight, dtype=np.float64) for weight in model.get_weights()]
 
 
-def _recorder(batch_size: int, unit: float = UNIT) -> Any:
+def _recording_model(batch_size: int, unit: float = UNIT) -> Any:
     """Build the linear model whose weights remember the images that it saw."""
     import keras
 

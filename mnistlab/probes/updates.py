@@ -10,7 +10,7 @@ from mnistlab.probes.sample_order import MOST_BATCHES, PIXELS, by_place, fit_ano
 from mnistlab.recipe.keras_models import keras_model
 
 
-def image_trained_on(pipeline: Any, image: NDArray[np.float32], *, seed: int) -> NDArray[np.float64]:
+def image_seen(pipeline: Any, image: NDArray[np.float32], *, seed: int) -> NDArray[np.float64]:
     """Return what ``fit`` makes of a prepared image, (28, 28), by training a linear model on it; NaN if nothing.
 
     Each step moves the bias by a slope, and the weights by the same slope times the pixels: their quotient is the
@@ -37,7 +37,7 @@ def batch_size_seen(pipeline: Any, *, seed: int) -> float:
     return bias / steps / float(moved.min()) if moved.size else np.nan
 
 
-def places_astray(pipeline: Any, *, seed: int, count: int) -> float:
+def misseen_places(pipeline: Any, *, seed: int, count: int) -> float:
     """Return the share of 784 places among images, 0 to 1, that an epoch does not see about once, with their labels.
 
     That is less than half as often as they are there, more than one and a half times as often, or with other labels:
@@ -105,7 +105,7 @@ def _distances(optimizer: Any, rate: float, steps: int) -> list[float]:
     return distances
 
 
-def columns_predicted(pipeline: Any) -> list[int]:
+def output_columns(pipeline: Any) -> list[int]:
     """Return, for each of a model's outputs in turn, in which column ``predict`` has it.
 
     The model says the same of every image: that it is surely this output's digit.

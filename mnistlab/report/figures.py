@@ -7,7 +7,23 @@ import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
-from mnistlab.report.canvas import BLUE, DPI, FONT, GREY, INK, MARGIN, ORANGE, PALE, RED, TEXT, WIDTH, Array, axes_at, new_figure, tiles
+from mnistlab.report.canvas import (
+    BLUE,
+    DPI,
+    FONT,
+    GREY,
+    INK,
+    MARGIN,
+    ORANGE,
+    PALE,
+    RED,
+    TEXT,
+    WIDTH,
+    Array,
+    axes_at,
+    new_figure,
+    tiles,
+)
 
 
 def png(figure: Figure, *, dpi: int = DPI) -> bytes:

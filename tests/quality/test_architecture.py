@@ -115,7 +115,7 @@ def test_optimizer_has_no_other_settings(check, model):
 
 def test_loss_is_the_specified_one(check, model, pipeline):
     required = pipeline.spec.promised("loss")
-    apart = probe.loss_apart(compiled(model, "loss"), required)
+    apart = probe.loss_difference(compiled(model, "loss"), required)
     source = "the subject's spec; Keras cuts probabilities off at 1e-7"
     advice = "another loss, smoothed labels, or logits?"
     same = Requirement(f"distance from {required}", "architecture", 1e-4, "at most", "nats", source, advice)
@@ -128,9 +128,9 @@ def test_accuracy_is_the_share_of_images_read_right(check, model, pipeline):
     source, advice = "64 random predictions", "does its metric count each of the ten outputs by itself?"
     name = "distance of the model's accuracy from the share of the right"
     same = Requirement(name, "architecture", 1e-6, "at most", "", source, advice)
-    check(same, probe.accuracy_apart(compiled(model, "metric")))
+    check(same, probe.accuracy_difference(compiled(model, "metric")))
 
 
 def test_loss_has_no_other_terms(check, model):
     check.required("what regularisation adds to the loss")
-    check("what regularisation adds to the loss", probe.penalty(keras_model(model, "its loss")))
+    check("what regularisation adds to the loss", probe.regularisation_loss(keras_model(model, "its loss")))

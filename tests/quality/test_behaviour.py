@@ -3,7 +3,7 @@
 import pytest
 
 from mnistlab.data.perturbations import PERTURBATIONS
-from mnistlab.data.synthetic_digits import stroke_digits
+from mnistlab.data.synthetic_digits import draw_digits
 from mnistlab.metrics import robustness as behaviour
 from mnistlab.report import figures as plots
 
@@ -30,7 +30,7 @@ def test_a_small_change_changes_few_predictions(check, dataset, evaluation, pred
 
 
 def test_clean_drawn_digits_are_read_right(check, predicted):
-    images, labels = stroke_digits()
+    images, labels = draw_digits()
     digits = predicted(images)
     captions = [
         f"{digit}" if digit == label else f"{digit}, not {label}" for digit, label in zip(digits, labels, strict=True)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mnistlab.data.perturbations import no_digits
+from mnistlab.data.perturbations import images_without_digits
 from mnistlab.metrics import calibration as calibrate
 from mnistlab.metrics import figures as plots_behaviour
 from mnistlab.metrics import robustness as behaviour
@@ -25,7 +25,7 @@ def bias(evaluation):
 
 @pytest.fixture(scope="module")
 def not_digits():
-    return no_digits()
+    return images_without_digits()
 
 
 @pytest.fixture(scope="module")

@@ -35,9 +35,9 @@ def learning_rates(pipeline, seed):
 
 
 @pytest.fixture(scope="module")
-def tape(pipeline, seed):
+def batch_plan(pipeline, seed):
     """Return the sizes of the batches, and for three epochs the step at which each image was seen."""
-    total, batches = recorder.tape(pipeline.spec)
+    total, batches = recorder.batch_plan(pipeline.spec)
     return batches, recorder.record_epochs(pipeline, seed=seed, count=total, epochs=3)
 
 
@@ -104,7 +104,7 @@ def test_the_history_is_that_of_the_model(check, pipeline, small, seed):
 
 def test_images_are_trained_on_as_they_are(check, pipeline, seed):
     image = np.random.default_rng(0).uniform(0.1, 0.9, (28, 28)).astype(np.float32)
-    seen = slopes.image_trained_on(pipeline, image, seed=seed)
+    seen = slopes.image_seen(pipeline, image, seed=seed)
     advice = "does fit scale, turn, mirror or blur them, or add noise?"
     source = "float32: quotients of sums of 32 terms, 2**-24 each, of pixels of 0.1 or more"
     same = Requirement("largest difference of a pixel, in training", "training", 1e-4, "at most", "", source, advice)
@@ -112,7 +112,7 @@ def test_images_are_trained_on_as_they_are(check, pipeline, seed):
 
 
 def test_every_image_is_trained_with_its_own_label(pipeline, seed):
-    count, batches = recorder.tape(pipeline.spec)
+    count, batches = recorder.batch_plan(pipeline.spec)
     trained = sum(batches)
     labels = recorder.labels_seen(pipeline, seed=seed, count=count)[:trained]
     wrong = (labels != np.arange(trained) % 10) & (labels != recorder.UNSEEN)
@@ -138,23 +138,23 @@ def test_a_step_sees_as_many_images_as_specified(check, pipeline, seed):
     check(required, round(slopes.batch_size_seen(pipeline, seed=seed), 2))
 
 
-def test_every_epoch_sees_every_training_image_once(tape):
-    batches, epochs = tape
+def test_every_epoch_sees_every_training_image_once(batch_plan):
+    batches, epochs = batch_plan
     for number, steps in enumerate(epochs, start=1):
         heard = steps[: sum(batches)]
         seen = np.bincount(heard[heard != recorder.UNSEEN], minlength=len(batches))
         assert seen.tolist() == batches, f"epoch {number}: images by step {seen.tolist()}, required {batches}"
 
 
-def test_no_epoch_sees_an_image_that_is_held_out(tape):
-    batches, epochs = tape
+def test_no_epoch_sees_an_image_that_is_held_out(batch_plan):
+    batches, epochs = batch_plan
     for number, steps in enumerate(epochs, start=1):
         seen = int((steps[sum(batches) :] != recorder.UNSEEN).sum())
         assert not seen, f"epoch {number}: {seen} images held out for validation are trained on"
 
 
-def test_every_epoch_has_a_fresh_order(tape):
-    _, epochs = tape
+def test_every_epoch_has_a_fresh_order(batch_plan):
+    _, epochs = batch_plan
     for first, second in ((0, 1), (1, 2), (0, 2)):
         same = np.array_equal(epochs[first], epochs[second])
         assert not same, f"epochs {first + 1} and {second + 1} show the images in one order: shuffle for every epoch"
@@ -169,7 +169,7 @@ def test_training_images_do_influence_the_weights(pipeline, small, small_weights
 
 
 def test_a_large_set_is_trained_on_as_a_whole(check, pipeline, seed):
-    astray = slopes.places_astray(pipeline, seed=seed, count=LARGE)
+    astray = slopes.misseen_places(pipeline, seed=seed, count=LARGE)
     advice = "is there a limit, or a part that is read twice or has another's labels?"
     name = f"parts of {LARGE} images that are not seen once, with their labels"
     check(Requirement(name, "training", 0.0, "at most", "fraction", "every epoch sees every image", advice), astray)
@@ -195,12 +195,12 @@ def test_another_seed_trains_to_other_weights(pipeline, built, small, small_weig
 
 def test_gradients_reach_every_parameter(check, pipeline, small, seed):
     check.required("parameters that no gradient reaches")
-    unmoved = probe.unreached(pipeline, small[1], seed=seed)
+    unmoved = probe.unmoved_parameters(pipeline, small[1], seed=seed)
     check("parameters that no gradient reaches", sum(unmoved), f"by array: {', '.join(map(str, unmoved))}")
 
 
 def test_weights_depend_on_the_seed_and_not_on_trainings_before(pipeline, small, seed):
-    forgotten = probe.remembered(pipeline, *small[:2], seeds=(seed, seed + 1))
+    forgotten = probe.seeds_with_carryover(pipeline, *small[:2], seeds=(seed, seed + 1))
     assert not forgotten, f"seeds {forgotten} end in other weights after another training: what is left over from it?"
 
 

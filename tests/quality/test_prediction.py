@@ -60,7 +60,7 @@ def test_other_images_get_other_predictions(pipeline, model, few, prepared):
 
 
 def test_probabilities_come_in_the_order_of_the_models_outputs(check, pipeline):
-    got = " ".join(map(str, slopes.columns_predicted(pipeline)))
+    got = " ".join(map(str, slopes.output_columns(pipeline)))
     advice = "does predict sort the classes in another way?"
     order = Requirement("column of each output", "prediction", "0 1 2 3 4 5 6 7 8 9", "equal to", advice=advice)
     check(order, got)

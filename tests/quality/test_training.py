@@ -73,7 +73,7 @@ def test_every_weight_array_moves(check, trained):
 
 def test_hidden_units_are_alive(check, trained, prepared):
     check.required("hidden units that say the same of every image")
-    silent = probe.silent_units(trained.model, prepared.train_images[:10000])
+    silent = probe.dead_units(trained.model, prepared.train_images[:10000])
     check("hidden units that say the same of every image", silent)
 
 

@@ -17,8 +17,8 @@ from PIL import Image
 from scipy import ndimage
 
 from mnistlab.data.corruptions import CORRUPTIONS, corrupt
+from mnistlab.data.synthetic_digits import draw_digits
 from mnistlab.errors import MnistlabError
-from mnistlab.data.synthetic_digits import stroke_digits
 
 # The parameter of each function's default severity in MNIST-C's corruptions.py (a shrunken digit is given there as
 # the factor 1/0.7 from the result to the source).
@@ -43,7 +43,7 @@ every_corruption = pytest.mark.parametrize("name", list(CORRUPTIONS))
 
 @pytest.fixture(scope="module")
 def digits():
-    images, _ = stroke_digits()
+    images, _ = draw_digits()
     images.setflags(write=False)
     return images
 
@@ -96,8 +96,8 @@ def test_another_seed_is_another_draw_and_the_same_seed_the_same(digits, name):
 def test_draws_are_the_same_in_another_process(digits):
     names = ["shift", "impulse_noise", "occlusion"]  # whole grey levels: no rounding that could differ
     program = (
-        "import zlib; from mnistlab.data.corruptions import corrupt; from mnistlab.data.synthetic_digits import stroke_digits\n"
-        f"print(*[zlib.crc32(corrupt(stroke_digits()[0], name, 2)) for name in {names}])"
+        "import zlib; from mnistlab.data.corruptions import corrupt; from mnistlab.data.synthetic_digits import draw_digits\n"
+        f"print(*[zlib.crc32(corrupt(draw_digits()[0], name, 2)) for name in {names}])"
     )
     printed = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
     assert printed.split() == [str(zlib.crc32(corrupt(digits, name, 2))) for name in names]

@@ -11,9 +11,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mnistlab.data.datasets import IDX_NAMES, KERAS_DOWNLOAD, MNIST_SHA256, NPZ_NAMES, Dataset, Search, load_dataset
-from mnistlab.errors import MnistlabError
+from mnistlab.data.datasets import (
+    IDX_NAMES,
+    KERAS_DOWNLOAD,
+    MNIST_SHA256,
+    NPZ_NAMES,
+    Dataset,
+    MnistSearch,
+    load_dataset,
+)
 from mnistlab.data.idx import content_sha256
+from mnistlab.errors import MnistlabError
 
 TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS = IDX_NAMES
 
@@ -59,7 +67,7 @@ def contents(folder):
 @pytest.fixture
 def search(tmp_path):
     """Look only in the test's own folder, and accept the small fake as MNIST."""
-    return Search(
+    return MnistSearch(
         environ={"KERAS_HOME": str(tmp_path / "keras")},
         roots=[tmp_path / "work"],
         sha256=[content_sha256(array) for array in ARRAYS],
@@ -78,7 +86,7 @@ def digits():
 
 
 def with_download(search, script, seconds=60):
-    return Search(search.environ, search.roots, search.sha256, (sys.executable, "-c", script), seconds)
+    return MnistSearch(search.environ, search.roots, search.sha256, (sys.executable, "-c", script), seconds)
 
 
 # What is read
@@ -139,7 +147,7 @@ def test_sources_are_tried_in_order(tmp_path, search, cache):
     for folder in (inside, beside):
         write_folder(folder)
     write_npz(cache)
-    exported = Search({**search.environ, "MNISTLAB_DATA": str(variable)}, search.roots, search.sha256)
+    exported = MnistSearch({**search.environ, "MNISTLAB_DATA": str(variable)}, search.roots, search.sha256)
     assert load_dataset(path=named, search=exported).source == str(named)
     assert load_dataset(search=exported).source == str(variable)
     assert load_dataset(search=search).source == str(inside)
@@ -152,20 +160,20 @@ def test_sources_are_tried_in_order(tmp_path, search, cache):
 @pytest.mark.parametrize("name", ["auto", "mnist"])
 def test_an_unusable_environment_variable_is_an_error_and_no_fallback(tmp_path, search, name):
     write_folder(tmp_path / "work" / "data" / "mnist")
-    exported = Search({"MNISTLAB_DATA": str(tmp_path / "typo")}, search.roots, search.sha256)
+    exported = MnistSearch({"MNISTLAB_DATA": str(tmp_path / "typo")}, search.roots, search.sha256)
     with pytest.raises(MnistlabError, match="typo: No such file or directory; give a readable folder"):
         load_dataset(name, search=exported)
 
 
 def test_an_empty_environment_variable_names_nothing(tmp_path, search):
     write_folder(tmp_path / "work" / "data" / "mnist")
-    exported = Search({"MNISTLAB_DATA": ""}, search.roots, search.sha256)
+    exported = MnistSearch({"MNISTLAB_DATA": ""}, search.roots, search.sha256)
     assert load_dataset(search=exported).name == "mnist"
 
 
 def test_the_default_search_begins_in_the_working_directory(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert Search().roots[0] == Path.cwd()
+    assert MnistSearch().roots[0] == Path.cwd()
 
 
 def test_a_damaged_folder_that_nobody_named_is_passed_over(tmp_path, search):

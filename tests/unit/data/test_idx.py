@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mnistlab.data import idx
-from mnistlab.errors import MnistlabError
 from mnistlab.data.idx import content_sha256, parse_idx
+from mnistlab.errors import MnistlabError
 
 
 def idx_file(*shape, data=None, magic=b"\0\0\x08"):

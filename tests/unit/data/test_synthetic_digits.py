@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from mnistlab.data.synthetic_digits import stroke_digits
+from mnistlab.data.synthetic_digits import draw_digits
 
 # Holes in a digit (background regions that the border does not reach), by form. The second 4 is closed.
 HOLES = [(1, 1, 1), (0, 0, 0), (0, 0, 0), (0, 0, 0), (0, 1, 0), (0, 0, 0), (1, 1, 1), (0, 0, 0), (2, 2, 2), (1, 1, 1)]
@@ -12,11 +12,11 @@ HOLES = [(1, 1, 1), (0, 0, 0), (0, 0, 0), (0, 0, 0), (0, 1, 0), (0, 0, 0), (1, 1
 
 @pytest.fixture(scope="module")
 def images():
-    return stroke_digits()[0]
+    return draw_digits()[0]
 
 
 def test_there_are_three_different_forms_of_each_digit(images):
-    _, labels = stroke_digits()
+    _, labels = draw_digits()
     assert labels.dtype == np.uint8
     assert labels.tolist() == [digit for digit in range(10) for _ in range(3)]
     assert len(np.unique(images, axis=0)) == len(images) == 30
@@ -57,4 +57,4 @@ def test_each_form_is_one_connected_piece(images):
 
 
 def test_drawing_twice_gives_the_same_images(images):
-    np.testing.assert_array_equal(stroke_digits()[0], images)
+    np.testing.assert_array_equal(draw_digits()[0], images)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mnistlab.data.datasets import Dataset
-from mnistlab.data.slices import features, thirds
+from mnistlab.data.slices import features, slice_by_feature
 from mnistlab.errors import MnistlabError
 from mnistlab.execution.pool import Backend
 from mnistlab.gate.seed_runs import GAP, Trainer, columns, train_seeds
@@ -174,7 +174,7 @@ def test_an_image_without_ink_has_features_of_zero():
 
 def test_thirds_split_the_images_evenly_and_in_order():
     images = np.stack([bar(width) for width in (1, 2, 3, 4, 5, 6, 7)])
-    slices = thirds(images)
+    slices = slice_by_feature(images)
     assert len(slices) == 9
     assert [slices[f"thickness: {name}"].tolist() for name in ("thin", "medium", "thick")] == [
         [0, 1, 2],

@@ -3,17 +3,17 @@
 import numpy as np
 import pytest
 
-from mnistlab.data.corruptions import CORRUPTIONS, corruptions
+from mnistlab.data.corruptions import CORRUPTIONS, corrupt_all
 from mnistlab.data.datasets import Dataset
-from mnistlab.data.perturbations import PERTURBATIONS, no_digits
-from mnistlab.data.synthetic_digits import stroke_digits
+from mnistlab.data.perturbations import PERTURBATIONS, images_without_digits
+from mnistlab.data.synthetic_digits import draw_digits
 from mnistlab.metrics import figures as plots_behaviour
 from mnistlab.metrics import robustness as behaviour
 from mnistlab.metrics.calibration import reliability
 from mnistlab.recipe.bounds import FIGURES, requirements
 from mnistlab.report.figures import png
 
-IMAGES, LABELS = stroke_digits()
+IMAGES, LABELS = draw_digits()
 SET = Dataset("digits", "drawn", "", IMAGES, LABELS, IMAGES, LABELS)
 
 
@@ -71,7 +71,7 @@ def test_places_are_compared_with_the_rest():
 
 
 def test_accuracies_start_with_the_clean_images_and_follow_severity():
-    found = behaviour.accuracies(_Stripes(), None, corruptions(IMAGES), SET)
+    found = behaviour.accuracies(_Stripes(), None, corrupt_all(IMAGES), SET)
     assert list(found) == list(CORRUPTIONS)
     assert {len(row) for row in found.values()} == {6}
     assert len({row[0] for row in found.values()}) == 1
@@ -85,7 +85,7 @@ def test_mean_leaves_the_clean_images_out_and_the_steepest_rise_does_not():
 
 
 def test_what_is_no_digit_is_blank_or_noise():
-    found = no_digits(5)
+    found = images_without_digits(5)
     assert {kind: images.shape[1:] for kind, images in found.items()} == {"blank": (28, 28), "noise": (28, 28)}
     assert (np.ptp(found["blank"], axis=(1, 2)) == 0).all()
     assert (np.ptp(found["noise"], axis=(1, 2)) > 200).all()

@@ -181,16 +181,16 @@ def tapes(pipeline, epochs=1):
     return recorder.record_epochs(pipeline, seed=0, count=COUNT, epochs=epochs)
 
 
-def images_by_step(tape):
-    return np.bincount(tape[:TRAINED][tape[:TRAINED] != recorder.UNSEEN]).tolist()
+def images_by_step(batch_plan):
+    return np.bincount(batch_plan[:TRAINED][batch_plan[:TRAINED] != recorder.UNSEEN]).tolist()
 
 
 @pytest.mark.parametrize(("healthy", "epochs"), [(_Engine, 3), (_KerasFit, 2)])
 def test_healthy_training_shows_every_image_once_in_a_fresh_order(healthy, epochs):
-    for tape in (found := tapes(healthy(), epochs)):
-        assert images_by_step(tape) == [4] * 6 + [3]
-        assert (tape[TRAINED:] == recorder.UNSEEN).all()
-    assert len({tape.tobytes() for tape in found}) == epochs
+    for batch_plan in (found := tapes(healthy(), epochs)):
+        assert images_by_step(batch_plan) == [4] * 6 + [3]
+        assert (batch_plan[TRAINED:] == recorder.UNSEEN).all()
+    assert len({batch_plan.tobytes() for batch_plan in found}) == epochs
 
 
 @pytest.mark.parametrize("broken", [_SeededFit, _NeverShuffles])
@@ -204,7 +204,7 @@ def test_training_without_shuffling_is_heard_in_the_order_of_the_images():
 
 
 def test_an_image_that_an_epoch_leaves_out_is_not_heard_from_the_epoch_before():
-    first, second = (tape[0] for tape in tapes(_ForgetsTheFirst(), epochs=2))
+    first, second = (batch_plan[0] for batch_plan in tapes(_ForgetsTheFirst(), epochs=2))
     assert first != recorder.UNSEEN
     assert second == recorder.UNSEEN
 
@@ -256,7 +256,7 @@ def test_learning_rate_is_measured_as_it_is_during_training(pipeline, first, las
 
 @pytest.mark.parametrize(("pipeline", "forgotten"), [(_Engine, []), (_CountsItsCalls, [0, 1])])
 def test_weights_that_depend_on_trainings_before_are_caught(pipeline, forgotten):
-    assert probe.remembered(pipeline(), IMAGES, LABELS, seeds=(0, 1)) == forgotten
+    assert probe.seeds_with_carryover(pipeline(), IMAGES, LABELS, seeds=(0, 1)) == forgotten
 
 
 @pytest.mark.parametrize("pipeline", [_Engine, _KerasFit])
@@ -270,9 +270,9 @@ def test_weights_follow_the_training_images_and_not_those_held_out(pipeline):
 
 def test_parameters_without_a_gradient_are_caught():
     labels = np.eye(10, dtype=np.float32)[np.arange(640) % 10]
-    assert sum(probe.unreached(_Published(), labels, seed=0)) <= 10
-    assert probe.unreached(_StartsAtZero(), labels, seed=0)[:3] == [784 * 128, 128, 1280]
-    assert probe.unreached(_FreezesTheFirstLayer(), labels, seed=0)[:2] == [784 * 128, 128]
+    assert sum(probe.unmoved_parameters(_Published(), labels, seed=0)) <= 10
+    assert probe.unmoved_parameters(_StartsAtZero(), labels, seed=0)[:3] == [784 * 128, 128, 1280]
+    assert probe.unmoved_parameters(_FreezesTheFirstLayer(), labels, seed=0)[:2] == [784 * 128, 128]
 
 
 def test_training_that_knows_the_digits_whatever_its_labels_is_caught():
@@ -288,10 +288,10 @@ def test_training_that_knows_the_digits_whatever_its_labels_is_caught():
 def test_silent_units_are_counted_as_a_share_of_the_hidden_ones():
     model = Pipeline().build(0)
     kernel, bias, *output = model.get_weights()
-    assert probe.silent_units(model, IMAGES) < 0.5
+    assert probe.dead_units(model, IMAGES) < 0.5
     bias[:96] = -1000
     model.set_weights([kernel, bias, *output])
-    assert probe.silent_units(model, IMAGES) >= 0.75
+    assert probe.dead_units(model, IMAGES) >= 0.75
 
 
 def test_norms_are_those_of_each_layer_with_weights():
@@ -340,7 +340,7 @@ def test_a_loss_is_told_by_its_values_and_not_by_its_name():
     others = [losses.CategoricalCrossentropy(label_smoothing=0.01), losses.CategoricalCrossentropy(from_logits=True)]
     for loss, near in [*((each, True) for each in same), *((each, False) for each in others)]:
         model.compile("adam", loss)
-        assert (probe.loss_apart(model, "categorical_crossentropy") < 1e-4) == near
+        assert (probe.loss_difference(model, "categorical_crossentropy") < 1e-4) == near
 
 
 @pytest.mark.parametrize(("metric", "right"), [("CategoricalAccuracy", True), ("BinaryAccuracy", False)])
@@ -349,14 +349,16 @@ def test_accuracy_is_told_by_what_it_counts(metric, right):
 
     model = Pipeline().build(0)
     model.compile("adam", "categorical_crossentropy", metrics=[getattr(keras.metrics, metric)(name="accuracy")])
-    assert (probe.accuracy_apart(model) < 1e-6) == right
+    assert (probe.accuracy_difference(model) < 1e-6) == right
 
 
 def test_what_regularisation_adds_is_told_apart_from_the_loss():
     model = faults.CATALOGUE["strong-regularisation"].pipeline().build(0)
-    assert probe.penalty(Pipeline().build(0)) == 0
-    assert probe.penalty(model) == pytest.approx(0.01 * sum((w**2).sum() for w in model.get_weights()), rel=1e-5)
-    assert probe.loss_apart(model, "categorical_crossentropy") < 1e-4
+    assert probe.regularisation_loss(Pipeline().build(0)) == 0
+    assert probe.regularisation_loss(model) == pytest.approx(
+        0.01 * sum((w**2).sum() for w in model.get_weights()), rel=1e-5
+    )
+    assert probe.loss_difference(model, "categorical_crossentropy") < 1e-4
 
 
 @pytest.mark.parametrize(("layer", "off"), [(1, (912 / 784) ** 0.5 - 1), (2, (138 / 128) ** 0.5 - 1)])
@@ -400,7 +402,7 @@ def test_a_model_whose_input_only_its_pipeline_can_fill_is_not_judged_by_itself(
     inputs = [keras.Input((28, 28, 1))] * 2 if shape == "two" else [keras.Input(shape)]
     parts = [layers.GlobalAveragePooling2D()(layers.Conv2D(2, 3)(each)) for each in inputs]
     model = keras.Model(inputs if shape == "two" else inputs[0], layers.Dense(10)(sum(parts)))
-    for ask in (probe.own_predictions, probe.silent_units):
+    for ask in (probe.own_predictions, probe.dead_units):
         with pytest.raises(NotJudgedError, match=r"^the model's input, .*, is not 784 pixels: only fit and"):
             ask(model, IMAGES)
 
@@ -415,9 +417,9 @@ def test_a_loss_of_digits_and_one_of_logits_are_the_loss_of_the_same_probabiliti
         (losses.CategoricalCrossentropy(from_logits=True), "linear", "categorical_crossentropy"),
     ]:
         model = untrained(loss, output=output)
-        assert probe.loss_apart(model, name) < 1e-4
-        assert probe.accuracy_apart(model) < 1e-6
-    assert probe.loss_apart(untrained(losses.CategoricalCrossentropy(from_logits=True)), name) > 0.1
+        assert probe.loss_difference(model, name) < 1e-4
+        assert probe.accuracy_difference(model) < 1e-6
+    assert probe.loss_difference(untrained(losses.CategoricalCrossentropy(from_logits=True)), name) > 0.1
 
 
 @pytest.mark.parametrize("loss", ["categorical_crossentropy", "sparse_categorical_crossentropy"])
@@ -436,9 +438,15 @@ def test_the_validation_loss_is_computed_of_labels_as_the_loss_takes_them(loss):
 @pytest.mark.parametrize(
     ("ask", "reason"),
     [
-        (lambda: probe.loss_apart(untrained(), "my_loss"), "the loss 'my_loss' that the spec promises is not known to"),
-        (lambda: probe.loss_apart(untrained(None), "mse"), "the loss that build compiles cannot be computed: "),
-        (lambda: probe.accuracy_apart(untrained(metrics=("mse",))), "build compiles its model without a metric named "),
+        (
+            lambda: probe.loss_difference(untrained(), "my_loss"),
+            "the loss 'my_loss' that the spec promises is not known to",
+        ),
+        (lambda: probe.loss_difference(untrained(None), "mse"), "the loss that build compiles cannot be computed: "),
+        (
+            lambda: probe.accuracy_difference(untrained(metrics=("mse",))),
+            "build compiles its model without a metric named ",
+        ),
     ],
 )
 def test_what_keras_cannot_compute_is_not_judged_and_no_traceback(ask, reason):

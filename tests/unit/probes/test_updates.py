@@ -34,7 +34,7 @@ def eager():
 
 
 def distance(name):
-    return np.abs(slopes.image_trained_on(small(name), IMAGE, seed=0) - IMAGE).max()
+    return np.abs(slopes.image_seen(small(name), IMAGE, seed=0) - IMAGE).max()
 
 
 @pytest.mark.usefixtures("eager")
@@ -66,11 +66,11 @@ def test_batches_that_are_too_large_to_be_told_are_not_judged():
 
 @pytest.mark.parametrize("name", [None, "temperature", "transposed-at-prediction"])
 def test_columns_are_in_order_whatever_else_is_wrong(name):
-    assert slopes.columns_predicted(small(name)) == list(range(10))
+    assert slopes.output_columns(small(name)) == list(range(10))
 
 
 def test_columns_that_are_sorted_as_text_are_caught():
-    assert slopes.columns_predicted(small("other-order-of-classes")) == [0, 2, 3, 4, 5, 6, 7, 8, 9, 1]
+    assert slopes.output_columns(small("other-order-of-classes")) == [0, 2, 3, 4, 5, 6, 7, 8, 9, 1]
 
 
 def test_a_pipeline_that_predicts_with_its_own_model_only_is_not_judged():
@@ -79,7 +79,7 @@ def test_a_pipeline_that_predicts_with_its_own_model_only_is_not_judged():
             raise ContractError("predict", "raised AttributeError: predict_proba")
 
     with pytest.raises(NotJudgedError, match="predict takes no other Keras model than its own"):
-        slopes.columns_predicted(Own())
+        slopes.output_columns(Own())
 
 
 @pytest.mark.parametrize(
@@ -87,8 +87,8 @@ def test_a_pipeline_that_predicts_with_its_own_model_only_is_not_judged():
     [(None, 0), ("no-shuffling", 0), ("first-1000-images-only", 0.37), ("shard-read-twice", 0.4)],
 )
 def test_parts_of_a_large_set_that_are_left_out_or_read_twice_are_seen(name, astray):
-    assert slopes.places_astray(small(name), seed=0, count=2000) == pytest.approx(astray, abs=0.02)
+    assert slopes.misseen_places(small(name), seed=0, count=2000) == pytest.approx(astray, abs=0.02)
 
 
 def test_a_shard_with_the_labels_of_another_is_seen():
-    assert slopes.places_astray(small("shard-of-labels-written-twice"), seed=0, count=2000) > 0.02
+    assert slopes.misseen_places(small("shard-of-labels-written-twice"), seed=0, count=2000) > 0.02
