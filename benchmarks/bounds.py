@@ -29,7 +29,7 @@ from mnistlab.data.synthetic_digits import draw_digits
 from mnistlab.metrics import calibration as calibrate
 from mnistlab.metrics import robustness as behaviour
 from mnistlab.metrics.evaluation import Evaluation
-from mnistlab.probes import model as probe
+from mnistlab.probes import model as model_probes
 from mnistlab.recipe.pipeline import DigitsPipeline, Pipeline
 
 Row = dict[str, float]
@@ -92,12 +92,12 @@ def training(pipeline: Pipeline, model: Any, images: np.ndarray, labels: np.ndar
     """Return what the probes of training measure."""
     total = round(16 * pipeline.spec.batch_size / (1 - pipeline.spec.validation_split))
     few, theirs, others = images[:total], labels[:total], slice(-len(images) // 6, None)
-    predicted = probe.predicted_after_permutation(pipeline, few, theirs, images[others], seed=seed)
-    norms = probe.weight_norms(model)
+    predicted = model_probes.predicted_after_permutation(pipeline, few, theirs, images[others], seed=seed)
+    norms = model_probes.weight_norms(model)
     return {
         "accuracy after training on permuted labels": float((predicted == labels[others].argmax(axis=1)).mean()),
-        "parameters that no gradient reaches": sum(probe.unmoved_parameters(pipeline, theirs, seed=seed)),
-        "hidden units that say the same of every image": probe.dead_units(model, images[:10000]),
+        "parameters that no gradient reaches": sum(model_probes.unmoved_parameters(pipeline, theirs, seed=seed)),
+        "hidden units that say the same of every image": model_probes.dead_units(model, images[:10000]),
         **{f"norm of the weights of layer {number}": norm for number, norm in enumerate(norms, start=1)},
     }
 

@@ -11,7 +11,7 @@ from pools import Pool, Pools
 from mnistlab.gate.error_rates import MetricKey, Rates, accepted_digest, plan_digest, simulate
 from mnistlab.gate.margins import DEFAULT, Margin
 from mnistlab.gate.paired import DIGIT_LEVEL, digit_power
-from mnistlab.gate.seed_runs import Columns
+from mnistlab.gate.seed_runs import SeedMetrics
 from mnistlab.gate.sequential import Plan, plan
 from mnistlab.stats import Array, seeds_needed, wilson
 
@@ -35,7 +35,7 @@ def drops_to(margin: float) -> list[float]:
     return [round(2.5 * margin * step / STEPS, 6) for step in range(STEPS + 1)]
 
 
-def measure(pools: Pools, gate: Plan, accepted: Columns, sizes: tuple[int, int]) -> Rates:
+def measure(pools: Pools, gate: Plan, accepted: SeedMetrics, sizes: tuple[int, int]) -> Rates:
     """Measure a recipe gate; sizes are simulated gates for each rate, and seeds in a baseline.
 
     Baselines are drawn, as candidates are. The one in use has its own luck, which is part of a run: if it is of that
@@ -46,11 +46,11 @@ def measure(pools: Pools, gate: Plan, accepted: Columns, sizes: tuple[int, int])
     """
     healthy, (gates, seeds), lead = pools.healthy.columns, sizes, gate.margins[:1]
     many, twice = (MORE * gates, seeds), (MORE * gates, 2 * seeds)
-    together: Columns = {probe: {} for probe in accepted}
+    together: SeedMetrics = {weights: {} for weights in accepted}
     for each in gate.margins:
-        arms = (columns[each.probe][each.metric] for columns in (healthy, accepted))
-        together[each.probe][each.metric] = np.concatenate(list(arms))
-    once = Plan(lead, gate.looks[-1:], ((lead[0].spend,),), gate.fail_levels[-1:])
+        arms = (columns[each.weights][each.metric] for columns in (healthy, accepted))
+        together[each.weights][each.metric] = np.concatenate(list(arms))
+    once = Plan(lead, gate.looks[-1:], ((lead[0].alpha,),), gate.fail_levels[-1:])
     in_use = seeds == len(accepted["final"]["accuracy"])
     baselines = (None, accepted) if in_use else (None,)
     return {
@@ -75,7 +75,7 @@ def measure(pools: Pools, gate: Plan, accepted: Columns, sizes: tuple[int, int])
     }
 
 
-def _resampled(new: Columns, fixed: Columns | None, gate: Plan, sizes: tuple[int, int]) -> Rates:
+def _resampled(new: SeedMetrics, fixed: SeedMetrics | None, gate: Plan, sizes: tuple[int, int]) -> Rates:
     """Bound the rates of the leading metric alone by what they become with other trainings: a bootstrap over seeds.
 
     The candidates' trainings are resampled; a baseline is drawn from the same, or is `fixed`, as it is in use.
@@ -84,12 +84,12 @@ def _resampled(new: Columns, fixed: Columns | None, gate: Plan, sizes: tuple[int
     alone = Plan((lead,), gate.looks, gate.pass_levels[:1], gate.fail_levels)
 
     def passes(values: NDArray[np.float64], gates: int, seed: int) -> list[float]:
-        healthy: Columns = {lead.probe: {lead.metric: values}}
+        healthy: SeedMetrics = {lead.weights: {lead.metric: values}}
         old, drawn = (healthy, sizes[1]) if fixed is None else (fixed, 0)
-        arms = healthy, shifted(healthy, {(lead.probe, lead.metric): lead.margin})
+        arms = healthy, shifted(healthy, {(lead.weights, lead.metric): lead.margin})
         return [float(simulate(arm, old, alone, (gates, drawn), seed).passed.mean()) for arm in arms]
 
-    values, rng = new[lead.probe][lead.metric], np.random.default_rng(9)
+    values, rng = new[lead.weights][lead.metric], np.random.default_rng(9)
     drawn = [passes(rng.choice(values, len(values)), 2 * sizes[0], number) for number in range(RESAMPLES)]
     (low_kept, low), (high_kept, high) = np.percentile(drawn, [2.5, 97.5], axis=0).tolist()
     gates = 20 * sizes[0]
@@ -104,7 +104,7 @@ def _widened(rate: float, low: float, high: float, gates: int) -> list[float]:
     return [round(value, 5) for value in (rate, min(low, known.low), max(high, known.high))]
 
 
-def _recipe(name: str, pool: Pool, healthy: Columns, gate: Plan, sizes: tuple[int, int]) -> Rates:
+def _recipe(name: str, pool: Pool, healthy: SeedMetrics, gate: Plan, sizes: tuple[int, int]) -> Rates:
     gates = MORE * sizes[0] if name == "healthy" else sizes[0]
     outcome = simulate(pool.columns, healthy, gate, (gates, sizes[1]), seed=1)
     means = {place: float(pool.columns[place[0]][place[1]].mean()) for place in (LEADING, FINAL)}
@@ -121,11 +121,11 @@ def _recipe(name: str, pool: Pool, healthy: Columns, gate: Plan, sizes: tuple[in
     }
 
 
-def _misses(healthy: Columns, gate: Plan, sizes: tuple[int, int]) -> Rates:
+def _misses(healthy: SeedMetrics, gate: Plan, sizes: tuple[int, int]) -> Rates:
     return {each.name: _three(missed(healthy, gate, each, sizes)) for each in gate.margins}
 
 
-def _curve(healthy: Columns, gate: Plan, place: MetricKey, sizes: tuple[int, int]) -> Rates:
+def _curve(healthy: SeedMetrics, gate: Plan, place: MetricKey, sizes: tuple[int, int]) -> Rates:
     """Return drops of one metric, and the chance that a gate does not pass a recipe that is worse by each of them."""
     drops = drops_to(max(gate.margins[0].margin, DEFAULT))
     found = (simulate(shifted(healthy, {place: drop}), healthy, gate, sizes, seed=2) for drop in drops)
@@ -164,20 +164,20 @@ def others(pools: Pools, leading: Margin, threshold: float, sizes: tuple[int, in
 
 
 def smallest(
-    healthy: Columns, leading: Margin, budgets: Sequence[int], sizes: tuple[int, int]
+    healthy: SeedMetrics, leading: Margin, budgets: Sequence[int], sizes: tuple[int, int]
 ) -> Iterator[dict[str, float]]:
     """Find for each budget the least margin that 99 % of healthy recipes keep to, and the least drop found then.
 
     Of the leading metric alone, in steps of a twentieth of its margin; the drop is found with 95 % probability. And
     the seeds that theory plans for that margin, with one look.
     """
-    values = healthy[leading.probe][leading.metric]
-    alone: Columns = {leading.probe: {leading.metric: values}}
+    values = healthy[leading.weights][leading.metric]
+    alone: SeedMetrics = {leading.weights: {leading.metric: values}}
     sd = float(values.std(ddof=1))
     step = leading.margin / 20
     for budget in budgets:
         for margin in np.arange(4 * step, 80 * step, step):
-            lone = Margin(leading.probe, leading.metric, float(margin), leading.spend, "")
+            lone = Margin(leading.weights, leading.metric, float(margin), leading.alpha, "")
             gate = plan((lone,), budget, sizes[1])
             outcome = simulate(alone, alone, gate, sizes, seed=4)
             if outcome.passed.mean() >= 0.99:
@@ -187,7 +187,7 @@ def smallest(
             if 1 - worse.passed.mean() >= 0.95:
                 break
         found = {"margin": round(float(margin), 5), "drop": round(float(drop), 5)}
-        found["planned"] = seeds_needed((sd, sd), sizes[1], float(margin), leading.spend, 0.99)
+        found["planned"] = seeds_needed((sd, sd), sizes[1], float(margin), leading.alpha, 0.99)
         yield {"budget": budget, **found, "mean seeds": round(float(outcome.seeds.mean()), 1)}
 
 
@@ -239,23 +239,23 @@ def _share(events: NDArray[np.bool_]) -> Three:
     return [round(float(events.mean()), 5), None, None]
 
 
-def shifted(pool: Columns, harms: Mapping[MetricKey, float]) -> Columns:
+def shifted(pool: SeedMetrics, harms: Mapping[MetricKey, float]) -> SeedMetrics:
     """Return columns in which every seed is worse by a number, in the metric's unit, at each place that is named."""
-    moved = {probe: dict(found) for probe, found in pool.items()}
-    for (probe, metric), harm in harms.items():
-        moved[probe][metric] = moved[probe][metric] + (harm if metric.startswith("loss") else -harm)
+    moved = {weights: dict(found) for weights, found in pool.items()}
+    for (weights, metric), harm in harms.items():
+        moved[weights][metric] = moved[weights][metric] + (harm if metric.startswith("loss") else -harm)
     return moved
 
 
-def missed(healthy: Columns, plan: Plan, margin: Margin, sizes: tuple[int, int]) -> NDArray[np.bool_]:
+def missed(healthy: SeedMetrics, plan: Plan, margin: Margin, sizes: tuple[int, int]) -> NDArray[np.bool_]:
     """Tell for each gate whether a recipe whose true harm is exactly one margin of the plan passes in that metric.
 
     Passing at any look counts. Sizes are the numbers of gates and of seeds in a baseline.
     """
-    worse = shifted(healthy, {(margin.probe, margin.metric): margin.margin})
+    worse = shifted(healthy, {(margin.weights, margin.metric): margin.margin})
     if margin.kind == "spread":
-        values = healthy[margin.probe][margin.metric]
-        worse = {margin.probe: {margin.metric: values.mean() + margin.margin * (values - values.mean())}}
+        values = healthy[margin.weights][margin.metric]
+        worse = {margin.weights: {margin.metric: values.mean() + margin.margin * (values - values.mean())}}
     levels = plan.pass_levels[plan.margins.index(margin)]
     alone = Plan((margin,), plan.looks, (levels,), (1e-12,) * len(plan.looks))
     return simulate(worse, healthy, alone, sizes).passed

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from mnistlab.errors import MnistlabError
 from mnistlab.gate.baseline import pack, unpack
-from mnistlab.gate.seed_runs import Columns
+from mnistlab.gate.seed_runs import SeedMetrics
 
 AGAIN = "python benchmarks/train_pools.py --dataset"
 
@@ -20,7 +20,7 @@ AGAIN = "python benchmarks/train_pools.py --dataset"
 class Pool:
     """Many seeds of one recipe."""
 
-    columns: Columns  # metrics, one value a seed
+    columns: SeedMetrics  # metrics, one value a seed
     wrong: NDArray[np.bool_]  # what the final weights misread, shape (seeds, test images)
 
     @property
@@ -76,8 +76,10 @@ def load_pools(folder: Path, dataset: str) -> Pools:
 
 
 def _pool(name: str, content: dict[str, Any]) -> Pool:
-    probes = content["probes"].items()
-    columns = {probe: {key: np.asarray(each, np.float64) for key, each in metrics.items()} for probe, metrics in probes}
+    metrics_of = content["probes"].items()
+    columns = {
+        weights: {key: np.asarray(each, np.float64) for key, each in metrics.items()} for weights, metrics in metrics_of
+    }
     lengths = {len(values) for metrics in columns.values() for values in metrics.values()}
     if lengths != {content["seeds"]}:
         raise MnistlabError(f"{name}: metrics of {sorted(lengths)} seeds, not of {content['seeds']}")

@@ -20,7 +20,7 @@ from pools import pack_wrong, path_of, unpack_wrong
 from mnistlab.data.datasets import load_dataset
 from mnistlab.gate.baseline import pack
 from mnistlab.gate.margins import margins_for
-from mnistlab.gate.seed_runs import Seed, Trainer
+from mnistlab.gate.seed_runs import SeedRun, SeedRunner
 from mnistlab.recipe.pipeline import Pipeline, pipeline_for
 from mnistlab.recipe.spec import Spec
 from mnistlab.report.files import write_atomically
@@ -125,7 +125,7 @@ def main() -> None:
     content = {"dataset": dataset.name, "labels": pack(dataset.test_labels), "recipes": {}}
     content = json.loads(path.read_text(encoding="utf-8")) if path.exists() else content
     for number, (recipe, pipeline) in enumerate(recipes(dataset.name).items(), start=1):
-        trainer, first = Trainer(pipeline, dataset), options.first * number
+        trainer, first = SeedRunner(pipeline, dataset), options.first * number
         wanted = options.healthy if recipe == "healthy" else options.weakened
         pool = content["recipes"].setdefault(recipe, {"first seed": first, "seeds": 0, "wrong": "", "probes": {}})
         while pool["seeds"] < wanted:
@@ -135,13 +135,15 @@ def main() -> None:
             print(recipe, pool["seeds"], flush=True)
 
 
-def add(pool: dict[str, Any], seeds: list[Seed], dataset: str) -> None:
+def add(pool: dict[str, Any], seeds: list[SeedRun], dataset: str) -> None:
     """Append the metrics that a gate of the dataset judges, and which test images the final weights misread."""
-    judged = {each.metric for probes in ({"final"}, {"averaged", "final"}) for each in margins_for(dataset, probes)}
+    judged = {
+        each.metric for metrics_of in ({"final"}, {"averaged", "final"}) for each in margins_for(dataset, metrics_of)
+    }
     for seed in seeds:
-        for probe, metrics in seed.probes.items():
+        for weights, metrics in seed.metrics_of.items():
             for name in (name for name in metrics if name in judged):
-                pool["probes"].setdefault(probe, {}).setdefault(name, []).append(round(metrics[name], 5))
+                pool["probes"].setdefault(weights, {}).setdefault(name, []).append(round(metrics[name], 5))
     old = [unpack_wrong(pool["wrong"], pool["seeds"])] if pool["seeds"] else []
     pool["wrong"] = pack_wrong(np.vstack([*old, *(~seed.evaluation.right for seed in seeds)]))
     pool["seeds"] += len(seeds)

@@ -16,7 +16,7 @@ from mnistlab.execution.pool import Backend
 from mnistlab.gate import baseline as baselines
 from mnistlab.gate.baseline import IDENTITY, SHOWN, Baseline, NoBaselineError, difference, load, path_of
 from mnistlab.gate.margins import margins_for
-from mnistlab.gate.seed_runs import Seed, columns, train_seeds
+from mnistlab.gate.seed_runs import SeedRun, columns, train_seeds
 from mnistlab.gate.sequential import LOOKS, decide, decision_of, plan
 from mnistlab.loading.checked_pipeline import CheckedPipeline, load_pipeline
 from mnistlab.recipe.pipeline import DigitsPipeline, Pipeline
@@ -92,13 +92,13 @@ def _accepted(path: Path) -> Baseline | None:
     return None
 
 
-def _trained(pipeline: CheckedPipeline, dataset: Dataset, options: argparse.Namespace, first: int) -> list[Seed]:
+def _trained(pipeline: CheckedPipeline, dataset: Dataset, options: argparse.Namespace, first: int) -> list[SeedRun]:
     """Train the seeds from the first on, and show how far it is."""
-    seeds: list[Seed] = []
+    seeds: list[SeedRun] = []
     start = time.perf_counter()
     for seed in train_seeds(pipeline, dataset, range(first, first + options.seeds), Backend(options.scheduler)):
         seeds.append(seed)
-        mean = np.mean([each.probes["final"]["accuracy"] for each in seeds])
+        mean = np.mean([each.metrics_of["final"]["accuracy"] for each in seeds])
         text = f"seed {len(seeds)} of {options.seeds}, {time.perf_counter() - start:.0f} s: accuracy {100 * mean:.3f} %"
         end = "\r" if sys.stderr.isatty() and len(seeds) < options.seeds else "\n"
         if end == "\r" or len(seeds) % FEWEST == 0:
@@ -106,7 +106,7 @@ def _trained(pipeline: CheckedPipeline, dataset: Dataset, options: argparse.Name
     return seeds
 
 
-def refuse_unfit(pipeline: Any, seeds: list[Seed], dataset: str) -> None:
+def refuse_unfit(pipeline: Any, seeds: list[SeedRun], dataset: str) -> None:
     """Raise MnistlabError if the seeds' mean misses a bound of the spec, or they all agree in what the gate judges."""
     kept = columns(seeds)
     known = {"test accuracy": "accuracy", "test loss": "loss", "expected calibration error": "calibration error"}
@@ -117,9 +117,9 @@ def refuse_unfit(pipeline: Any, seeds: list[Seed], dataset: str) -> None:
         if verdict.status != "passed":
             raise MnistlabError(f"not accepted: {verdict.message}")
     for margin in margins_for(dataset, set(kept)):
-        values = kept[margin.probe].get(margin.metric, np.arange(2))
+        values = kept[margin.weights].get(margin.metric, np.arange(2))
         if np.ptp(np.round(values, 5)) == 0:
-            what = f"{margin.metric} of the {margin.probe} weights is {values[0]:.6g} with all {len(seeds)} seeds"
+            what = f"{margin.metric} of the {margin.weights} weights is {values[0]:.6g} with all {len(seeds)} seeds"
             raise MnistlabError(f"not accepted: {what}; does the seed reach the training?")
 
 
@@ -127,10 +127,10 @@ def describe_baseline(baseline: Baseline, title: str) -> str:
     """Describe a baseline for a terminal."""
     head = f"{title}: pipeline {baseline.pipeline} on {baseline.dataset}, {baseline.seeds} seeds from "
     lines = [f"{baseline.first_seed}, accepted {baseline.accepted}, commit {baseline.commit or 'unknown'}"]
-    for probe, found in baseline.columns.items():
+    for weights, found in baseline.columns.items():
         for name in filter(found.__contains__, SHOWN):
             mean, sd = baselines.summarised(found[name])
-            lines.append(f"  {name + ', ' + probe + ' weights':44} {mean:.5f} (sd {sd:.5f})")
+            lines.append(f"  {name + ', ' + weights + ' weights':44} {mean:.5f} (sd {sd:.5f})")
     return head + "\n".join(lines)
 
 
@@ -142,20 +142,20 @@ def compared(old: Baseline, new: Baseline, margin: float | None = None) -> tuple
     if differs := difference(old, {field: getattr(new, field) for field in IDENTITY}, "in the new one"):
         raise MnistlabError(f"{differs}; only what is of one pipeline, dataset, test set and spec can be compared")
     gate = plan(margins_for(old.dataset, set(old.columns), margin), max(new.seeds, LOOKS[0]), old.seeds)
-    readings = decide(old.columns, new.columns, gate, len(gate.looks) - 1, [])
-    telling = [each for each in readings if each.margin.metric in SHOWN or each.status != "passed" or each.improved]
-    lines = [f"  {reading.finding}: {reading.status}" for reading in telling]
-    decision = decision_of(readings)
-    better = [reading.margin.name for reading in readings if reading.improved]
+    comparisons = decide(old.columns, new.columns, gate, len(gate.looks) - 1, [])
+    telling = [each for each in comparisons if each.margin.metric in SHOWN or each.status != "passed" or each.improved]
+    lines = [f"  {comparison.summary}: {comparison.status}" for comparison in telling]
+    decision = decision_of(comparisons)
+    better = [comparison.margin.name for comparison in comparisons if comparison.improved]
     words = {"PASSED": "no metric is worse by its margin", "FAILED": "it is worse", "UNDECIDED": "it may be worse"}
     gained = f"; better beyond the margin in {', '.join(better)}" if better else ""
     head = f"Against the {old.seeds} seeds accepted {old.accepted}: {words[decision]}{gained}"
-    beside = [f"  and {len(readings) - len(telling)} further metrics: passed"]
-    judged = {(each.margin.probe, each.margin.metric) for each in readings}
-    for probe, arm in new.columns.items():
+    beside = [f"  and {len(comparisons) - len(telling)} further metrics: passed"]
+    judged = {(each.margin.weights, each.margin.metric) for each in comparisons}
+    for weights, arm in new.columns.items():
         for name in SHOWN:
-            if name in arm and (probe, name) not in judged:
-                kept = old.columns.get(probe, {})
+            if name in arm and (weights, name) not in judged:
+                kept = old.columns.get(weights, {})
                 was = f"{kept[name].mean():.5f}" if name in kept else "not measured"
-                beside.append(f"  {name} ({probe} weights) {arm[name].mean():.5f}, was {was}: not judged")
+                beside.append(f"  {name} ({weights} weights) {arm[name].mean():.5f}, was {was}: not judged")
     return "\n".join([head, *lines, *beside]), decision

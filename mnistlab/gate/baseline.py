@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from mnistlab.data.datasets import Dataset
 from mnistlab.errors import MnistlabError
-from mnistlab.gate.seed_runs import GAP, Columns, Seed, columns
+from mnistlab.gate.seed_runs import GAP, SeedMetrics, SeedRun, columns
 from mnistlab.metrics.evaluation import Evaluation
 from mnistlab.report.files import write_atomically
 
@@ -52,9 +52,9 @@ class Baseline:
     commit: str  # of the source, where there is one
     environment: dict[str, Any]  # versions and machine
     first_seed: int  # the others follow
-    columns: Columns  # metrics of the seeds
+    columns: SeedMetrics  # metrics of the seeds
     predictions: NDArray[np.uint8]  # digits that the first seed's final weights predict, shape (test images,)
-    truth: NDArray[np.uint8]  # as `truth_of` gives it, of the same weights
+    truth: NDArray[np.uint8]  # as `true_class_probability` gives it, of the same weights
 
     @property
     def seeds(self) -> int:
@@ -67,12 +67,12 @@ def path_of(folder: Path, pipeline: str, dataset: str) -> Path:
     return folder / f"{pipeline}-{dataset}.json"
 
 
-def made_of(pipeline: Any, dataset: Dataset, seeds: Sequence[Seed], environment: dict[str, Any]) -> Baseline:
+def made_of(pipeline: Any, dataset: Dataset, seeds: Sequence[SeedRun], environment: dict[str, Any]) -> Baseline:
     """Make a baseline of trained, consecutive seeds; `environment` is kept for people."""
     kept = columns(seeds)
     if "averaged" in kept:  # digits and slices are judged on the averaged weights, where there are any
         kept["final"] = {name: values for name, values in kept["final"].items() if name in (*SHOWN, GAP)}
-    kept = {probe: {name: np.round(values, 5) for name, values in found.items()} for probe, found in kept.items()}
+    kept = {weights: {name: np.round(values, 5) for name, values in found.items()} for weights, found in kept.items()}
     first = seeds[0].evaluation
     return Baseline(
         **identity(pipeline, dataset),
@@ -83,11 +83,11 @@ def made_of(pipeline: Any, dataset: Dataset, seeds: Sequence[Seed], environment:
         first_seed=seeds[0].seed,
         columns=kept,
         predictions=first.predictions.astype(np.uint8),
-        truth=truth_of(first),
+        truth=true_class_probability(first),
     )
 
 
-def truth_of(evaluation: Evaluation) -> NDArray[np.uint8]:
+def true_class_probability(evaluation: Evaluation) -> NDArray[np.uint8]:
     """Return the probability of each image's true digit, 0 to 1 in 255 steps, shape (N,)."""
     truth = evaluation.probabilities[np.arange(evaluation.count), evaluation.labels]
     return np.rint(np.clip(truth, 0, 1) * 255).astype(np.uint8)
@@ -130,7 +130,7 @@ def _stated(value: Any) -> Any:
 def dump(baseline: Baseline) -> str:
     """Write a baseline as JSON with one line a metric, so that two can be compared line by line."""
     head = {"schema": SCHEMA, **{name: getattr(baseline, name) for name in FIELDS}}
-    each = {f"{probe} {name}": one for probe, found in baseline.columns.items() for name, one in found.items()}
+    each = {f"{weights} {name}": one for weights, found in baseline.columns.items() for name, one in found.items()}
     blocks: dict[str, dict[str, Any]] = {
         "summary": {key: summarised(values) for key, values in each.items()},
         "model": {"predictions": pack(baseline.predictions), "truth": pack(baseline.truth)},
@@ -178,10 +178,10 @@ def _parse(found: dict[str, Any]) -> Baseline:
     for name, kind in (FIELDS | {"summary": dict, "model": dict, "seeds": dict}).items():
         if type(found[name]) is not kind or (kind is int and found[name] < 0):
             raise MnistlabError(f"{name!r} is {found[name]!r:.60}, required {KINDS[kind]}")
-    kept: Columns = {}
+    kept: SeedMetrics = {}
     lengths = set()
     for key, values in found["seeds"].items():
-        probe, _, name = key.partition(" ")
+        weights, _, name = key.partition(" ")
         numbers = isinstance(values, list) and values and all(type(value) in (int, float) for value in values)
         array = np.asarray(values if numbers else [np.nan], dtype=np.float64)
         if not np.isfinite(array).all():
@@ -190,7 +190,7 @@ def _parse(found: dict[str, Any]) -> Baseline:
             raise MnistlabError(f"{key!r} is {array.min():g} to {array.max():g}, required 0 to 1, of a loss from 0")
         if summarised(array) != found["summary"][key]:
             raise MnistlabError(f"{key!r}: its seeds have mean and sd {summarised(array)}, not {found['summary'][key]}")
-        kept.setdefault(probe, {})[name] = array
+        kept.setdefault(weights, {})[name] = array
         lengths.add(array.size)
     for name in ("final accuracy", "final loss", "final worst recall"):  # which every gate judges
         found["seeds"][name]

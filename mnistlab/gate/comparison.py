@@ -15,13 +15,13 @@ GROUP = "regression"
 
 
 @dataclass(frozen=True)
-class Reading:
+class MetricComparison:
     """What a look says of one metric."""
 
     margin: Margin
     candidate: float  # means over the seeds; of a spread the standard deviations
     accepted: float
-    harm: float  # how much worse the candidate is, in the metric's unit; of a spread the ratio
+    degradation: float  # how much worse the candidate is, in the metric's unit; of a spread the ratio
     low: float  # its bounds, each one-sided; infinite where nothing can be said
     high: float
     status: Status
@@ -34,7 +34,7 @@ class Reading:
         return self.margin.kind == "mean" and self.high < -self.margin.margin
 
     @property
-    def finding(self) -> str:
+    def summary(self) -> str:
         """What was found, for a person: «accuracy 0.03 points lower (99 % bound: at most 0.06), margin 0.10»."""
         name, limit = self.margin.name, self._show(self.margin.margin)
         if self.unknown:
@@ -42,18 +42,18 @@ class Reading:
         surely = self.low if self.status == "failed" else self.high
         word = "at least" if self.status == "failed" else "at most"
         if self.margin.kind == "spread":
-            return f"{name} {self.harm:.2f} times the accepted one (99 % bound: {word} {surely:.2f}), margin {limit}"
+            return f"{name} {self.degradation:.2f} times the accepted one (99 % bound: {word} {surely:.2f}), margin {limit}"
         worse, better = ("higher", "lower") if self.margin.is_loss else ("lower", "higher")
         if surely < 0:
             word, surely = f"at least {self._show(-surely)} {better}", 0.0
         else:
-            word = f"{word} {self._show(surely)}{'' if self.harm >= 0 else f' {worse}'}"
-        size = f"{self._show(abs(self.harm))} {self._unit} {worse if self.harm >= 0 else better}"
+            word = f"{word} {self._show(surely)}{'' if self.degradation >= 0 else f' {worse}'}"
+        size = f"{self._show(abs(self.degradation))} {self._unit} {worse if self.degradation >= 0 else better}"
         return f"{name} {size} (99 % bound: {word}), margin {limit}"
 
     def verdict(self) -> Verdict:
         """Return the verdict on "the harm is at most the margin"; measured is the bound on the harm."""
-        message = f"{self.finding}: {self.status} after {self.seeds} seeds"
+        message = f"{self.summary}: {self.status} after {self.seeds} seeds"
         if self.improved:
             message += "; better by more than the margin"
         measured = self._scaled(self.high) if math.isfinite(self.high) else None
@@ -63,7 +63,8 @@ class Reading:
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for ``verdict.json``; None where nothing can be said."""
-        numbers = {name: getattr(self, name) for name in ("candidate", "accepted", "harm", "low", "high")}
+        numbers = {name: getattr(self, name) for name in ("candidate", "accepted", "low", "high")}
+        numbers["harm"] = self.degradation
         rounded = {name: round(value, 6) if math.isfinite(value) else None for name, value in numbers.items()}
         margin = self.margin.margin
         found = {"status": self.status, "improved": self.improved, "seeds": self.seeds}
@@ -80,12 +81,12 @@ class Reading:
         return f"{self._scaled(value):.{4 if self._unit == 'nats' else 2}f}"
 
 
-def read(
+def compare_metric(
     margin: Margin, new: NDArray[np.float64], old: NDArray[np.float64], pass_level: float, fail_level: float
-) -> Reading:
-    """Compare one metric of the candidate's seeds with the accepted ones, independent draws; see `harm_bounds`."""
+) -> MetricComparison:
+    """Compare one metric of the candidate's seeds with the accepted ones, independent draws; see `degradation_bounds`."""
     arms = moments(new), moments(old)
-    low, high, harm = map(float, harm_bounds(margin, *arms, (pass_level, fail_level)))
+    low, high, degradation = map(float, degradation_bounds(margin, *arms, (pass_level, fail_level)))
     candidate, accepted = (float(arm[margin.kind == "spread"]) for arm in arms)
     status, unknown = non_inferiority(low, high, margin.margin), ""
     if arms[1][1] == 0:
@@ -94,10 +95,12 @@ def read(
     elif arms[0][1] == 0:
         unknown = f"all {len(new)} seeds gave {new[0]:.6g}"
         unknown += ": does the seed reach the training?" if status == "failed" else ", so their spread is not known"
-    return Reading(margin, candidate, accepted, harm, low, high, status, len(new), unknown)
+    return MetricComparison(margin, candidate, accepted, degradation, low, high, status, len(new), unknown)
 
 
-def harm_bounds(margin: Margin, new: Moments, old: Moments, levels: tuple[float, float]) -> tuple[Array, Array, Array]:
+def degradation_bounds(
+    margin: Margin, new: Moments, old: Moments, levels: tuple[float, float]
+) -> tuple[Array, Array, Array]:
     """Bound the harm at one look of one gate or of many: low, high and estimate, in the metric's unit or as a ratio.
 
     Levels are one-sided, in (0, 0.5), of the upper and of the lower bound. The bounds are infinite, and decide nothing,
@@ -107,8 +110,8 @@ def harm_bounds(margin: Margin, new: Moments, old: Moments, levels: tuple[float,
     arms = (new, old) if margin.is_loss or margin.kind == "spread" else (old, new)  # what is lower is worse
     with np.errstate(divide="ignore", invalid="ignore"):  # arms without spread, replaced below
         bounds = ratio_bounds if margin.kind == "spread" else difference_bounds
-        low, high, harm = bounds(*arms, levels[1], levels[0])
+        low, high, degradation = bounds(*arms, levels[1], levels[0])
     same = new[1] == 0
     unknown = same | (old[1] == 0)
     low = np.where(unknown, np.where(same & margin.is_loss, np.inf, -np.inf), low)
-    return low, np.where(unknown, np.inf, high), harm
+    return low, np.where(unknown, np.inf, high), degradation

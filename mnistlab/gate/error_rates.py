@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnistlab.errors import MnistlabError
-from mnistlab.gate.comparison import harm_bounds
-from mnistlab.gate.margins import Probe
-from mnistlab.gate.seed_runs import Columns
+from mnistlab.gate.comparison import degradation_bounds
+from mnistlab.gate.margins import Weights
+from mnistlab.gate.seed_runs import SeedMetrics
 from mnistlab.gate.sequential import Plan
 from mnistlab.stats import moments
 
@@ -45,9 +45,9 @@ def plan_digest(gate: Plan) -> str:
     return _digest([[(each.name, each.margin) for each in gate.margins], gate.looks, levels])
 
 
-def accepted_digest(gate: Plan, accepted: Columns) -> str:
+def accepted_digest(gate: Plan, accepted: SeedMetrics) -> str:
     """Return what tells accepted seeds from others, by the metrics that the gate judges."""
-    columns = [accepted.get(each.probe, {}).get(each.metric) for each in gate.margins]
+    columns = [accepted.get(each.weights, {}).get(each.metric) for each in gate.margins]
     return _digest([None if column is None else column.tolist() for column in columns])
 
 
@@ -55,7 +55,7 @@ def _digest(value: Any) -> str:
     return hashlib.sha256(json.dumps(value).encode()).hexdigest()[:16]
 
 
-def of_gate(found: Rates, gate: Plan, accepted: Columns) -> Rates:
+def of_gate(found: Rates, gate: Plan, accepted: SeedMetrics) -> Rates:
     """Return the rates of one recipe gate, without what was measured against other accepted seeds than these.
 
     MnistlabError if the gate was not measured: another gate's rates are not its own.
@@ -111,7 +111,7 @@ def found_at(rates: Rates, drop: float) -> float:
     return float(np.interp(drop, rates["drops"], rates["curve"]))
 
 
-MetricKey = tuple[Probe, str]
+MetricKey = tuple[Weights, str]
 NEVER = 99
 
 
@@ -125,7 +125,9 @@ class Outcome:
     blame: dict[str, float]  # metric -> in what share of the gates it had not passed when they ended
 
 
-def simulate(candidate: Columns, baseline: Columns, plan: Plan, sizes: tuple[int, int], seed: int = 0) -> Outcome:
+def simulate(
+    candidate: SeedMetrics, baseline: SeedMetrics, plan: Plan, sizes: tuple[int, int], seed: int = 0
+) -> Outcome:
     """Run many gates, whose seeds are drawn from the columns of two pools.
 
     Sizes are the numbers of gates, and of seeds in a baseline; 0 for all of `baseline`, as it is and not drawn.
@@ -137,11 +139,11 @@ def simulate(candidate: Columns, baseline: Columns, plan: Plan, sizes: tuple[int
     passing = np.full((len(plan.margins), gates), NEVER)
     failing = np.full((len(plan.margins), gates), NEVER)
     for number, margin in enumerate(plan.margins):
-        values = candidate[margin.probe][margin.metric][new]
-        accepted = moments(baseline[margin.probe][margin.metric][old])
+        values = candidate[margin.weights][margin.metric][new]
+        accepted = moments(baseline[margin.weights][margin.metric][old])
         for look in reversed(range(len(plan.looks))):
             levels = plan.pass_levels[number][look], plan.fail_levels[look]
-            low, high, _ = harm_bounds(margin, moments(values[:, : plan.looks[look]]), accepted, levels)
+            low, high, _ = degradation_bounds(margin, moments(values[:, : plan.looks[look]]), accepted, levels)
             passing[number, high < margin.margin] = look
             failing[number, low > margin.margin] = look
     failing[failing > passing] = NEVER  # what had passed is not looked at again
@@ -154,5 +156,5 @@ def simulate(candidate: Columns, baseline: Columns, plan: Plan, sizes: tuple[int
     return Outcome(passed, failed, np.asarray(plan.looks)[end], blame)
 
 
-def _seeds(pool: Columns) -> int:
+def _seeds(pool: SeedMetrics) -> int:
     return len(next(iter(next(iter(pool.values())).values())))

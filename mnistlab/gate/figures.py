@@ -7,10 +7,10 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from mnistlab.gate.comparison import Reading
+from mnistlab.gate.comparison import MetricComparison
 from mnistlab.gate.error_rates import Rates, found_at
 from mnistlab.gate.paired import Comparison
-from mnistlab.gate.seed_runs import Columns
+from mnistlab.gate.seed_runs import SeedMetrics
 from mnistlab.gate.sequential import Result
 from mnistlab.report.canvas import BLUE, FONT, GREY, INK, ORANGE, PALE, RED, TEXT, axes_at, new_figure, tiles
 
@@ -18,34 +18,34 @@ COLOURS = {"passed": BLUE, "failed": RED, "undecided": ORANGE}
 CELL = 92
 
 
-def seed_strip(result: Result, baseline: Columns) -> Figure:
+def seed_strip(result: Result, baseline: SeedMetrics) -> Figure:
     """Show every seed of accuracy and loss, candidate against the accepted columns, with margins and bounds."""
-    shown = [reading for reading in result.readings if reading.margin.metric in ("accuracy", "loss")]
-    shown = [reading for reading in shown if reading.margin.kind == "mean"]
+    shown = [comparison for comparison in result.comparisons if comparison.margin.metric in ("accuracy", "loss")]
+    shown = [comparison for comparison in shown if comparison.margin.kind == "mean"]
     figure = new_figure(f"{result.decision}: {result.sentence}", 40 + 105 * len(shown))
-    for row, reading in enumerate(reversed(shown)):
-        _strip(figure, 35 + 105 * row, reading, result, baseline)
+    for row, comparison in enumerate(reversed(shown)):
+        _strip(figure, 35 + 105 * row, comparison, result, baseline)
     return figure
 
 
-def _strip(figure: Figure, bottom: float, reading: Reading, result: Result, baseline: Columns) -> None:
-    margin = reading.margin
+def _strip(figure: Figure, bottom: float, comparison: MetricComparison, result: Result, baseline: SeedMetrics) -> None:
+    margin = comparison.margin
     scale = 1 if margin.is_loss else 100
-    new, old = (scale * arm[margin.probe][margin.metric] for arm in (result.columns, baseline))
+    new, old = (scale * arm[margin.weights][margin.metric] for arm in (result.columns, baseline))
     axes = axes_at(figure, (320, bottom, 600, 70))
     jitter = np.random.default_rng(0)
     axes.plot(old, 0.75 + 0.12 * jitter.uniform(-1, 1, len(old)), "o", color=GREY, markersize=3, alpha=0.5)
-    axes.plot(new, 0.25 + 0.1 * jitter.uniform(-1, 1, len(new)), "o", color=COLOURS[reading.status], markersize=5)
+    axes.plot(new, 0.25 + 0.1 * jitter.uniform(-1, 1, len(new)), "o", color=COLOURS[comparison.status], markersize=5)
     worse = 1 if margin.is_loss else -1
     limit = old.mean() + worse * scale * margin.margin
     axes.axvline(limit, color=INK, linewidth=1.6)
     axes.text(limit, 1.02, "margin", fontsize=9, ha="center", va="bottom", **TEXT)
-    ends = [old.mean() + worse * scale * end for end in (reading.low, reading.high) if np.isfinite(end)]
+    ends = [old.mean() + worse * scale * end for end in (comparison.low, comparison.high) if np.isfinite(end)]
     if len(ends) == 2:
-        axes.hlines(-0.05, *ends, color=COLOURS[reading.status], linewidth=4)
-        axes.plot(old.mean() + worse * scale * reading.harm, -0.05, "|", color=INK, markersize=12)
+        axes.hlines(-0.05, *ends, color=COLOURS[comparison.status], linewidth=4)
+        axes.plot(old.mean() + worse * scale * comparison.degradation, -0.05, "|", color=INK, markersize=12)
     axes.set(ylim=(-0.2, 1), yticks=(0.75, 0.25, -0.05), yticklabels=("accepted", "candidate", "mean, bounds"))
-    name = f"{margin.name}\n({'nats' if margin.is_loss else '%'}): {reading.status}"
+    name = f"{margin.name}\n({'nats' if margin.is_loss else '%'}): {comparison.status}"
     axes.text(-0.515, 0.5, name, fontsize=10, va="center", ha="left", transform=axes.transAxes, **TEXT)
 
 

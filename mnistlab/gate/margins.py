@@ -7,7 +7,7 @@ from typing import Literal
 from mnistlab.data.slices import THIRDS
 from mnistlab.gate.seed_runs import GAP
 
-Probe = Literal["averaged", "final"]
+Weights = Literal["averaged", "final"]
 Kind = Literal["mean", "spread"]
 
 DEFAULT = 0.001
@@ -18,10 +18,10 @@ DEFAULT = 0.001
 class Margin:
     """A metric that the recipe gate holds against what was accepted."""
 
-    probe: Probe  # which weights of a training are measured
+    weights: Weights  # which weights of a training are measured
     metric: str  # as `mnistlab.gate.seed_runs.metrics` names it
     margin: float  # harm that is too much: fraction or nats; of a spread the ratio to the accepted one
-    spend: float  # the chance, over all looks, to pass at the margin; see below
+    alpha: float  # the chance, over all looks, to pass at the margin; see below
     source: str  # where the margin comes from
     kind: Kind = "mean"  # over the seeds, or their "spread" (standard deviation)
 
@@ -36,7 +36,7 @@ class Margin:
         digit = self.metric.removeprefix("digit ")
         what = f"recall of digit {digit}" if digit != self.metric else self.metric
         what = f"accuracy on {what}" if ":" in what else what
-        return f"{'spread of ' if self.kind == 'spread' else ''}{what} ({self.probe} weights)"
+        return f"{'spread of ' if self.kind == 'spread' else ''}{what} ({self.weights} weights)"
 
 
 def _measured(sd: float, unit: str = "points") -> str:
@@ -85,7 +85,7 @@ def margins_for(dataset: str, probes: set[str], margin: float | None = None) -> 
     """
     found = (*AVERAGED, *FINAL, *NOISE) if "averaged" in probes else ONLY_FINAL
     if dataset != "mnist":
-        found = SMALL if "averaged" in probes else tuple(each for each in SMALL if each.probe == "final")
+        found = SMALL if "averaged" in probes else tuple(each for each in SMALL if each.weights == "final")
     first = found[0] if margin is None else dataclasses.replace(found[0], margin=margin, source="--margin")
     return (first, *found[1:])
 

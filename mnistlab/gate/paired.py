@@ -15,7 +15,7 @@ import scipy
 from numpy.typing import NDArray
 
 from mnistlab.errors import MnistlabError
-from mnistlab.gate.baseline import Baseline, truth_of
+from mnistlab.gate.baseline import Baseline, true_class_probability
 from mnistlab.gate.comparison import GROUP
 from mnistlab.metrics.evaluation import Evaluation
 from mnistlab.requirement import Status, Verdict
@@ -71,7 +71,7 @@ class Comparison:
     @property
     def gain(self) -> float:
         """By how much the file gives the true digit a higher probability, on average over the images."""
-        return float(np.mean(truth_of(self.evaluation) / 255 - self.truth / 255))
+        return float(np.mean(true_class_probability(self.evaluation) / 255 - self.truth / 255))
 
     @property
     def improved(self) -> bool:

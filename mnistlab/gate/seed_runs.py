@@ -21,7 +21,7 @@ from mnistlab.metrics.calibration import reliability
 from mnistlab.metrics.evaluation import Evaluation
 from mnistlab.metrics.robustness import SEVERITY
 
-Columns = dict[str, dict[str, NDArray[np.float64]]]
+SeedMetrics = dict[str, dict[str, NDArray[np.float64]]]
 """Metrics of many seeds: probe, metric -> one value a seed."""
 
 GAP = "loss above the averaged"
@@ -38,16 +38,16 @@ HERE = Backend()
 
 
 @dataclass(frozen=True, eq=False)
-class Seed:
+class SeedRun:
     """What one training came to."""
 
     seed: int
-    probes: dict[str, dict[str, float]]  # "final" and, where the engine trains, "averaged": their metrics by name
+    metrics_of: dict[str, dict[str, float]]  # "final" and, where the engine trains, "averaged": their metrics by name
     evaluation: Evaluation  # of the final weights
 
 
 @dataclass(eq=False)
-class Trainer:
+class SeedRunner:
     """Trains a pipeline on a dataset, one seed a call; prepares the data at the first."""
 
     pipeline: Any
@@ -56,9 +56,9 @@ class Trainer:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Travel without what it keeps."""
-        return Trainer, (self.pipeline, self.dataset, self.corrupts)
+        return SeedRunner, (self.pipeline, self.dataset, self.corrupts)
 
-    def __call__(self, seed: int) -> Seed:
+    def __call__(self, seed: int) -> SeedRun:
         """Build, train and measure one seed; MnistlabError if it cannot be evaluated, for instance as it diverged."""
         try:
             return self._measure(seed)
@@ -67,17 +67,17 @@ class Trainer:
         except MnistlabError as error:
             raise MnistlabError(f"training with seed {seed}: {error}") from error
 
-    def _measure(self, seed: int) -> Seed:
+    def _measure(self, seed: int) -> SeedRun:
         images, labels = self._training
         model = self.pipeline.build(seed)
         history = self.pipeline.fit(model, images, labels, seed=seed)
-        final, probe = self._probe(model)
-        probes = {"final": probe}
+        final, weights = self._probe(model)
+        metrics_of = {"final": weights}
         if "averaged_weights" in history:
             model.set_weights(history["averaged_weights"])
-            averaged, probes["averaged"] = self._probe(model)
-            probe[GAP] = final.loss - averaged.loss
-        return Seed(seed, probes, final)
+            averaged, metrics_of["averaged"] = self._probe(model)
+            weights[GAP] = final.loss - averaged.loss
+        return SeedRun(seed, metrics_of, final)
 
     def _probe(self, model: Any) -> tuple[Evaluation, dict[str, float]]:
         """Measure a model as it is now."""
@@ -133,19 +133,19 @@ def metrics(evaluation: Evaluation, slices: dict[str, NDArray[np.int64]]) -> dic
     }
 
 
-def columns(seeds: Sequence[Seed]) -> Columns:
+def columns(seeds: Sequence[SeedRun]) -> SeedMetrics:
     """Turn seeds, at least one, into arrays, one for each metric that all of them have."""
-    rows = [seed.probes for seed in seeds]
-    shared = {probe: set.intersection(*(set(row.get(probe, ())) for row in rows)) for probe in rows[0]}
+    rows = [seed.metrics_of for seed in seeds]
+    shared = {weights: set.intersection(*(set(row.get(weights, ())) for row in rows)) for weights in rows[0]}
     return {
-        probe: {name: np.array([row[probe][name] for row in rows]) for name in rows[0][probe] if name in names}
-        for probe, names in shared.items()
+        weights: {name: np.array([row[weights][name] for row in rows]) for name in rows[0][weights] if name in names}
+        for weights, names in shared.items()
         if names
     }
 
 
 @contextlib.contextmanager
-def trainings(trainer: Trainer, place: Backend) -> Iterator[Callable[[Sequence[int]], Iterator[Seed]]]:
+def trainings(trainer: SeedRunner, place: Backend) -> Iterator[Callable[[Sequence[int]], Iterator[SeedRun]]]:
     """Give a function that trains seeds and yields each in their order, as `train_seeds` does, any number of times.
 
     Parameters
@@ -175,7 +175,7 @@ def trainings(trainer: Trainer, place: Backend) -> Iterator[Callable[[Sequence[i
         raise MnistlabError(f"a training process {error}; {reasons}") from error
 
 
-def train_seeds(pipeline: Any, dataset: Dataset, seeds: Sequence[int], place: Backend = HERE) -> Iterator[Seed]:
+def train_seeds(pipeline: Any, dataset: Dataset, seeds: Sequence[int], place: Backend = HERE) -> Iterator[SeedRun]:
     """Train seeds and yield each in the order of `seeds`; see `trainings`."""
-    with trainings(Trainer(pipeline, dataset), place) as train:
+    with trainings(SeedRunner(pipeline, dataset), place) as train:
         yield from train(seeds)

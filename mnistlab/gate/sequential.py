@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnistlab.errors import MnistlabError
-from mnistlab.gate.comparison import Reading, read
+from mnistlab.gate.comparison import MetricComparison, compare_metric
 from mnistlab.gate.margins import Margin
-from mnistlab.gate.seed_runs import Columns, Seed, columns
+from mnistlab.gate.seed_runs import SeedMetrics, SeedRun, columns
 from mnistlab.stats import information, spending
 
 Decision = Literal["PASSED", "FAILED", "UNDECIDED"]
@@ -48,13 +48,13 @@ def plan(margins: Sequence[Margin], budget: int, baseline_seeds: int) -> Plan:
     if budget < LOOKS[0]:
         raise MnistlabError(f"--seeds {budget}: the gate looks first after {LOOKS[0]} seeds; give at least as many")
     looks = (*(look for look in LOOKS if 4 * look <= 3 * budget), budget)  # one just before the last learns too little
-    passes = tuple(_levels(looks, baseline_seeds, margin.spend) for margin in margins)
+    passes = tuple(_levels(looks, baseline_seeds, margin.alpha) for margin in margins)
     return Plan(tuple(margins), looks, passes, _levels(looks, baseline_seeds, FAIL_SPEND / len(margins)))
 
 
 @functools.cache
-def _levels(looks: tuple[int, ...], baseline_seeds: int, spend: float) -> tuple[float, ...]:
-    return tuple(look.alpha for look in spending(information(looks, baseline_seeds), spend))
+def _levels(looks: tuple[int, ...], baseline_seeds: int, alpha: float) -> tuple[float, ...]:
+    return tuple(look.alpha for look in spending(information(looks, baseline_seeds), alpha))
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,23 +62,25 @@ class Result:
     """What the recipe gate found."""
 
     decision: Decision
-    readings: tuple[Reading, ...]  # one for each margin of the plan, as it was decided or last seen
+    comparisons: tuple[MetricComparison, ...]  # one for each margin of the plan, as it was decided or last seen
     plan: Plan
     seeds: tuple[int, ...]  # that were trained
-    columns: Columns  # their metrics
+    columns: SeedMetrics  # their metrics
     seconds: float
 
     @property
     def sentence(self) -> str:
         """The verdict for a person, in one line: what failed, else what is undecided, else the leading metric."""
         status = self.decision.lower()
-        telling = next((reading for reading in self.readings if reading.status == status), self.readings[0])
+        telling = next(
+            (comparison for comparison in self.comparisons if comparison.status == status), self.comparisons[0]
+        )
         after = f"{status} after {len(self.seeds)} seeds, {self.seconds:.1f} s"
-        better = [reading.margin.name for reading in self.readings if reading.improved]
+        better = [comparison.margin.name for comparison in self.comparisons if comparison.improved]
         changed = f"; changed for the better beyond the margin: {', '.join(better)}" if better else ""
         if better and self.decision == "PASSED":
             changed += "; to make that the new standard: mnistlab baseline accept"
-        return f"{telling.finding}: {after}{changed}"
+        return f"{telling.summary}: {after}{changed}"
 
     def as_dict(self) -> dict[str, Any]:
         """Return what ``verdict.json`` says of it."""
@@ -90,37 +92,39 @@ class Result:
             "looks": list(self.plan.looks),
             "seeds": list(self.seeds),
             "seconds": round(self.seconds, 2),
-            "metrics": [reading.as_dict() for reading in self.readings],
+            "metrics": [comparison.as_dict() for comparison in self.comparisons],
             "levels": {"pass": passes, "fail": self.plan.fail_levels},
-            "values": {each.name: np.round(self.columns[each.probe][each.metric], 5).tolist() for each in shown},
+            "values": {each.name: np.round(self.columns[each.weights][each.metric], 5).tolist() for each in shown},
         }
 
 
-def decide(baseline: Columns, candidate: Columns, plan: Plan, look: int, before: Sequence[Reading]) -> list[Reading]:
+def decide(
+    baseline: SeedMetrics, candidate: SeedMetrics, plan: Plan, look: int, before: Sequence[MetricComparison]
+) -> list[MetricComparison]:
     """Take a look, from 0: a reading for each margin of the plan.
 
     What had passed, by the readings of the look before (none before the first), is as it was.
     """
-    readings = []
+    comparisons = []
     for number, margin in enumerate(plan.margins):
         if before and before[number].status == "passed":
-            readings.append(before[number])
+            comparisons.append(before[number])
             continue
         new, old = (_column(arm, margin, name) for arm, name in ((candidate, "candidate"), (baseline, "baseline")))
-        readings.append(read(margin, new, old, plan.pass_levels[number][look], plan.fail_levels[look]))
-    return readings
+        comparisons.append(compare_metric(margin, new, old, plan.pass_levels[number][look], plan.fail_levels[look]))
+    return comparisons
 
 
-def decision_of(readings: Sequence[Reading]) -> Decision:
+def decision_of(comparisons: Sequence[MetricComparison]) -> Decision:
     """Return what a gate decides: to fail where one metric failed, to pass where all passed."""
-    statuses = {reading.status for reading in readings}
+    statuses = {comparison.status for comparison in comparisons}
     return "FAILED" if "failed" in statuses else "PASSED" if statuses == {"passed"} else "UNDECIDED"
 
 
 def run(
-    train: Callable[[Sequence[int]], Iterable[Seed]],
+    train: Callable[[Sequence[int]], Iterable[SeedRun]],
     first_seed: int,
-    baseline: Columns,
+    baseline: SeedMetrics,
     plan: Plan,
     progress: Callable[[str], None] = lambda line: None,
 ) -> Result:
@@ -139,37 +143,37 @@ def run(
         Is told a line after every seed.
     """
     start = time.perf_counter()
-    seeds: list[Seed] = []
-    readings: list[Reading] = []
+    seeds: list[SeedRun] = []
+    comparisons: list[MetricComparison] = []
     decision: Decision = "UNDECIDED"
     for look, count in enumerate(plan.looks):
         for seed in train(range(first_seed + len(seeds), first_seed + count)):
             seeds.append(seed)
             progress(running(seeds, baseline, plan, look))
-        readings = decide(baseline, columns(seeds), plan, look, readings)
-        decision = decision_of(readings)
+        comparisons = decide(baseline, columns(seeds), plan, look, comparisons)
+        decision = decision_of(comparisons)
         if decision != "UNDECIDED":
             break
     trained, seconds = tuple(seed.seed for seed in seeds), time.perf_counter() - start
-    return Result(decision, tuple(readings), plan, trained, columns(seeds), seconds)
+    return Result(decision, tuple(comparisons), plan, trained, columns(seeds), seconds)
 
 
-def running(seeds: Sequence[Seed], baseline: Columns, plan: Plan, look: int) -> str:
+def running(seeds: Sequence[SeedRun], baseline: SeedMetrics, plan: Plan, look: int) -> str:
     """Say how far the gate is, with the interval of the leading metric so far."""
     margin, most = plan.margins[0], plan.looks[look]
-    values = np.array([seed.probes[margin.probe][margin.metric] for seed in seeds])
+    values = np.array([seed.metrics_of[margin.weights][margin.metric] for seed in seeds])
     text = f"seed {len(seeds)} of {most}"
     if len(values) < 2 or np.ptp(values) == 0:
         return f"{text}: {margin.name} {100 * values.mean():.2f} %"
     levels = plan.pass_levels[0][look], plan.fail_levels[look]
-    reading = read(margin, values, _column(baseline, margin, "baseline"), *levels)
-    ends = [-100 * end if math.isfinite(end) else math.nan for end in (reading.high, reading.low)]
-    return f"{text}: {margin.name} {-100 * reading.harm:+.2f} points ({ends[0]:+.2f} to {ends[1]:+.2f})"
+    comparison = compare_metric(margin, values, _column(baseline, margin, "baseline"), *levels)
+    ends = [-100 * end if math.isfinite(end) else math.nan for end in (comparison.high, comparison.low)]
+    return f"{text}: {margin.name} {-100 * comparison.degradation:+.2f} points ({ends[0]:+.2f} to {ends[1]:+.2f})"
 
 
-def _column(arm: Columns, margin: Margin, name: str) -> NDArray[np.float64]:
+def _column(arm: SeedMetrics, margin: Margin, name: str) -> NDArray[np.float64]:
     try:
-        return arm[margin.probe][margin.metric]
+        return arm[margin.weights][margin.metric]
     except KeyError:
-        what = f"the {name} has no {margin.metric} of the {margin.probe} weights"
+        what = f"the {name} has no {margin.metric} of the {margin.weights} weights"
         raise MnistlabError(f"{what}; accept a baseline of this recipe: mnistlab baseline accept") from None

@@ -17,7 +17,7 @@ from mnistlab.gate import sequential as gate
 from mnistlab.gate.baseline import AGAIN, Baseline, NoBaselineError, check, identity, load, path_of
 from mnistlab.gate.comparison import GROUP
 from mnistlab.gate.margins import Margin, margins_for
-from mnistlab.gate.seed_runs import Trainer, trainings
+from mnistlab.gate.seed_runs import SeedRunner, trainings
 from mnistlab.loading.checked_pipeline import CheckedPipeline
 from mnistlab.metrics.evaluation import Evaluation
 from mnistlab.options import accept_command, add_gate_options
@@ -81,14 +81,14 @@ def wanted_margins(
     margin = pytestconfig.option.margin or pipeline.margin
     probes = {"final", "averaged"} if "averaged_weights" in trained.history else {"final"}
     shared = margins_for(baseline.dataset, probes & set(baseline.columns), margin)
-    others = (each for each in margins_for(baseline.dataset, probes) if each.probe not in baseline.columns)
+    others = (each for each in margins_for(baseline.dataset, probes) if each.weights not in baseline.columns)
     return (*shared, *others)
 
 
 @pytest.fixture(scope="session")
 def gate_margins(wanted_margins: Margins, baseline: Baseline) -> Margins:
     """Return those of them whose metrics were accepted."""
-    return tuple(each for each in wanted_margins if each.metric in baseline.columns.get(each.probe, ()))
+    return tuple(each for each in wanted_margins if each.metric in baseline.columns.get(each.weights, ()))
 
 
 @pytest.fixture
@@ -114,7 +114,7 @@ def recipe_gate(
     option = pytestconfig.option
     try:
         plan = gate.plan(gate_margins, option.seeds, baseline.seeds)
-        with trainings(Trainer(pipeline, dataset, corrupts=False), Backend(option.scheduler)) as train:
+        with trainings(SeedRunner(pipeline, dataset, corrupts=False), Backend(option.scheduler)) as train:
             return gate.run(train, SPACING * (option.seed + 1), baseline.columns, plan, _progress(pytestconfig))
     except (ContractError, NotJudgedError):
         raise  # is told once a run
@@ -127,7 +127,7 @@ def gate_rates(
     pytestconfig: pytest.Config, baselines: Path, baseline: Baseline, gate_margins: tuple[Margin, ...]
 ) -> rates.Rates:
     """Return the measured error rates of this gate and of others, or a mapping with the reason why there are none."""
-    if gate_margins[0].probe != "averaged":
+    if gate_margins[0].weights != "averaged":
         return {"unknown": "not measured of a gate on final weights alone, as fit returns no averaged_weights"}
     if baseline.pipeline != Pipeline.name:
         return {"unknown": f"of the gate on {baseline.pipeline} not measured; those of the published recipe are"}

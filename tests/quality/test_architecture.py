@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mnistlab.errors import NotJudgedError, NotRequiredError
-from mnistlab.probes import model as probe
+from mnistlab.probes import model as model_probes
 from mnistlab.recipe.keras_models import keras_model
 from mnistlab.requirement import Requirement
 
@@ -96,7 +96,7 @@ def test_model_is_compiled_as_specified(check, model, pipeline, part):
 def test_initial_weights_spread_as_they_should(check, pipeline, seed, layer):
     name = f"initial spread of the weights of layer {layer} off Glorot's"
     check.required(name)
-    spread = probe.initial_spread(keras_model(pipeline.build(seed), "its initial weights"), layer)
+    spread = model_probes.initial_spread(keras_model(pipeline.build(seed), "its initial weights"), layer)
     check(name, abs(spread), f"{100 * spread:+.1f} %")
 
 
@@ -110,16 +110,16 @@ def test_one_seed_gives_the_same_weights_and_two_give_others(pipeline, seed):
 
 def test_optimizer_has_no_other_settings(check, model):
     check.required("settings of the optimizer")
-    check("settings of the optimizer", probe.unusual_settings(keras_model(model, "its optimizer").optimizer))
+    check("settings of the optimizer", model_probes.unusual_settings(keras_model(model, "its optimizer").optimizer))
 
 
 def test_loss_is_the_specified_one(check, model, pipeline):
     required = pipeline.spec.promised("loss")
-    apart = probe.loss_difference(compiled(model, "loss"), required)
+    apart = model_probes.loss_difference(compiled(model, "loss"), required)
     source = "the subject's spec; Keras cuts probabilities off at 1e-7"
     advice = "another loss, smoothed labels, or logits?"
     same = Requirement(f"distance from {required}", "architecture", 1e-4, "at most", "nats", source, advice)
-    check(same, apart, f"compiled with {probe.compiled_with(model)}")
+    check(same, apart, f"compiled with {model_probes.compiled_with(model)}")
 
 
 def test_accuracy_is_the_share_of_images_read_right(check, model, pipeline):
@@ -128,9 +128,9 @@ def test_accuracy_is_the_share_of_images_read_right(check, model, pipeline):
     source, advice = "64 random predictions", "does its metric count each of the ten outputs by itself?"
     name = "distance of the model's accuracy from the share of the right"
     same = Requirement(name, "architecture", 1e-6, "at most", "", source, advice)
-    check(same, probe.accuracy_difference(compiled(model, "metric")))
+    check(same, model_probes.accuracy_difference(compiled(model, "metric")))
 
 
 def test_loss_has_no_other_terms(check, model):
     check.required("what regularisation adds to the loss")
-    check("what regularisation adds to the loss", probe.regularisation_loss(keras_model(model, "its loss")))
+    check("what regularisation adds to the loss", model_probes.regularisation_loss(keras_model(model, "its loss")))

@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 
 from mnistlab.errors import NotJudgedError
-from mnistlab.probes import model as probe
-from mnistlab.probes import sample_order as recorder
-from mnistlab.probes import updates as slopes
+from mnistlab.probes import model as model_probes
+from mnistlab.probes import sample_order, updates
 from mnistlab.recipe.keras_models import is_keras, keras_model
 from mnistlab.requirement import Requirement
 
@@ -26,19 +25,19 @@ def small(prepared, pipeline):
 
 @pytest.fixture(scope="module")
 def small_weights(pipeline, small, seed):
-    return probe.weights_after(pipeline, *small[:2], seed=seed)
+    return model_probes.weights_after(pipeline, *small[:2], seed=seed)
 
 
 @pytest.fixture(scope="module")
 def learning_rates(pipeline, seed):
-    return dict(zip(("first", "last"), slopes.learning_rates(pipeline, seed=seed), strict=True))
+    return dict(zip(("first", "last"), updates.learning_rates(pipeline, seed=seed), strict=True))
 
 
 @pytest.fixture(scope="module")
 def batch_plan(pipeline, seed):
     """Return the sizes of the batches, and for three epochs the step at which each image was seen."""
-    total, batches = recorder.batch_plan(pipeline.spec)
-    return batches, recorder.record_epochs(pipeline, seed=seed, count=total, epochs=3)
+    total, batches = sample_order.batch_plan(pipeline.spec)
+    return batches, sample_order.record_epochs(pipeline, seed=seed, count=total, epochs=3)
 
 
 def differing(weights, others):
@@ -57,12 +56,12 @@ def test_nothing_is_learnt_from_permuted_labels(check, pipeline, prepared, small
     check.required("accuracy after training on permuted labels")
     others = slice(-len(prepared.train_images) // 6, None)  # at the end, where no training looks
     images, truth = prepared.train_images[others], prepared.train_labels[others].argmax(axis=1)
-    predicted = probe.predicted_after_permutation(pipeline, *small[:2], images, seed=seed)
+    predicted = model_probes.predicted_after_permutation(pipeline, *small[:2], images, seed=seed)
     check("accuracy after training on permuted labels", float((predicted == truth).mean()))
 
 
 def test_one_seed_trains_to_the_same_weights(pipeline, small, small_weights, seed):
-    again = probe.weights_after(pipeline, *small[:2], seed=seed)
+    again = model_probes.weights_after(pipeline, *small[:2], seed=seed)
     assert not differing(small_weights, again), "two trainings with one seed end in other weights"
 
 
@@ -78,23 +77,23 @@ def test_fit_trains_as_many_epochs_as_it_is_told(check, pipeline, small, seed):
 
 def test_fit_trains_with_what_the_model_was_compiled_with(check, pipeline, small, seed):
     model = keras_model(pipeline.build(seed), "what it is compiled with")
-    before = probe.compiled_with(model)
+    before = model_probes.compiled_with(model)
     pipeline.fit(model, *small[:2], seed=seed, epochs=1)
     advice = "does fit compile it again?"
     same = Requirement("compiled with, after training", "training", before, "equal to", source=SPEC, advice=advice)
-    check(same, probe.compiled_with(model))
+    check(same, model_probes.compiled_with(model))
 
 
 def test_validation_images_do_not_influence_the_weights(pipeline, small, small_weights, seed):
     images, labels, count = small
     images, labels = images.copy(), labels.copy()
     images[count:], labels[count:] = 1 - images[count:], np.roll(labels[count:], 1, axis=1)
-    changed = probe.weights_after(pipeline, images, labels, seed=seed)
+    changed = model_probes.weights_after(pipeline, images, labels, seed=seed)
     assert not differing(small_weights, changed), "other validation images give other weights: they are trained on"
 
 
 def test_the_history_is_that_of_the_model(check, pipeline, small, seed):
-    claimed, own = probe.validation_losses(pipeline, *small[:2], seed=seed)
+    claimed, own = model_probes.validation_losses(pipeline, *small[:2], seed=seed)
     advice = "is it another run's, or the model another epoch's, or are other images validated?"
     source = "the same weights and images, in float32"
     name = "validation loss, the history's last to the model's"
@@ -104,7 +103,7 @@ def test_the_history_is_that_of_the_model(check, pipeline, small, seed):
 
 def test_images_are_trained_on_as_they_are(check, pipeline, seed):
     image = np.random.default_rng(0).uniform(0.1, 0.9, (28, 28)).astype(np.float32)
-    seen = slopes.image_seen(pipeline, image, seed=seed)
+    seen = updates.image_seen(pipeline, image, seed=seed)
     advice = "does fit scale, turn, mirror or blur them, or add noise?"
     source = "float32: quotients of sums of 32 terms, 2**-24 each, of pixels of 0.1 or more"
     same = Requirement("largest difference of a pixel, in training", "training", 1e-4, "at most", "", source, advice)
@@ -112,10 +111,10 @@ def test_images_are_trained_on_as_they_are(check, pipeline, seed):
 
 
 def test_every_image_is_trained_with_its_own_label(pipeline, seed):
-    count, batches = recorder.batch_plan(pipeline.spec)
+    count, batches = sample_order.batch_plan(pipeline.spec)
     trained = sum(batches)
-    labels = recorder.labels_seen(pipeline, seed=seed, count=count)[:trained]
-    wrong = (labels != np.arange(trained) % 10) & (labels != recorder.UNSEEN)
+    labels = sample_order.labels_seen(pipeline, seed=seed, count=count)[:trained]
+    wrong = (labels != np.arange(trained) % 10) & (labels != sample_order.UNSEEN)
     assert not wrong.any(), (
         f"{wrong.sum()} of {trained} images are trained with another label than theirs, several, or a blurred one"
     )
@@ -135,21 +134,21 @@ def test_a_step_sees_as_many_images_as_specified(check, pipeline, seed):
     required = Requirement(
         "images in a step", "training", size, "equal to", source=SPEC, advice="look at the batch size"
     )
-    check(required, round(slopes.batch_size_seen(pipeline, seed=seed), 2))
+    check(required, round(updates.batch_size_seen(pipeline, seed=seed), 2))
 
 
 def test_every_epoch_sees_every_training_image_once(batch_plan):
     batches, epochs = batch_plan
     for number, steps in enumerate(epochs, start=1):
         heard = steps[: sum(batches)]
-        seen = np.bincount(heard[heard != recorder.UNSEEN], minlength=len(batches))
+        seen = np.bincount(heard[heard != sample_order.UNSEEN], minlength=len(batches))
         assert seen.tolist() == batches, f"epoch {number}: images by step {seen.tolist()}, required {batches}"
 
 
 def test_no_epoch_sees_an_image_that_is_held_out(batch_plan):
     batches, epochs = batch_plan
     for number, steps in enumerate(epochs, start=1):
-        seen = int((steps[sum(batches) :] != recorder.UNSEEN).sum())
+        seen = int((steps[sum(batches) :] != sample_order.UNSEEN).sum())
         assert not seen, f"epoch {number}: {seen} images held out for validation are trained on"
 
 
@@ -164,19 +163,19 @@ def test_training_images_do_influence_the_weights(pipeline, small, small_weights
     images, labels, count = small
     images = images.copy()
     images[count - 1] = 1 - images[count - 1]
-    changed = probe.weights_after(pipeline, images, labels, seed=seed)
+    changed = model_probes.weights_after(pipeline, images, labels, seed=seed)
     assert differing(small_weights, changed), "the last training image has no influence: is it left out?"
 
 
 def test_a_large_set_is_trained_on_as_a_whole(check, pipeline, seed):
-    astray = slopes.misseen_places(pipeline, seed=seed, count=LARGE)
+    astray = updates.misseen_places(pipeline, seed=seed, count=LARGE)
     advice = "is there a limit, or a part that is read twice or has another's labels?"
     name = f"parts of {LARGE} images that are not seen once, with their labels"
     check(Requirement(name, "training", 0.0, "at most", "fraction", "every epoch sees every image", advice), astray)
 
 
 def test_the_order_of_an_epoch_is_not_that_of_the_data(check, pipeline, seed):
-    place = recorder.last_place(pipeline, seed=seed, count=LARGE)
+    place = sample_order.last_place(pipeline, seed=seed, count=LARGE)
     # Each step counts half of the next: as many as three batches of equal weight, from anywhere between 0 and 1.
     bound = round(5 * np.sqrt(1 / 12 / (3 * pipeline.spec.batch_size)), 3)
     source = "5 sd of the mean place of three batches drawn at random"
@@ -187,7 +186,7 @@ def test_the_order_of_an_epoch_is_not_that_of_the_data(check, pipeline, seed):
 
 def test_another_seed_trains_to_other_weights(pipeline, built, small, small_weights, seed):
     start = seed if is_keras(built) else seed + 1  # others may draw all that they need where they are built
-    other = probe.weights_after(pipeline, *small[:2], seed=start, fit_seed=seed + 1)
+    other = model_probes.weights_after(pipeline, *small[:2], seed=start, fit_seed=seed + 1)
     assert differing(small_weights, other), (
         "trained with two seeds, it ends in the same weights: does fit use its seed?"
     )
@@ -195,12 +194,12 @@ def test_another_seed_trains_to_other_weights(pipeline, built, small, small_weig
 
 def test_gradients_reach_every_parameter(check, pipeline, small, seed):
     check.required("parameters that no gradient reaches")
-    unmoved = probe.unmoved_parameters(pipeline, small[1], seed=seed)
+    unmoved = model_probes.unmoved_parameters(pipeline, small[1], seed=seed)
     check("parameters that no gradient reaches", sum(unmoved), f"by array: {', '.join(map(str, unmoved))}")
 
 
 def test_weights_depend_on_the_seed_and_not_on_trainings_before(pipeline, small, seed):
-    forgotten = probe.seeds_with_carryover(pipeline, *small[:2], seeds=(seed, seed + 1))
+    forgotten = model_probes.seeds_with_carryover(pipeline, *small[:2], seeds=(seed, seed + 1))
     assert not forgotten, f"seeds {forgotten} end in other weights after another training: what is left over from it?"
 
 
@@ -217,5 +216,5 @@ def test_one_batch_can_be_memorised(check, pipeline, prepared, seed):
 def test_one_seed_trains_to_the_same_weights_in_another_process(
     run_in_subprocess, pipeline, small, small_weights, seed
 ):
-    there = run_in_subprocess(probe.weights_after, pipeline, *small[:2], seed=seed)
+    there = run_in_subprocess(model_probes.weights_after, pipeline, *small[:2], seed=seed)
     assert not differing(small_weights, there), "another process ends in other weights, bit for bit"

@@ -6,8 +6,8 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from mnistlab.metrics.evaluation import Evaluation
-from mnistlab.probes import model as probe
-from mnistlab.probes import updates as slopes
+from mnistlab.probes import model as model_probes
+from mnistlab.probes import updates
 from mnistlab.recipe.keras_models import is_keras, keras_model
 from mnistlab.requirement import Requirement
 
@@ -60,14 +60,14 @@ def test_other_images_get_other_predictions(pipeline, model, few, prepared):
 
 
 def test_probabilities_come_in_the_order_of_the_models_outputs(check, pipeline):
-    got = " ".join(map(str, slopes.output_columns(pipeline)))
+    got = " ".join(map(str, updates.output_columns(pipeline)))
     advice = "does predict sort the classes in another way?"
     order = Requirement("column of each output", "prediction", "0 1 2 3 4 5 6 7 8 9", "equal to", advice=advice)
     check(order, got)
 
 
 def test_predictions_are_what_the_model_itself_says(check, pipeline, model, few):
-    far = np.abs(pipeline.predict(model, few) - probe.own_predictions(model, few)).max()
+    far = np.abs(pipeline.predict(model, few) - model_probes.own_predictions(model, few)).max()
     advice = "does predict scale, turn or mirror the images, or change the probabilities: a temperature, a rounding?"
     name = "largest difference of a probability, model to predict"
     check(Requirement(name, "prediction", SERVED, "at most", "", FLOATS, advice), float(far))

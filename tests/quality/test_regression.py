@@ -23,7 +23,7 @@ def test_recipe_is_no_worse_than_the_accepted_one(check, recipe_gate, gate_rates
     told = gate_rates.get("unknown") or rates.sentence(gate_rates)
     check.gate("rates", {"sentence": told})
     check.timed("recipe gate", recipe_gate.seconds)
-    check.all([*(reading.verdict() for reading in recipe_gate.readings), *not_judged])
+    check.all([*(comparison.verdict() for comparison in recipe_gate.comparisons), *not_judged])
 
 
 def test_seeds_can_be_looked_at(check, recipe_gate, baseline):
@@ -37,7 +37,7 @@ def test_seeds_can_be_looked_at(check, recipe_gate, baseline):
 def test_power_can_be_looked_at(check, recipe_gate, gate_rates):
     if "unknown" in gate_rates:
         return
-    here = recipe_gate.readings[0].harm
+    here = recipe_gate.comparisons[0].degradation
     caption = f"{rates.sentence(gate_rates).capitalize()}. Measured on real trainings; docs/power.md says how."
     check.picture("What this gate finds", caption, plots_gate.power_curve(gate_rates, gate_rates["others"], here))
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mnistlab.probes import model as probe
+from mnistlab.probes import model as model_probes
 from mnistlab.requirement import Requirement
 
 # float32 sums of 784 products, added up in another order: 784 * 2**-24 = 5e-5 at the very worst of a logit.
@@ -33,8 +33,8 @@ def test_saved_model_predicts_the_same_in_another_process(
     check, run_in_subprocess, pipeline, trained, images, expected, tmp_path
 ):
     path = tmp_path / "model.keras"
-    probe.save(trained.model, path)
-    there = run_in_subprocess(probe.predictions_of_file, pipeline, path, images)
+    model_probes.save(trained.model, path)
+    there = run_in_subprocess(model_probes.predictions_of_file, pipeline, path, images)
     check(named("saved and loaded"), float(np.abs(there - expected).max()))
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mnistlab.probes import model as probe
+from mnistlab.probes import model as model_probes
 from mnistlab.recipe.keras_models import keras_model
 from mnistlab.report import figures as plots
 from mnistlab.requirement import Requirement
@@ -73,7 +73,7 @@ def test_every_weight_array_moves(check, trained):
 
 def test_hidden_units_are_alive(check, trained, prepared):
     check.required("hidden units that say the same of every image")
-    silent = probe.dead_units(trained.model, prepared.train_images[:10000])
+    silent = model_probes.dead_units(trained.model, prepared.train_images[:10000])
     check("hidden units that say the same of every image", silent)
 
 
@@ -81,5 +81,5 @@ def test_hidden_units_are_alive(check, trained, prepared):
 @pytest.mark.parametrize("layer", [1, 2])
 def test_weights_are_as_large_as_in_healthy_models(check, trained, layer, side):
     check.required(f"norm of the weights of layer {layer}, {side}")
-    norms = probe.weight_norms(keras_model(trained.model, "its weights"))
+    norms = model_probes.weight_norms(keras_model(trained.model, "its weights"))
     check(f"norm of the weights of layer {layer}, {side}", norms[layer - 1])

@@ -32,11 +32,11 @@ def drawn(seeds=200, harm=0.0, seed=0, wrong_share=0.025):
     rng = np.random.default_rng(seed)
     names = {margin.metric for margin in margins_for("mnist", {"averaged", "final"})} | {GAP}
     columns = {
-        probe: {
+        weights: {
             name: rng.normal(0.07 if name.startswith("loss") else 0.975, 0.0008, seeds) - harm * (name == "accuracy")
             for name in sorted(names)
         }
-        for probe in ("averaged", "final")
+        for weights in ("averaged", "final")
     }
     return Pool(columns, rng.random((seeds, 2000)) < wrong_share)
 
@@ -61,12 +61,12 @@ def test_simulated_gates_decide_as_the_gate_does(metric):
     ties = 0
     for number in range(40):
         baseline = {p: {n: v[old[number]] for n, v in m.items()} for p, m in HEALTHY.columns.items()}
-        readings = []
+        comparisons = []
         for look, count in enumerate(plan.looks):
             arm = {p: {n: v[new[number, :count]] for n, v in m.items()} for p, m in weak.items()}
-            readings = gate.decide(baseline, arm, plan, look, readings)
-            ties += any(reading.unknown for reading in readings)
-            decision = gate.decision_of(readings)
+            comparisons = gate.decide(baseline, arm, plan, look, comparisons)
+            ties += any(comparison.unknown for comparison in comparisons)
+            decision = gate.decision_of(comparisons)
             if decision != "UNDECIDED":
                 break
         assert found.failed[number] == (decision == "FAILED")
@@ -217,7 +217,7 @@ def test_rates_with_other_trainings_lie_around_those_of_the_trainings_that_there
 
 def test_the_rates_of_another_gate_are_not_this_ones(measured):
     assert rates.of_gate({"gates": [measured]}, PLAN, ACCEPTED) == measured
-    spent = dataclasses.replace(PLAN.margins[0], spend=0.005)
+    spent = dataclasses.replace(PLAN.margins[0], alpha=0.005)
     others = gate.plan(PLAN.margins, 64, 100), gate.plan((spent, *PLAN.margins[1:]), 32, 100)
     for other in others:
         with pytest.raises(MnistlabError, match=r"not measured; type: python benchmarks/.* --margin 0\.001 --seeds"):

@@ -15,7 +15,7 @@ from mnistlab.faults.catalogue.controls import BatchesOnFourThreads
 from mnistlab.faults.catalogue.training_steps import TrainingSteps
 from mnistlab.loading import importing as reference
 from mnistlab.metrics.evaluation import Evaluation
-from mnistlab.probes import model as probe
+from mnistlab.probes import model as model_probes
 from mnistlab.recipe.pipeline import Pipeline
 
 OPERATORS = (  # of DeepCrime; Humbatova et al., ISSTA 2021
@@ -194,8 +194,8 @@ def test_a_model_in_parts_is_the_published_one():
     for one, other in zip(ours.get_weights(), theirs.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
     assert {**theirs.optimizer.get_config(), "name": ""} == {**ours.optimizer.get_config(), "name": ""}
-    assert probe.loss_apart(theirs, "categorical_crossentropy") == pytest.approx(0, abs=1e-6)
-    assert probe.accuracy_apart(theirs) == pytest.approx(0, abs=1e-6)
+    assert model_probes.loss_apart(theirs, "categorical_crossentropy") == pytest.approx(0, abs=1e-6)
+    assert model_probes.accuracy_apart(theirs) == pytest.approx(0, abs=1e-6)
 
 
 @pytest.mark.parametrize("name", [name for name, control in CONTROLS.items() if "label" in name or "scaled" in name])

@@ -25,7 +25,7 @@ from mnistlab.gate.baseline import (
     save,
     unused_seed,
 )
-from mnistlab.gate.seed_runs import GAP, Seed, metrics
+from mnistlab.gate.seed_runs import GAP, SeedRun, metrics
 from mnistlab.metrics.evaluation import Evaluation
 from mnistlab.recipe.pipeline import Pipeline
 from mnistlab.recipe.spec import bounds_of
@@ -51,11 +51,11 @@ def make(dataset, count=12, error=0.02, averaged=True, first=7):
     seeds = []
     for number in range(count):
         final = evaluation(rng, error)
-        probes = {"final": metrics(final, {"size: small": np.arange(60)})}
+        metrics_of = {"final": metrics(final, {"size: small": np.arange(60)})}
         if averaged:
-            probes["averaged"] = metrics(evaluation(rng, error), {"size: small": np.arange(60)})
-            probes["final"][GAP] = 0.01
-        seeds.append(Seed(first + number, probes, final))
+            metrics_of["averaged"] = metrics(evaluation(rng, error), {"size: small": np.arange(60)})
+            metrics_of["final"][GAP] = 0.01
+        seeds.append(SeedRun(first + number, metrics_of, final))
     return made_of(Pipeline(), dataset, seeds, {"python": "3.11"}), seeds
 
 
@@ -82,8 +82,13 @@ def test_what_was_saved_is_loaded(saved, made):
     found = load(saved)
     assert found.seeds == 12
     assert found.first_seed == 7
-    for probe, metric in (("final", "accuracy"), ("averaged", "digit 3"), ("averaged", "size: small"), ("final", GAP)):
-        assert np.array_equal(found.columns[probe][metric], made.columns[probe][metric])
+    for weights, metric in (
+        ("final", "accuracy"),
+        ("averaged", "digit 3"),
+        ("averaged", "size: small"),
+        ("final", GAP),
+    ):
+        assert np.array_equal(found.columns[weights][metric], made.columns[weights][metric])
     assert np.array_equal(found.predictions, made.predictions)
     assert np.array_equal(found.truth, made.truth)
     assert found.spec == made.spec
@@ -109,14 +114,14 @@ def test_the_file_has_one_line_a_metric_and_no_trace_of_its_writing(saved):
 def test_a_baseline_of_256_seeds_on_10000_images_is_below_100_kb(dataset):
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 10, 10_000).astype(np.uint8)
-    probes = {"final": {"accuracy": 0.0}, "averaged": {"accuracy": 0.0}}
+    metrics_of = {"final": {"accuracy": 0.0}, "averaged": {"accuracy": 0.0}}
     names = ["loss", "worst recall", "calibration error", GAP, *(f"digit {n}" for n in range(10))]
     seeds = []
     probabilities = rng.dirichlet(np.full(10, 0.03), 10_000).astype(np.float32)
     final = Evaluation(probabilities, labels)
     for number in range(256):
-        probes = {p: {n: rng.random() for n in ["accuracy", *names, *"abcdefghi"]} for p in ("final", "averaged")}
-        seeds.append(Seed(number, probes, final))
+        metrics_of = {p: {n: rng.random() for n in ["accuracy", *names, *"abcdefghi"]} for p in ("final", "averaged")}
+        seeds.append(SeedRun(number, metrics_of, final))
     text = baseline.dump(made_of(Pipeline(), dataset, seeds, {}))
     assert 50_000 < len(text) < baseline.LARGEST
 
@@ -296,8 +301,8 @@ MEANS = {"accuracy": 0.96, "loss": 0.1, "worst recall": 0.9}
 def drawn(rng, count=40, lost=0.0):
     means = {**MEANS, "accuracy": MEANS["accuracy"] - lost}
     return {
-        probe: {name: np.round(rng.normal(mean, 0.001, count), 5) for name, mean in means.items()}
-        for probe in ("final", "averaged")
+        weights: {name: np.round(rng.normal(mean, 0.001, count), 5) for name, mean in means.items()}
+        for weights in ("final", "averaged")
     }
 
 
@@ -350,7 +355,7 @@ def test_comparing_two_things_is_an_error_that_names_the_field(compare, pair, ch
 
 
 def test_what_is_kept_beside_the_judged_metrics_is_shown_and_its_absence_too(made):
-    new = {probe: dict(found) for probe, found in made.columns.items()}
+    new = {weights: dict(found) for weights, found in made.columns.items()}
     new["averaged"]["corruption accuracy"] = np.full(12, 0.94)
     text, _ = accept.compared(*(replace(made, dataset="digits", columns=each) for each in (made.columns, new)))
     assert "corruption accuracy (averaged weights) 0.94000, was not measured: not judged" in text

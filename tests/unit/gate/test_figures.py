@@ -8,7 +8,7 @@ from mnistlab.gate import figures as plots_gate
 from mnistlab.gate import sequential as gate
 from mnistlab.gate.margins import Margin
 from mnistlab.gate.paired import Comparison
-from mnistlab.gate.seed_runs import Seed, columns
+from mnistlab.gate.seed_runs import SeedRun, columns
 from mnistlab.metrics.evaluation import Evaluation
 from mnistlab.report.figures import png
 
@@ -23,7 +23,7 @@ def drawn(count, sd, seed=0):
     rng = np.random.default_rng(seed)
     values = rng.normal(0, sd, (count, 2))
     return [
-        Seed(i, {"averaged": {"accuracy": 0.98 + a}, "final": {"loss": 0.07 + b}}, ONE)
+        SeedRun(i, {"averaged": {"accuracy": 0.98 + a}, "final": {"loss": 0.07 + b}}, ONE)
         for i, (a, b) in enumerate(values)
     ]
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mnistlab.errors import MnistlabError
-from mnistlab.gate.baseline import truth_of
+from mnistlab.gate.baseline import true_class_probability
 from mnistlab.gate.paired import Comparison, compare, digit_power, most_newly_wrong, pass_rate, surely_named
 from mnistlab.metrics.evaluation import Evaluation
 from mnistlab.stats import mcnemar, tango
@@ -26,7 +26,7 @@ def off(digits, places):
 
 
 ACCEPTED = off(LABELS, np.arange(250))
-TRUTH = truth_of(predicted(ACCEPTED))
+TRUTH = true_class_probability(predicted(ACCEPTED))
 
 
 def test_identical_predictions_are_recognised_and_pass():

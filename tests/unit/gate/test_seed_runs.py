@@ -12,7 +12,7 @@ from mnistlab.data.datasets import Dataset
 from mnistlab.data.slices import features, slice_by_feature
 from mnistlab.errors import MnistlabError
 from mnistlab.execution.pool import Backend
-from mnistlab.gate.seed_runs import GAP, Trainer, columns, train_seeds
+from mnistlab.gate.seed_runs import GAP, SeedRunner, columns, train_seeds
 
 LABELS = np.tile(np.arange(10, dtype=np.uint8), 6)
 IMAGES = np.zeros((60, 28, 28), np.uint8)
@@ -62,12 +62,14 @@ def sure_model(seed):
 
 
 def test_final_and_averaged_weights_are_measured():
-    seed = Trainer(Fake(), DATASET)(7)
+    seed = SeedRunner(Fake(), DATASET)(7)
     assert seed.seed == 7
-    assert seed.probes["final"]["loss"] == pytest.approx(-np.log(0.507), abs=1e-6)
-    assert seed.probes["averaged"]["loss"] == pytest.approx(-np.log(0.9), abs=1e-6)
-    assert seed.probes["final"][GAP] == pytest.approx(np.log(0.9 / 0.507), abs=1e-6)
-    assert {"accuracy", "worst recall", "calibration error", "digit 9", "slant: left"} <= set(seed.probes["averaged"])
+    assert seed.metrics_of["final"]["loss"] == pytest.approx(-np.log(0.507), abs=1e-6)
+    assert seed.metrics_of["averaged"]["loss"] == pytest.approx(-np.log(0.9), abs=1e-6)
+    assert seed.metrics_of["final"][GAP] == pytest.approx(np.log(0.9 / 0.507), abs=1e-6)
+    assert {"accuracy", "worst recall", "calibration error", "digit 9", "slant: left"} <= set(
+        seed.metrics_of["averaged"]
+    )
 
 
 class Faded(Fake):
@@ -83,28 +85,28 @@ class Faded(Fake):
 
 
 def test_accuracy_under_corruption_is_the_mean_over_all_corruptions_of_the_first_images():
-    assert Trainer(Fake(), DATASET)(7).probes["averaged"]["corruption accuracy"] == 1
-    trainer = Trainer(Faded(0.1), DATASET)
-    found = trainer(7).probes["final"]["corruption accuracy"]
+    assert SeedRunner(Fake(), DATASET)(7).metrics_of["averaged"]["corruption accuracy"] == 1
+    trainer = SeedRunner(Faded(0.1), DATASET)
+    found = trainer(7).metrics_of["final"]["corruption accuracy"]
     white = trainer._corrupted.reshape(13, 60, -1).max(axis=2) == 255
     assert 0.1 < white.mean() < 0.95
     assert found == pytest.approx((white | (LABELS == 0)).mean())  # ten equal probabilities read as 0
 
 
 def test_a_gate_measures_no_accuracy_under_corruption_here_or_elsewhere():
-    trainer = Trainer(Fake(), DATASET, corrupts=False)
-    for each in (trainer, Trainer(*trainer.__reduce__()[1])):
-        assert "corruption accuracy" not in each(7).probes["final"]
+    trainer = SeedRunner(Fake(), DATASET, corrupts=False)
+    for each in (trainer, SeedRunner(*trainer.__reduce__()[1])):
+        assert "corruption accuracy" not in each(7).metrics_of["final"]
 
 
 def test_a_pipeline_that_fails_on_corrupted_images_is_measured_without_them():
-    found = Trainer(Faded(np.nan), DATASET)(7).probes["final"]
+    found = SeedRunner(Faded(np.nan), DATASET)(7).metrics_of["final"]
     assert found["accuracy"] == 1
     assert "corruption accuracy" not in found
 
 
 def test_a_fit_without_average_has_final_weights_only():
-    assert set(Trainer(Fake(averaged=False), DATASET)(1).probes) == {"final"}
+    assert set(SeedRunner(Fake(averaged=False), DATASET)(1).metrics_of) == {"final"}
 
 
 def test_a_training_that_diverged_is_named_by_its_seed():
@@ -123,7 +125,7 @@ def importable(monkeypatch, pytestconfig):
 def test_processes_train_what_one_process_trains():
     one, two = (list(train_seeds(Fake(), DATASET, [5, 2, 9], place=Backend(processes=n))) for n in (1, 2))
     assert [seed.seed for seed in two] == [5, 2, 9]
-    assert [seed.probes for seed in one] == [seed.probes for seed in two]
+    assert [seed.metrics_of for seed in one] == [seed.metrics_of for seed in two]
 
 
 class Deadly(Fake):
@@ -144,9 +146,9 @@ def test_a_process_that_dies_is_an_error_and_not_a_missing_seed():
 
 def test_columns_keep_the_metrics_that_all_seeds_have():
     trained = list(train_seeds(Fake(), DATASET, [1, 2], place=Backend(processes=1)))
-    del trained[0].probes["final"]["digit 3"]
+    del trained[0].metrics_of["final"]["digit 3"]
     found = columns(trained)
-    assert found["final"]["loss"].tolist() == [seed.probes["final"]["loss"] for seed in trained]
+    assert found["final"]["loss"].tolist() == [seed.metrics_of["final"]["loss"] for seed in trained]
     assert "digit 3" not in found["final"]
     assert "digit 3" in found["averaged"]
 

@@ -14,7 +14,7 @@ from mnistlab.cli import baseline as accept
 from mnistlab.data.datasets import Dataset
 from mnistlab.gate import error_rates as rates
 from mnistlab.gate import seed_runs as seeds
-from mnistlab.gate.comparison import Reading
+from mnistlab.gate.comparison import MetricComparison
 from mnistlab.gate.margins import Margin
 from mnistlab.plugin import fixtures
 from mnistlab.plugin import gate_fixtures as gating
@@ -28,15 +28,15 @@ for module in ("rich.console", "rich.table", "rich.text", "scipy.stats", "mnistl
 MARGIN = Margin("averaged", "accuracy", 0.001, 0.0075, "a test")
 
 
-def reading(status):
-    return Reading(MARGIN, 0.978, 0.979, 0.001, 0.0002, 0.0018, status, 32)
+def comparison(status):
+    return MetricComparison(MARGIN, 0.978, 0.979, 0.001, 0.0002, 0.0018, status, 32)
 
 
 def judged(*statuses):
     recorded = []
     check = Checker(lambda key, value: recorded.append((key, value)), None)
     try:
-        check.all(reading(status).verdict() for status in statuses)
+        check.all(comparison(status).verdict() for status in statuses)
     except pytest.fail.Exception as failure:
         return recorded, str(failure)
     return recorded, ""

@@ -7,9 +7,8 @@ import pytest
 
 from mnistlab.errors import NotJudgedError
 from mnistlab.faults import catalogue as faults
-from mnistlab.probes import model as probe
-from mnistlab.probes import sample_order as recorder
-from mnistlab.probes import updates as slopes
+from mnistlab.probes import model as model_probes
+from mnistlab.probes import sample_order, updates
 from mnistlab.recipe import training as engine
 from mnistlab.recipe.pipeline import Pipeline
 from mnistlab.recipe.spec import Spec
@@ -178,18 +177,18 @@ def striped(count):
 
 
 def tapes(pipeline, epochs=1):
-    return recorder.record_epochs(pipeline, seed=0, count=COUNT, epochs=epochs)
+    return sample_order.record_epochs(pipeline, seed=0, count=COUNT, epochs=epochs)
 
 
 def images_by_step(batch_plan):
-    return np.bincount(batch_plan[:TRAINED][batch_plan[:TRAINED] != recorder.UNSEEN]).tolist()
+    return np.bincount(batch_plan[:TRAINED][batch_plan[:TRAINED] != sample_order.UNSEEN]).tolist()
 
 
 @pytest.mark.parametrize(("healthy", "epochs"), [(_Engine, 3), (_KerasFit, 2)])
 def test_healthy_training_shows_every_image_once_in_a_fresh_order(healthy, epochs):
     for batch_plan in (found := tapes(healthy(), epochs)):
         assert images_by_step(batch_plan) == [4] * 6 + [3]
-        assert (batch_plan[TRAINED:] == recorder.UNSEEN).all()
+        assert (batch_plan[TRAINED:] == sample_order.UNSEEN).all()
     assert len({batch_plan.tobytes() for batch_plan in found}) == epochs
 
 
@@ -205,8 +204,8 @@ def test_training_without_shuffling_is_heard_in_the_order_of_the_images():
 
 def test_an_image_that_an_epoch_leaves_out_is_not_heard_from_the_epoch_before():
     first, second = (batch_plan[0] for batch_plan in tapes(_ForgetsTheFirst(), epochs=2))
-    assert first != recorder.UNSEEN
-    assert second == recorder.UNSEEN
+    assert first != sample_order.UNSEEN
+    assert second == sample_order.UNSEEN
 
 
 def test_a_dropped_last_batch_is_caught():
@@ -218,14 +217,14 @@ def test_another_batch_size_is_caught():
 
 
 def test_training_on_what_is_held_out_is_caught():
-    assert (tapes(_TrainsOnEverything())[0][TRAINED:] != recorder.UNSEEN).any()
+    assert (tapes(_TrainsOnEverything())[0][TRAINED:] != sample_order.UNSEEN).any()
 
 
 @pytest.mark.parametrize("healthy", [_Engine, _KerasFit])
 def test_healthy_training_uses_every_images_own_label(healthy):
-    seen = recorder.labels_seen(healthy(), seed=0, count=COUNT)
+    seen = sample_order.labels_seen(healthy(), seed=0, count=COUNT)
     assert seen[:TRAINED].tolist() == [i % 10 for i in range(TRAINED)]
-    assert (seen[TRAINED:] == recorder.UNSEEN).all()
+    assert (seen[TRAINED:] == sample_order.UNSEEN).all()
 
 
 @pytest.mark.parametrize(
@@ -237,7 +236,7 @@ def test_healthy_training_uses_every_images_own_label(healthy):
     ],
 )
 def test_labels_that_training_changes_are_caught(broken, wrong):
-    seen = recorder.labels_seen(broken(), seed=0, count=COUNT)[:TRAINED]
+    seen = sample_order.labels_seen(broken(), seed=0, count=COUNT)[:TRAINED]
     assert (seen != np.arange(TRAINED) % 10).sum() == wrong
 
 
@@ -251,34 +250,36 @@ def test_labels_that_training_changes_are_caught(broken, wrong):
     ],
 )
 def test_learning_rate_is_measured_as_it_is_during_training(pipeline, first, last):
-    np.testing.assert_allclose(slopes.learning_rates(pipeline(), seed=0), (first, last), rtol=1e-3)
+    np.testing.assert_allclose(updates.learning_rates(pipeline(), seed=0), (first, last), rtol=1e-3)
 
 
 @pytest.mark.parametrize(("pipeline", "forgotten"), [(_Engine, []), (_CountsItsCalls, [0, 1])])
 def test_weights_that_depend_on_trainings_before_are_caught(pipeline, forgotten):
-    assert probe.seeds_with_carryover(pipeline(), IMAGES, LABELS, seeds=(0, 1)) == forgotten
+    assert model_probes.seeds_with_carryover(pipeline(), IMAGES, LABELS, seeds=(0, 1)) == forgotten
 
 
 @pytest.mark.parametrize("pipeline", [_Engine, _KerasFit])
 def test_weights_follow_the_training_images_and_not_those_held_out(pipeline):
     changed, held_out = IMAGES.copy(), IMAGES.copy()
     changed[TRAINED - 1], held_out[TRAINED:] = 1 - changed[TRAINED - 1], 0
-    weights = [probe.weights_after(pipeline(), images, LABELS, seed=0)[0] for images in (IMAGES, changed, held_out)]
+    weights = [
+        model_probes.weights_after(pipeline(), images, LABELS, seed=0)[0] for images in (IMAGES, changed, held_out)
+    ]
     assert not np.array_equal(weights[0], weights[1])
     np.testing.assert_array_equal(weights[0], weights[2])
 
 
 def test_parameters_without_a_gradient_are_caught():
     labels = np.eye(10, dtype=np.float32)[np.arange(640) % 10]
-    assert sum(probe.unmoved_parameters(_Published(), labels, seed=0)) <= 10
-    assert probe.unmoved_parameters(_StartsAtZero(), labels, seed=0)[:3] == [784 * 128, 128, 1280]
-    assert probe.unmoved_parameters(_FreezesTheFirstLayer(), labels, seed=0)[:2] == [784 * 128, 128]
+    assert sum(model_probes.unmoved_parameters(_Published(), labels, seed=0)) <= 10
+    assert model_probes.unmoved_parameters(_StartsAtZero(), labels, seed=0)[:3] == [784 * 128, 128, 1280]
+    assert model_probes.unmoved_parameters(_FreezesTheFirstLayer(), labels, seed=0)[:2] == [784 * 128, 128]
 
 
 def test_training_that_knows_the_digits_whatever_its_labels_is_caught():
     images, labels = striped(COUNT), LABELS
     honest, peeking = (
-        probe.predicted_after_permutation(pipeline, images, labels, striped(100), seed=0)
+        model_probes.predicted_after_permutation(pipeline, images, labels, striped(100), seed=0)
         for pipeline in (_Engine(), _KnowsTheDigits())
     )
     assert (honest == np.arange(100) % 10).mean() < 0.5
@@ -288,16 +289,16 @@ def test_training_that_knows_the_digits_whatever_its_labels_is_caught():
 def test_silent_units_are_counted_as_a_share_of_the_hidden_ones():
     model = Pipeline().build(0)
     kernel, bias, *output = model.get_weights()
-    assert probe.dead_units(model, IMAGES) < 0.5
+    assert model_probes.dead_units(model, IMAGES) < 0.5
     bias[:96] = -1000
     model.set_weights([kernel, bias, *output])
-    assert probe.dead_units(model, IMAGES) >= 0.75
+    assert model_probes.dead_units(model, IMAGES) >= 0.75
 
 
 def test_norms_are_those_of_each_layer_with_weights():
     model = Pipeline().build(0)
     model.set_weights([np.full_like(weight, 2) for weight in model.get_weights()])
-    np.testing.assert_allclose(probe.weight_norms(model), [2 * 100480**0.5, 2 * 1290**0.5])
+    np.testing.assert_allclose(model_probes.weight_norms(model), [2 * 100480**0.5, 2 * 1290**0.5])
 
 
 def small(name):
@@ -308,18 +309,18 @@ def small(name):
 
 
 def test_the_last_steps_of_a_healthy_training_come_from_everywhere():
-    place = recorder.last_place(small(None), seed=0, count=2000)
+    place = sample_order.last_place(small(None), seed=0, count=2000)
     assert abs(place - 0.5) < 5 * (1 / 12 / 12) ** 0.5
 
 
 @pytest.mark.parametrize(("name", "count"), [("no-shuffling", 2000), ("shuffle-buffer-too-small", 6000)])
 def test_the_last_steps_of_an_order_that_is_the_datas_come_from_its_end(name, count):
-    assert recorder.last_place(small(name), seed=0, count=count) > 0.7
+    assert sample_order.last_place(small(name), seed=0, count=count) > 0.7
 
 
 @pytest.mark.parametrize("name", [None, "history-of-another-run", "early-weights-returned", "no-validation"])
 def test_the_history_is_held_against_the_model(name):
-    claimed, own = probe.validation_losses(small(name), IMAGES, LABELS, seed=0)
+    claimed, own = model_probes.validation_losses(small(name), IMAGES, LABELS, seed=0)
     assert len(claimed) == 3
     assert (abs(claimed[-1] - own) < 1e-5) == (name is None)
 
@@ -327,8 +328,10 @@ def test_the_history_is_held_against_the_model(name):
 def test_settings_of_an_optimizer_are_told_where_they_are_not_the_usual_ones():
     import keras
 
-    assert probe.unusual_settings(keras.optimizers.Adam(0.5, beta_1=0.9)) == "Keras's defaults"
-    assert probe.unusual_settings(keras.optimizers.SGD(0.5, momentum=0.5, clipnorm=1)) == "clipnorm=1, momentum=0.5"
+    assert model_probes.unusual_settings(keras.optimizers.Adam(0.5, beta_1=0.9)) == "Keras's defaults"
+    assert (
+        model_probes.unusual_settings(keras.optimizers.SGD(0.5, momentum=0.5, clipnorm=1)) == "clipnorm=1, momentum=0.5"
+    )
 
 
 def test_a_loss_is_told_by_its_values_and_not_by_its_name():
@@ -340,7 +343,7 @@ def test_a_loss_is_told_by_its_values_and_not_by_its_name():
     others = [losses.CategoricalCrossentropy(label_smoothing=0.01), losses.CategoricalCrossentropy(from_logits=True)]
     for loss, near in [*((each, True) for each in same), *((each, False) for each in others)]:
         model.compile("adam", loss)
-        assert (probe.loss_difference(model, "categorical_crossentropy") < 1e-4) == near
+        assert (model_probes.loss_difference(model, "categorical_crossentropy") < 1e-4) == near
 
 
 @pytest.mark.parametrize(("metric", "right"), [("CategoricalAccuracy", True), ("BinaryAccuracy", False)])
@@ -349,23 +352,23 @@ def test_accuracy_is_told_by_what_it_counts(metric, right):
 
     model = Pipeline().build(0)
     model.compile("adam", "categorical_crossentropy", metrics=[getattr(keras.metrics, metric)(name="accuracy")])
-    assert (probe.accuracy_difference(model) < 1e-6) == right
+    assert (model_probes.accuracy_difference(model) < 1e-6) == right
 
 
 def test_what_regularisation_adds_is_told_apart_from_the_loss():
     model = faults.CATALOGUE["strong-regularisation"].pipeline().build(0)
-    assert probe.regularisation_loss(Pipeline().build(0)) == 0
-    assert probe.regularisation_loss(model) == pytest.approx(
+    assert model_probes.regularisation_loss(Pipeline().build(0)) == 0
+    assert model_probes.regularisation_loss(model) == pytest.approx(
         0.01 * sum((w**2).sum() for w in model.get_weights()), rel=1e-5
     )
-    assert probe.loss_difference(model, "categorical_crossentropy") < 1e-4
+    assert model_probes.loss_difference(model, "categorical_crossentropy") < 1e-4
 
 
 @pytest.mark.parametrize(("layer", "off"), [(1, (912 / 784) ** 0.5 - 1), (2, (138 / 128) ** 0.5 - 1)])
 def test_initial_weights_are_held_against_glorots(layer, off):
     he = faults.CATALOGUE["he-initialisation"].pipeline()
-    assert probe.initial_spread(Pipeline().build(0), layer) == pytest.approx(0, abs=(0.0071, 0.063)[layer - 1])
-    assert probe.initial_spread(he.build(0), layer) == pytest.approx(off, abs=(0.0071, 0.063)[layer - 1])
+    assert model_probes.initial_spread(Pipeline().build(0), layer) == pytest.approx(0, abs=(0.0071, 0.063)[layer - 1])
+    assert model_probes.initial_spread(he.build(0), layer) == pytest.approx(off, abs=(0.0071, 0.063)[layer - 1])
 
 
 def untrained(loss="categorical_crossentropy", metrics=("accuracy",), output="softmax"):
@@ -382,7 +385,10 @@ def untrained(loss="categorical_crossentropy", metrics=("accuracy",), output="so
 def test_a_models_own_predictions_are_the_probabilities_that_it_says_or_those_of_its_logits(activation, same):
     model, other = untrained(), untrained(output=activation)
     other.set_weights(model.get_weights())
-    assert np.allclose(probe.own_predictions(model, IMAGES), probe.own_predictions(other, IMAGES), atol=1e-6) == same
+    assert (
+        np.allclose(model_probes.own_predictions(model, IMAGES), model_probes.own_predictions(other, IMAGES), atol=1e-6)
+        == same
+    )
 
 
 def test_a_models_own_predictions_are_those_of_images_in_its_shape():
@@ -391,7 +397,9 @@ def test_a_models_own_predictions_are_those_of_images_in_its_shape():
     model = Pipeline().build(0)
     image = keras.Input((28, 28, 1))
     deeper = keras.Model(image, model(keras.layers.Reshape((28, 28))(image)))
-    np.testing.assert_allclose(probe.own_predictions(deeper, IMAGES), probe.own_predictions(model, IMAGES), rtol=1e-5)
+    np.testing.assert_allclose(
+        model_probes.own_predictions(deeper, IMAGES), model_probes.own_predictions(model, IMAGES), rtol=1e-5
+    )
 
 
 @pytest.mark.parametrize("shape", [(32, 32, 1), (28, 28, 3), (None, None, 1), "two"])
@@ -402,7 +410,7 @@ def test_a_model_whose_input_only_its_pipeline_can_fill_is_not_judged_by_itself(
     inputs = [keras.Input((28, 28, 1))] * 2 if shape == "two" else [keras.Input(shape)]
     parts = [layers.GlobalAveragePooling2D()(layers.Conv2D(2, 3)(each)) for each in inputs]
     model = keras.Model(inputs if shape == "two" else inputs[0], layers.Dense(10)(sum(parts)))
-    for ask in (probe.own_predictions, probe.dead_units):
+    for ask in (model_probes.own_predictions, model_probes.dead_units):
         with pytest.raises(NotJudgedError, match=r"^the model's input, .*, is not 784 pixels: only fit and"):
             ask(model, IMAGES)
 
@@ -417,9 +425,9 @@ def test_a_loss_of_digits_and_one_of_logits_are_the_loss_of_the_same_probabiliti
         (losses.CategoricalCrossentropy(from_logits=True), "linear", "categorical_crossentropy"),
     ]:
         model = untrained(loss, output=output)
-        assert probe.loss_difference(model, name) < 1e-4
-        assert probe.accuracy_difference(model) < 1e-6
-    assert probe.loss_difference(untrained(losses.CategoricalCrossentropy(from_logits=True)), name) > 0.1
+        assert model_probes.loss_difference(model, name) < 1e-4
+        assert model_probes.accuracy_difference(model) < 1e-6
+    assert model_probes.loss_difference(untrained(losses.CategoricalCrossentropy(from_logits=True)), name) > 0.1
 
 
 @pytest.mark.parametrize("loss", ["categorical_crossentropy", "sparse_categorical_crossentropy"])
@@ -431,7 +439,7 @@ def test_the_validation_loss_is_computed_of_labels_as_the_loss_takes_them(loss):
         def fit(self, model, images, labels, *, seed, epochs=None):
             return {"val_loss": [-float(np.log(model(images[TRAINED:])[labels[TRAINED:] == 1]).mean())]}
 
-    claimed, own = probe.validation_losses(OfDigits(), IMAGES, LABELS, seed=0)
+    claimed, own = model_probes.validation_losses(OfDigits(), IMAGES, LABELS, seed=0)
     assert own == pytest.approx(claimed[0], rel=1e-5)
 
 
@@ -439,12 +447,15 @@ def test_the_validation_loss_is_computed_of_labels_as_the_loss_takes_them(loss):
     ("ask", "reason"),
     [
         (
-            lambda: probe.loss_difference(untrained(), "my_loss"),
+            lambda: model_probes.loss_difference(untrained(), "my_loss"),
             "the loss 'my_loss' that the spec promises is not known to",
         ),
-        (lambda: probe.loss_difference(untrained(None), "mse"), "the loss that build compiles cannot be computed: "),
         (
-            lambda: probe.accuracy_difference(untrained(metrics=("mse",))),
+            lambda: model_probes.loss_difference(untrained(None), "mse"),
+            "the loss that build compiles cannot be computed: ",
+        ),
+        (
+            lambda: model_probes.accuracy_difference(untrained(metrics=("mse",))),
             "build compiles its model without a metric named ",
         ),
     ],
@@ -462,9 +473,9 @@ def test_a_model_that_cannot_be_loaded_from_its_file_is_not_judged_and_told_why(
         pass
 
     for layer, why in ((keras.layers.Lambda(lambda images: images), "Lambda"), (Mine(), "needs a class")):
-        probe.save(keras.Sequential([keras.Input((28, 28)), layer]), tmp_path / "m.keras")
+        model_probes.save(keras.Sequential([keras.Input((28, 28)), layer]), tmp_path / "m.keras")
         with pytest.raises(NotJudgedError, match=f"^what build returns cannot be loaded once it is saved: .*{why}"):
-            probe.predictions_of_file(Pipeline(), tmp_path / "m.keras", IMAGES)
+            model_probes.predictions_of_file(Pipeline(), tmp_path / "m.keras", IMAGES)
 
 
 def test_a_model_that_cannot_be_saved_is_not_judged(tmp_path):
@@ -474,4 +485,4 @@ def test_a_model_that_cannot_be_saved_is_not_judged(tmp_path):
 
     Model.__module__ = "keras"
     with pytest.raises(NotJudgedError, match=r"^what build returns cannot be saved: NotImplementedError: no get"):
-        probe.save(Model(), tmp_path / "m.keras")
+        model_probes.save(Model(), tmp_path / "m.keras")

@@ -8,7 +8,7 @@ import pytest
 from mnistlab.errors import ContractError, NotJudgedError
 from mnistlab.faults import catalogue as faults
 from mnistlab.faults.catalogue.training_steps import TrainingSteps
-from mnistlab.probes import updates as slopes
+from mnistlab.probes import updates
 from mnistlab.recipe.pipeline import Pipeline
 from mnistlab.recipe.spec import Spec
 
@@ -34,7 +34,7 @@ def eager():
 
 
 def distance(name):
-    return np.abs(slopes.image_seen(small(name), IMAGE, seed=0) - IMAGE).max()
+    return np.abs(updates.image_seen(small(name), IMAGE, seed=0) - IMAGE).max()
 
 
 @pytest.mark.usefixtures("eager")
@@ -54,23 +54,23 @@ def test_an_image_that_training_changes_is_seen_changed(name):
     ("name", "size"), [(None, 4), ("75-percent-of-images-removed", 4), ("batch-doubled", 8), ("no-batches", 72)]
 )
 def test_the_size_of_a_batch_is_that_of_training_however_many_images_there_are(name, size):
-    assert slopes.batch_size_seen(small(name), seed=0) == pytest.approx(size, rel=1e-4)
+    assert updates.batch_size_seen(small(name), seed=0) == pytest.approx(size, rel=1e-4)
 
 
 def test_batches_that_are_too_large_to_be_told_are_not_judged():
     pipeline = Pipeline()
     pipeline.spec = dataclasses.replace(SMALL, batch_size=700)
     with pytest.raises(NotJudgedError, match="batches of 700 cannot be told by 784 images"):
-        slopes.batch_size_seen(pipeline, seed=0)
+        updates.batch_size_seen(pipeline, seed=0)
 
 
 @pytest.mark.parametrize("name", [None, "temperature", "transposed-at-prediction"])
 def test_columns_are_in_order_whatever_else_is_wrong(name):
-    assert slopes.output_columns(small(name)) == list(range(10))
+    assert updates.output_columns(small(name)) == list(range(10))
 
 
 def test_columns_that_are_sorted_as_text_are_caught():
-    assert slopes.output_columns(small("other-order-of-classes")) == [0, 2, 3, 4, 5, 6, 7, 8, 9, 1]
+    assert updates.output_columns(small("other-order-of-classes")) == [0, 2, 3, 4, 5, 6, 7, 8, 9, 1]
 
 
 def test_a_pipeline_that_predicts_with_its_own_model_only_is_not_judged():
@@ -79,7 +79,7 @@ def test_a_pipeline_that_predicts_with_its_own_model_only_is_not_judged():
             raise ContractError("predict", "raised AttributeError: predict_proba")
 
     with pytest.raises(NotJudgedError, match="predict takes no other Keras model than its own"):
-        slopes.output_columns(Own())
+        updates.output_columns(Own())
 
 
 @pytest.mark.parametrize(
@@ -87,8 +87,8 @@ def test_a_pipeline_that_predicts_with_its_own_model_only_is_not_judged():
     [(None, 0), ("no-shuffling", 0), ("first-1000-images-only", 0.37), ("shard-read-twice", 0.4)],
 )
 def test_parts_of_a_large_set_that_are_left_out_or_read_twice_are_seen(name, astray):
-    assert slopes.misseen_places(small(name), seed=0, count=2000) == pytest.approx(astray, abs=0.02)
+    assert updates.misseen_places(small(name), seed=0, count=2000) == pytest.approx(astray, abs=0.02)
 
 
 def test_a_shard_with_the_labels_of_another_is_seen():
-    assert slopes.misseen_places(small("shard-of-labels-written-twice"), seed=0, count=2000) > 0.02
+    assert updates.misseen_places(small("shard-of-labels-written-twice"), seed=0, count=2000) > 0.02
