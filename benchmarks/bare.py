@@ -9,14 +9,16 @@ import argparse
 
 import numpy as np
 
-from mnistlab.data.datasets import load_dataset
+from mnistlab.data import load_dataset
 from mnistlab.faults.catalogue import CATALOGUE, CONTROLS
 from mnistlab.faults.summary import BARE
 
 
 def main() -> None:
     """Train, print a line each, and count."""
-    parser = argparse.ArgumentParser(description="Hold every fault against a bare bound on accuracy.")
+    parser = argparse.ArgumentParser(
+        description="Hold every fault against a bare bound on accuracy."
+    )
     parser.add_argument("names", nargs="*", metavar="NAME", help="these alone")
     parser.add_argument("--mnist-data")
     parser.add_argument("--seed", type=int, default=0)
@@ -38,10 +40,15 @@ def main() -> None:
 
 def accuracy_of(pipeline, dataset, seed):
     """Train on copies, which a pipeline may spoil, and return the fraction of test images that are read right."""
-    images, labels = pipeline.prepare_images(dataset.train_images.copy()), pipeline.prepare_labels(dataset.train_labels)
+    images, labels = (
+        pipeline.prepare_images(dataset.train_images.copy()),
+        pipeline.prepare_labels(dataset.train_labels),
+    )
     model = pipeline.build(seed)
     pipeline.fit(model, images, labels, seed=seed)
-    predicted = pipeline.predict(model, pipeline.prepare_images(dataset.test_images.copy())).argmax(axis=1)
+    predicted = pipeline.predict(model, pipeline.prepare_images(dataset.test_images.copy())).argmax(
+        axis=1
+    )
     if predicted.shape != dataset.test_labels.shape:
         raise ValueError(f"{len(predicted)} predictions for {len(dataset.test_labels)} images")
     return float(np.mean(predicted == dataset.test_labels))

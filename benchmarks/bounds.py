@@ -21,22 +21,33 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from mnistlab.data import (
+    CORRUPTIONS,
+    PERTURBATIONS,
+    Dataset,
+    corrupt_all,
+    draw_digits,
+    load_dataset,
+)
 from mnistlab.data import quality as dataquality
-from mnistlab.data.corruptions import CORRUPTIONS, corrupt_all
-from mnistlab.data.datasets import Dataset, load_dataset
-from mnistlab.data.perturbations import PERTURBATIONS
-from mnistlab.data.synthetic_digits import draw_digits
+from mnistlab.metrics import Evaluation
 from mnistlab.metrics import calibration as calibrate
 from mnistlab.metrics import robustness as behaviour
-from mnistlab.metrics.evaluation import Evaluation
 from mnistlab.probes import model as model_probes
-from mnistlab.recipe.pipeline import DigitsPipeline, Pipeline
+from mnistlab.recipe import DigitsPipeline, Pipeline
 
 Row = dict[str, float]
 LOG_DEVIATIONS, DEVIATIONS = 4.5, 5
 # Figures whose logarithm has the even spread, by how their names begin; of those in FALLING it is that of 1 - figure.
 FALLING = ("recall", "test accuracy", "accuracy under", "mean accuracy", "area under")
-RISING = ("expected calibration", "Brier", "predictions changed", "test loss", "steepest rise", "parameters that")
+RISING = (
+    "expected calibration",
+    "Brier",
+    "predictions changed",
+    "test loss",
+    "steepest rise",
+    "parameters that",
+)
 # Added before the logarithm, as none has one: an image of the test set; ten for a difference, which may be negative.
 OFFSETS = {"steepest rise": 10.0}
 COUNTS = ("parameters that",)
@@ -50,14 +61,20 @@ def main() -> None:
     parser.add_argument("--dataset", choices=["mnist", "digits"], default="mnist")
     parser.add_argument("--mnist-data")
     parser.add_argument("--seeds", type=int, default=96)
-    parser.add_argument("--first", type=int, default=1000, help="the first seed; the suite's own default is 0")
+    parser.add_argument(
+        "--first", type=int, default=1000, help="the first seed; the suite's own default is 0"
+    )
     parser.add_argument("--out", help="also write what every seed measured, as JSON")
     options = parser.parse_args()
     dataset = load_dataset(options.dataset, options.mnist_data)
     pipeline = Pipeline() if dataset.name == "mnist" else DigitsPipeline()
     seeds = range(options.first, options.first + options.seeds)
-    models, rows = zip(*(measure(pipeline, dataset, seed) for seed in track(seeds, "Training")), strict=True)
-    rows = [row | found for row, found in zip(rows, robustness(pipeline, models, dataset), strict=True)]
+    models, rows = zip(
+        *(measure(pipeline, dataset, seed) for seed in track(seeds, "Training")), strict=True
+    )
+    rows = [
+        row | found for row, found in zip(rows, robustness(pipeline, models, dataset), strict=True)
+    ]
     if options.out:
         with open(options.out, "w", encoding="utf-8") as file:
             json.dump(rows, file)
@@ -66,11 +83,16 @@ def main() -> None:
 
 def measure(pipeline: Pipeline, dataset: Dataset, seed: int) -> tuple[Any, Row]:
     """Train one seed; return the model and what the suite bounds but for robustness, and a few figures beside it."""
-    images, labels = pipeline.prepare_images(dataset.train_images), pipeline.prepare_labels(dataset.train_labels)
+    images, labels = (
+        pipeline.prepare_images(dataset.train_images),
+        pipeline.prepare_labels(dataset.train_labels),
+    )
     model = pipeline.build(seed)
     start = Evaluation(pipeline.predict(model, images), dataset.train_labels)
     history = pipeline.fit(model, images, labels, seed=seed)
-    result = Evaluation(behaviour.predict_raw(pipeline, model, dataset.test_images), dataset.test_labels)
+    result = Evaluation(
+        behaviour.predict_raw(pipeline, model, dataset.test_images), dataset.test_labels
+    )
     losses = np.array(history["loss"])
     return model, {
         "seed": seed,
@@ -79,7 +101,8 @@ def measure(pipeline: Pipeline, dataset: Dataset, seed: int) -> tuple[Any, Row]:
         "loss of the last epoch": losses[-1],
         "test accuracy": result.accuracy,
         "test loss": result.loss,
-        "training accuracy over validation accuracy": history["accuracy"][-1] - history["val_accuracy"][-1],
+        "training accuracy over validation accuracy": history["accuracy"][-1]
+        - history["val_accuracy"][-1],
         **{f"recall of digit {digit}": float(recall) for digit, recall in enumerate(result.recall)},
         **training(pipeline, model, images, labels, seed),
         **accuracies_again(pipeline, model, images, dataset.train_labels, history),
@@ -88,29 +111,48 @@ def measure(pipeline: Pipeline, dataset: Dataset, seed: int) -> tuple[Any, Row]:
     }
 
 
-def training(pipeline: Pipeline, model: Any, images: np.ndarray, labels: np.ndarray, seed: int) -> Row:
+def training(
+    pipeline: Pipeline, model: Any, images: np.ndarray, labels: np.ndarray, seed: int
+) -> Row:
     """Return what the probes of training measure."""
     total = round(16 * pipeline.spec.batch_size / (1 - pipeline.spec.validation_split))
     few, theirs, others = images[:total], labels[:total], slice(-len(images) // 6, None)
-    predicted = model_probes.predicted_after_permutation(pipeline, few, theirs, images[others], seed=seed)
+    predicted = model_probes.predicted_after_permutation(
+        pipeline, few, theirs, images[others], seed=seed
+    )
     norms = model_probes.weight_norms(model)
     return {
-        "accuracy after training on permuted labels": float((predicted == labels[others].argmax(axis=1)).mean()),
-        "parameters that no gradient reaches": sum(model_probes.unmoved_parameters(pipeline, theirs, seed=seed)),
-        "hidden units that say the same of every image": model_probes.dead_units(model, images[:10000]),
-        **{f"norm of the weights of layer {number}": norm for number, norm in enumerate(norms, start=1)},
+        "accuracy after training on permuted labels": float(
+            (predicted == labels[others].argmax(axis=1)).mean()
+        ),
+        "parameters that no gradient reaches": sum(
+            model_probes.unmoved_parameters(pipeline, theirs, seed=seed)
+        ),
+        "hidden units that say the same of every image": model_probes.dead_units(
+            model, images[:10000]
+        ),
+        **{
+            f"norm of the weights of layer {number}": norm
+            for number, norm in enumerate(norms, start=1)
+        },
     }
 
 
 def accuracies_again(
-    pipeline: Pipeline, model: Any, images: np.ndarray, labels: np.ndarray, history: dict[str, list[float]]
+    pipeline: Pipeline,
+    model: Any,
+    images: np.ndarray,
+    labels: np.ndarray,
+    history: dict[str, list[float]],
 ) -> Row:
     """Return how far what the history claims is from what the trained model predicts."""
     right = pipeline.predict(model, images).argmax(axis=1) == labels
     count = int(len(images) * (1 - pipeline.spec.validation_split))
     return {
-        "training accuracy less the history's": float(right[:count].mean()) - history["accuracy"][-1],
-        "validation accuracy less the history's": float(right[count:].mean()) - history["val_accuracy"][-1],
+        "training accuracy less the history's": float(right[:count].mean())
+        - history["accuracy"][-1],
+        "validation accuracy less the history's": float(right[count:].mean())
+        - history["val_accuracy"][-1],
     }
 
 
@@ -120,8 +162,12 @@ def confidence(result: Evaluation) -> Row:
         "expected calibration error": calibrate.reliability(result.confidence, result.right).error,
         "bias of the calibration error": calibrate.bias(result.confidence, draws=20),
         "Brier score": calibrate.brier_score(result.probabilities, result.labels),
-        "mean confidence on mistakes": calibrate.mean_confidence_on_mistakes(result.confidence, result.right),
-        "area under the ROC of confidence": calibrate.discrimination(result.confidence, result.right),
+        "mean confidence on mistakes": calibrate.mean_confidence_on_mistakes(
+            result.confidence, result.right
+        ),
+        "area under the ROC of confidence": calibrate.discrimination(
+            result.confidence, result.right
+        ),
     }
 
 
@@ -137,7 +183,10 @@ def small_changes(pipeline: Pipeline, model: Any, dataset: Dataset, result: Eval
     known = list(dataquality.KNOWN_MNIST_ERRORS) if dataset.name == "mnist" else []
     places = behaviour.differences_by_place(result.right, result.labels)
     return {
-        **{f"predictions changed by {name}": share(change) for name, change in PERTURBATIONS.items()},
+        **{
+            f"predictions changed by {name}": share(change)
+            for name, change in PERTURBATIONS.items()
+        },
         "drawn digits that are misread": int(
             (behaviour.predict_raw(pipeline, model, strokes).argmax(axis=1) != truths).sum()
         ),
@@ -151,18 +200,29 @@ def small_changes(pipeline: Pipeline, model: Any, dataset: Dataset, result: Eval
 def robustness(pipeline: Pipeline, models: Sequence[Any], dataset: Dataset) -> list[Row]:
     """Return accuracy under every corruption of every model; the images are made and prepared once for all."""
     clean = pipeline.prepare_images(dataset.test_images)
-    found = [{name: [accuracy(pipeline, model, clean, dataset)] for name in CORRUPTIONS} for model in models]
-    for name, _, images in track(corrupt_all(dataset.test_images), "Corrupting", 5 * len(CORRUPTIONS)):
+    found = [
+        {name: [accuracy(pipeline, model, clean, dataset)] for name in CORRUPTIONS}
+        for model in models
+    ]
+    for name, _, images in track(
+        corrupt_all(dataset.test_images), "Corrupting", 5 * len(CORRUPTIONS)
+    ):
         prepared = pipeline.prepare_images(images)
         for model, accuracies in zip(models, found, strict=True):
             accuracies[name].append(accuracy(pipeline, model, prepared, dataset))
     at = behaviour.SEVERITY
     return [
         {
-            **{f"accuracy under {name}, severity {at}": row[at] for name, row in accuracies.items()},
+            **{
+                f"accuracy under {name}, severity {at}": row[at] for name, row in accuracies.items()
+            },
             "mean accuracy under corruption": behaviour.mean_accuracy(accuracies),
             "steepest rise of accuracy with severity": behaviour.steepest_rise(accuracies),
-            **{f"{name} {other}": row[other] for name, row in accuracies.items() for other in (1, 2, 3, 4, 5)},
+            **{
+                f"{name} {other}": row[other]
+                for name, row in accuracies.items()
+                for other in (1, 2, 3, 4, 5)
+            },
         }
         for accuracies in found
     ]
@@ -176,18 +236,35 @@ def accuracy(pipeline: Pipeline, model: Any, prepared: Any, dataset: Dataset) ->
 def tabulate(rows: list[Row], pipeline: Pipeline, images: int) -> Table:
     """Lay out mean, deviation, extremes and both bounds of every figure, and how many seeds the spec's bound fails."""
     table = Table(title=f"{len(rows)} seeds from {rows[0]['seed']}")
-    headings = ("mean", "sd", "least", "greatest", "least, sd", "greatest, sd", "lower", "upper", "spec", "failing")
+    headings = (
+        "mean",
+        "sd",
+        "least",
+        "greatest",
+        "least, sd",
+        "greatest, sd",
+        "lower",
+        "upper",
+        "spec",
+        "failing",
+    )
     table.add_column("figure")
     for heading in headings:
         table.add_column(heading, justify="right")
-    required = {bound.name.removesuffix(", least").removesuffix(", most"): [] for bound in pipeline.spec.bounds}
+    required = {
+        bound.name.removesuffix(", least").removesuffix(", most"): []
+        for bound in pipeline.spec.bounds
+    }
     for bound in pipeline.spec.bounds:
         required[bound.name.removesuffix(", least").removesuffix(", most")].append(bound)
     for name in list(rows[0])[1:]:
         values = [row[name] for row in rows]
         mean, sd = statistics.mean(values), statistics.stdev(values)
         reach = [(min(values) - mean) / sd, (max(values) - mean) / sd] if sd else [0.0, 0.0]
-        figures = [*(f"{x:.5f}" for x in (mean, sd, min(values), max(values))), *(f"{x:+.1f}" for x in reach)]
+        figures = [
+            *(f"{x:.5f}" for x in (mean, sd, min(values), max(values))),
+            *(f"{x:+.1f}" for x in reach),
+        ]
         held = required.get(name, [])
         failing = sum(bound.judge(value).status == "failed" for bound in held for value in values)
         spec = " to ".join(f"{bound.bound:g}" for bound in held)
@@ -200,10 +277,14 @@ def bounds_of(name: str, values: list[float], images: int) -> tuple[float, float
     """Return the lower and the upper bound that the rule gives a figure."""
     falling, logarithmic = name.startswith(FALLING), name.startswith(FALLING + RISING)
     if not logarithmic:
-        step = next((1 / (part * images) for start, part in PARTS.items() if name.startswith(start)), 0.0)
+        step = next(
+            (1 / (part * images) for start, part in PARTS.items() if name.startswith(start)), 0.0
+        )
         mean, sd = statistics.mean(values), max(step, statistics.stdev(values))
         return mean - DEVIATIONS * sd, mean + DEVIATIONS * sd
-    image = next((count for start, count in OFFSETS.items() if name.startswith(start)), 1.0) / images
+    image = (
+        next((count for start, count in OFFSETS.items() if name.startswith(start)), 1.0) / images
+    )
     offset = 1.0 if name.startswith(COUNTS) else image
     errors = [np.log((1 - value if falling else value) + offset) for value in values]
     mean, sd = statistics.mean(errors), statistics.stdev(errors)

@@ -13,8 +13,8 @@ import time
 from distributed import LocalCluster
 
 from mnistlab.cli.faults import chosen
-from mnistlab.data.datasets import load_dataset
-from mnistlab.execution.pool import Backend, open_pool
+from mnistlab.data import load_dataset
+from mnistlab.execution import Backend, open_pool
 from mnistlab.faults.campaign import SAMPLE
 from mnistlab.faults.catalogue import ENTRIES
 from mnistlab.faults.trial import Runner
@@ -30,7 +30,11 @@ def main() -> None:
     options = parser.parse_args()
     dataset = load_dataset(options.dataset, options.mnist_data)
     runner = Runner({"dataset": dataset.name, "seed": 0}, dataset, () if options.full else ("-x",))
-    works = [(entry.name, entry.reference) for entry in chosen([*ENTRIES.values()], SAMPLE) if entry.is_fault]
+    works = [
+        (entry.name, entry.reference)
+        for entry in chosen([*ENTRIES.values()], SAMPLE)
+        if entry.is_fault
+    ]
     for count in (1, 2):
         with (
             LocalCluster(n_workers=count, threads_per_worker=1, dashboard_address=None) as cluster,
@@ -41,9 +45,14 @@ def main() -> None:
             trials = list(pool.in_order(runner, works * options.rounds))
             minutes = (time.perf_counter() - start) / 60
         mean = sum(trial.seconds for trial in trials) / len(trials)
-        print(f"{count} workers: {len(trials) / minutes:.1f} trials a minute, {mean:.2f} s a trial", flush=True)
+        print(
+            f"{count} workers: {len(trials) / minutes:.1f} trials a minute, {mean:.2f} s a trial",
+            flush=True,
+        )
     sent = len(pickle.dumps(runner)) + max(len(pickle.dumps(work)) for work in works)
-    print(f"{sent} bytes into a trial, at most {max(len(pickle.dumps(trial)) for trial in trials)} out of it")
+    print(
+        f"{sent} bytes into a trial, at most {max(len(pickle.dumps(trial)) for trial in trials)} out of it"
+    )
 
 
 if __name__ == "__main__":

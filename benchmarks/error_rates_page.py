@@ -37,7 +37,10 @@ columns are those of the tables above.
 
 def page(found: Mapping[str, Rates], complete: Sequence[Mapping[str, Any]]) -> str:
     """Write the page: dataset -> what was measured (``"mnist"``, and others), and the rows of the complete gates."""
-    mnist, template = found["mnist"], Path(__file__).with_name("error_rates_page.md").read_text(encoding="utf-8")
+    mnist, template = (
+        found["mnist"],
+        Path(__file__).with_name("error_rates_page.md").read_text(encoding="utf-8"),
+    )
     gates, others = mnist["gates"], mnist["others"]
     default = _gate(gates, DEFAULT, BUDGET)
     recipes = default["recipes"]
@@ -57,14 +60,17 @@ def page(found: Mapping[str, Rates], complete: Sequence[Mapping[str, Any]]) -> s
         "recipe_gates": _gates(gates),
         "curves": _curves(default, _gate(gates, *TIGHT), others),
         "recipes": _recipes(default, others, ">= 97 %"),
-        "lost": ", ".join(each["name"] for each in recipes[1:] if each["not passed"][0] < 0.5) or "none",
+        "lost": ", ".join(each["name"] for each in recipes[1:] if each["not passed"][0] < 0.5)
+        or "none",
         "complete": _complete(complete),
         "earlier": sum(row.get("plan") != default["plan"] for row in complete),
         "smallest": _smallest(mnist["smallest"]),
         "misses": _misses(default),
         **_files(mnist),
     }
-    return template.format_map(values) + "".join(_small(name, each) for name, each in found.items() if name != "mnist")
+    return template.format_map(values) + "".join(
+        _small(name, each) for name, each in found.items() if name != "mnist"
+    )
 
 
 def _gate(gates: Sequence[Rates], margin: float, budget: int) -> Rates:
@@ -85,9 +91,18 @@ def _targets(gates: Sequence[Rates]) -> tuple[str, str]:
         gate = _gate(gates, margin, budget)
         again = gate["resampled"]
         drawn, used = again[0], again[2] if len(again) > 2 else None
-        reached = [("a healthy recipe passes not", gate["recipes"][0]["not passed"][0], drawn["not passed"], alarms)]
+        reached = [
+            (
+                "a healthy recipe passes not",
+                gate["recipes"][0]["not passed"][0],
+                drawn["not passed"],
+                alarms,
+            )
+        ]
         if used:
-            reached += [("the same, baseline in use", gate["committed"][0], used["not passed"], alarms)]
+            reached += [
+                ("the same, baseline in use", gate["committed"][0], used["not passed"], alarms)
+            ]
         found = 1 - found_at(gate, 2 * margin)
         reached += [("a drop of one margin passes", _miss(gate)[0], drawn["miss"], MISSED)]
         reached += [("a drop of two margins passes", found, None, MISSED)]
@@ -95,7 +110,9 @@ def _targets(gates: Sequence[Rates]) -> tuple[str, str]:
         for what, got, others, most in reached:
             shown = "-" if others is None else f"{100 * others[1]:.2g} to {100 * others[2]:.2g} %"
             answer = _answer([got] if others is None else [got, *others[1:]], most)
-            rows.append((setting, f"{what}: at most {100 * most:g} %", f"{100 * got:.2g} %", shown, answer))
+            rows.append(
+                (setting, f"{what}: at most {100 * most:g} %", f"{100 * got:.2g} %", shown, answer)
+            )
         if reached[0][1] > alarms:
             twice = f"{_percent(gate['one look, twice'])} against twice as many accepted seeds"
             one.append(f"{_percent(gate['one look'])} with {budget} seeds, {twice}")
@@ -126,7 +143,12 @@ def _gates(gates: Sequence[Rates]) -> str:
     rows = []
     for gate in gates:
         healthy = gate["recipes"][0]
-        shares = (healthy["not passed"], gate["committed"] or [None] * 3, gate["other seeds"], _miss(gate))
+        shares = (
+            healthy["not passed"],
+            gate["committed"] or [None] * 3,
+            gate["other seeds"],
+            _miss(gate),
+        )
         twice = f"{100 * found_at(gate, 2 * gate['margin']):.1f} %"
         setting = f"{100 * gate['margin']:.2f}", str(gate["budget"]), str(gate["baseline_seeds"])
         rows.append((*setting, *map(_percent, shares), twice, f"{healthy['mean seeds']:.1f}"))
@@ -134,17 +156,27 @@ def _gates(gates: Sequence[Rates]) -> str:
 
 
 def _curves(default: Rates, tight: Rates, others: Mapping[str, Rates]) -> str:
-    arms = {f"margin {100 * gate['margin']:.2f}, {gate['budget']} seeds": gate for gate in (default, tight)}
-    arms |= {"one seed, >= 97 %" if name == "threshold" else name: each for name, each in others.items()}
+    arms = {
+        f"margin {100 * gate['margin']:.2f}, {gate['budget']} seeds": gate
+        for gate in (default, tight)
+    }
+    arms |= {
+        "one seed, >= 97 %" if name == "threshold" else name: each for name, each in others.items()
+    }
     drops = default["drops"][::2]
-    rows = [[f"{100 * d:.2f}", *(f"{100 * found_at(arm, d):.3g} %" for arm in arms.values())] for d in drops]
+    rows = [
+        [f"{100 * d:.2f}", *(f"{100 * found_at(arm, d):.3g} %" for arm in arms.values())]
+        for d in drops
+    ]
     return _table(f"true drop, points | {' | '.join(arms)}", rows)
 
 
 def _recipes(gate: Rates, others: Rates, threshold: str) -> str:
     healthy, rows = gate["recipes"][0], []
     for recipe in gate["recipes"]:
-        drops = [100 * (healthy[key] - recipe[key]) for key in ("averaged accuracy", "final accuracy")]
+        drops = [
+            100 * (healthy[key] - recipe[key]) for key in ("averaged accuracy", "final accuracy")
+        ]
         beside = [other["recipes"][recipe["name"]] for other in others.values()]
         seen = f"{recipe['mean seeds']:.0f}", ", ".join(recipe["seen by"]) or "-"
         shown = f"{drops[0]:+.3f}", f"{drops[1]:+.3f}", _percent(recipe["not passed"]), *seen
@@ -170,7 +202,11 @@ def _complete(rows: Sequence[Mapping[str, Any]]) -> str:
 def _smallest(found: Sequence[Mapping[str, float]]) -> str:
     rows = [
         (
-            *(f"{each['budget']}", f"{SECONDS * each['budget']:.0f}", f"{SECONDS * each['mean seeds']:.0f}"),
+            *(
+                f"{each['budget']}",
+                f"{SECONDS * each['budget']:.0f}",
+                f"{SECONDS * each['mean seeds']:.0f}",
+            ),
             *(f"{100 * each['margin']:.3f}", f"{100 * each['drop']:.3f}", f"{each['planned']}"),
         )
         for each in found
@@ -193,11 +229,15 @@ def _files(mnist: Rates) -> dict[str, Any]:
     for moved in MOVED:
         net = 2 * most_newly_wrong(moved, IMAGES, MARGIN) - moved
         shares = (pass_rate(moved, lost_too, IMAGES, MARGIN) for lost_too in (0, lost))
-        rows.append((str(moved), f"{net} ({net / IMAGES * 100:+.2f})", *(f"{100 * share:.4g} %" for share in shares)))
+        rows.append(
+            (
+                str(moved),
+                f"{net} ({net / IMAGES * 100:+.2f})",
+                *(f"{100 * share:.4g} %" for share in shares),
+            )
+        )
     head = "images that moved | greatest net loss that passes, images (points) | an equally good file passes"
-    named = (
-        "recall lost, points | the file is otherwise the accepted one | it moved as many other images as a retraining"
-    )
+    named = "recall lost, points | the file is otherwise the accepted one | it moved as many other images as a retraining"
     return {
         "file_margin": 100 * MARGIN,
         "images": IMAGES,
@@ -205,7 +245,11 @@ def _files(mnist: Rates) -> dict[str, Any]:
         "moved": files,
         "good": _percent(files["equally good"]),
         "named": _table(
-            named, ((f"{100 * e['lost']:g}", _span(e["same"]), _span(e["otherwise"])) for e in files["named"])
+            named,
+            (
+                (f"{100 * e['lost']:g}", _span(e["same"]), _span(e["otherwise"]))
+                for e in files["named"]
+            ),
         ),
         "alarms": _percent(mnist["others"]["McNemar"]["recipes"]["healthy"]),
         "retrained": _percent(files["retrained"]),

@@ -8,10 +8,10 @@ import scipy
 from numpy.typing import NDArray
 from pools import Pool, Pools
 
+from mnistlab.gate import Margin, SeedMetrics
 from mnistlab.gate.error_rates import MetricKey, Rates, accepted_digest, plan_digest, simulate
-from mnistlab.gate.margins import DEFAULT, Margin
+from mnistlab.gate.margins import DEFAULT
 from mnistlab.gate.paired import DIGIT_LEVEL, digit_power
-from mnistlab.gate.seed_runs import SeedMetrics
 from mnistlab.gate.sequential import Plan, plan
 from mnistlab.stats import Array, seeds_needed, wilson
 
@@ -61,13 +61,19 @@ def measure(pools: Pools, gate: Plan, accepted: SeedMetrics, sizes: tuple[int, i
         "accepted": accepted_digest(gate, accepted) if in_use else None,
         "gates": many[0],
         "looks": list(gate.looks),
-        "committed": _three(~simulate(healthy, accepted, gate, (many[0], 0), seed=6).passed) if in_use else None,
+        "committed": _three(~simulate(healthy, accepted, gate, (many[0], 0), seed=6).passed)
+        if in_use
+        else None,
         "other seeds": _three(~simulate(accepted, accepted, gate, many, seed=7).passed),
         "one look": _three(~simulate(healthy, healthy, once, many, seed=8).passed),
         "one look, twice": _three(~simulate(healthy, healthy, once, twice, seed=8).passed),
         "resamples": {"times": RESAMPLES, "gates": 2 * gates, "estimates": 20 * gates},
-        "resampled": [_resampled(arm, old, gate, sizes) for old in baselines for arm in (healthy, together)],
-        "recipes": [_recipe(name, pool, healthy, gate, sizes) for name, pool in pools.recipes.items()],
+        "resampled": [
+            _resampled(arm, old, gate, sizes) for old in baselines for arm in (healthy, together)
+        ],
+        "recipes": [
+            _recipe(name, pool, healthy, gate, sizes) for name, pool in pools.recipes.items()
+        ],
         "miss": _misses(healthy, gate, many),
         "miss, other seeds": _misses(accepted, gate, many),
         "miss, all seeds": _misses(together, gate, many),
@@ -75,7 +81,9 @@ def measure(pools: Pools, gate: Plan, accepted: SeedMetrics, sizes: tuple[int, i
     }
 
 
-def _resampled(new: SeedMetrics, fixed: SeedMetrics | None, gate: Plan, sizes: tuple[int, int]) -> Rates:
+def _resampled(
+    new: SeedMetrics, fixed: SeedMetrics | None, gate: Plan, sizes: tuple[int, int]
+) -> Rates:
     """Bound the rates of the leading metric alone by what they become with other trainings: a bootstrap over seeds.
 
     The candidates' trainings are resampled; a baseline is drawn from the same, or is `fixed`, as it is in use.
@@ -87,10 +95,14 @@ def _resampled(new: SeedMetrics, fixed: SeedMetrics | None, gate: Plan, sizes: t
         healthy: SeedMetrics = {lead.weights: {lead.metric: values}}
         old, drawn = (healthy, sizes[1]) if fixed is None else (fixed, 0)
         arms = healthy, shifted(healthy, {(lead.weights, lead.metric): lead.margin})
-        return [float(simulate(arm, old, alone, (gates, drawn), seed).passed.mean()) for arm in arms]
+        return [
+            float(simulate(arm, old, alone, (gates, drawn), seed).passed.mean()) for arm in arms
+        ]
 
     values, rng = new[lead.weights][lead.metric], np.random.default_rng(9)
-    drawn = [passes(rng.choice(values, len(values)), 2 * sizes[0], number) for number in range(RESAMPLES)]
+    drawn = [
+        passes(rng.choice(values, len(values)), 2 * sizes[0], number) for number in range(RESAMPLES)
+    ]
     (low_kept, low), (high_kept, high) = np.percentile(drawn, [2.5, 97.5], axis=0).tolist()
     gates = 20 * sizes[0]
     kept, missed = passes(values, gates, RESAMPLES)
@@ -104,7 +116,9 @@ def _widened(rate: float, low: float, high: float, gates: int) -> list[float]:
     return [round(value, 5) for value in (rate, min(low, known.low), max(high, known.high))]
 
 
-def _recipe(name: str, pool: Pool, healthy: SeedMetrics, gate: Plan, sizes: tuple[int, int]) -> Rates:
+def _recipe(
+    name: str, pool: Pool, healthy: SeedMetrics, gate: Plan, sizes: tuple[int, int]
+) -> Rates:
     gates = MORE * sizes[0] if name == "healthy" else sizes[0]
     outcome = simulate(pool.columns, healthy, gate, (gates, sizes[1]), seed=1)
     means = {place: float(pool.columns[place[0]][place[1]].mean()) for place in (LEADING, FINAL)}
@@ -128,8 +142,13 @@ def _misses(healthy: SeedMetrics, gate: Plan, sizes: tuple[int, int]) -> Rates:
 def _curve(healthy: SeedMetrics, gate: Plan, place: MetricKey, sizes: tuple[int, int]) -> Rates:
     """Return drops of one metric, and the chance that a gate does not pass a recipe that is worse by each of them."""
     drops = drops_to(max(gate.margins[0].margin, DEFAULT))
-    found = (simulate(shifted(healthy, {place: drop}), healthy, gate, sizes, seed=2) for drop in drops)
-    return {"drops": drops, "curve": [round(float(1 - outcome.passed.mean()), 4) for outcome in found]}
+    found = (
+        simulate(shifted(healthy, {place: drop}), healthy, gate, sizes, seed=2) for drop in drops
+    )
+    return {
+        "drops": drops,
+        "curve": [round(float(1 - outcome.passed.mean()), 4) for outcome in found],
+    }
 
 
 def others(pools: Pools, leading: Margin, threshold: float, sizes: tuple[int, int]) -> Rates:
@@ -139,7 +158,9 @@ def others(pools: Pools, leading: Margin, threshold: float, sizes: tuple[int, in
     method, the rate of not passing by recipe and a curve over true drops.
     """
     healthy, drops = pools.healthy, drops_to(leading.margin)
-    lone = plan((Margin(*FINAL, leading.margin, 0.003, "the margin of the averaged weights"),), 32, sizes[1])
+    lone = plan(
+        (Margin(*FINAL, leading.margin, 0.003, "the margin of the averaged weights"),), 32, sizes[1]
+    )
     accuracy = healthy.columns["final"]["accuracy"]
     below = [round(float((accuracy - drop < threshold).mean()), 4) for drop in drops]
     worse = mcnemar_rejections(healthy, healthy, MCNEMAR, drops).mean(axis=1)
@@ -153,7 +174,9 @@ def others(pools: Pools, leading: Margin, threshold: float, sizes: tuple[int, in
             {"drops": drops, "curve": worse.round(4).tolist()},
         ),
         "final weights": (
-            lambda pool: _three(~simulate(pool.columns, healthy.columns, lone, sizes, seed=3).passed),
+            lambda pool: _three(
+                ~simulate(pool.columns, healthy.columns, lone, sizes, seed=3).passed
+            ),
             _curve(healthy.columns, lone, FINAL, sizes),
         ),
     }
@@ -199,12 +222,19 @@ def digits_of_files(pools: Pools, pairs: int) -> Rates:
     one that reads as many other images otherwise: mean over the digits, least, and most.
     """
     labels, rng = pools.labels, np.random.default_rng(0)
-    digits = [newly(wrong, wrong) for wrong in (pools.healthy.wrong[:, labels == digit] for digit in range(10))]
+    digits = [
+        newly(wrong, wrong)
+        for wrong in (pools.healthy.wrong[:, labels == digit] for digit in range(10))
+    ]
     drawn = rng.integers(len(digits[0][0]), size=pairs)
     worse, better = (np.stack([digit[side][drawn] for digit in digits]) for side in (0, 1))
-    moved, least = (worse + better).astype(int), DIGIT_LEVEL / 10  # the first step of Holm's procedure
+    moved, least = (
+        (worse + better).astype(int),
+        DIGIT_LEVEL / 10,
+    )  # the first step of Holm's procedure
     good, retrained = (
-        scipy.stats.binom.sf(wrong - 1, moved, 0.5).min(axis=0) <= least for wrong in (rng.binomial(moved, 0.5), worse)
+        scipy.stats.binom.sf(wrong - 1, moved, 0.5).min(axis=0) <= least
+        for wrong in (rng.binomial(moved, 0.5), worse)
     )
     counts = np.bincount(labels, minlength=10)
     named = []
@@ -212,7 +242,8 @@ def digits_of_files(pools: Pools, pairs: int) -> Rates:
         images = np.rint(lost * counts).astype(int)
         same = [digit_power(0, k) for k in images.tolist()]
         among = [
-            np.mean([digit_power(m, k) for m in row]) for row, k in zip(moved.tolist(), images.tolist(), strict=True)
+            np.mean([digit_power(m, k) for m in row])
+            for row, k in zip(moved.tolist(), images.tolist(), strict=True)
         ]
         named.append({"lost": lost, "same": _range(same), "otherwise": _range(among)})
     return {
@@ -243,11 +274,15 @@ def shifted(pool: SeedMetrics, harms: Mapping[MetricKey, float]) -> SeedMetrics:
     """Return columns in which every seed is worse by a number, in the metric's unit, at each place that is named."""
     moved = {weights: dict(found) for weights, found in pool.items()}
     for (weights, metric), harm in harms.items():
-        moved[weights][metric] = moved[weights][metric] + (harm if metric.startswith("loss") else -harm)
+        moved[weights][metric] = moved[weights][metric] + (
+            harm if metric.startswith("loss") else -harm
+        )
     return moved
 
 
-def missed(healthy: SeedMetrics, plan: Plan, margin: Margin, sizes: tuple[int, int]) -> NDArray[np.bool_]:
+def missed(
+    healthy: SeedMetrics, plan: Plan, margin: Margin, sizes: tuple[int, int]
+) -> NDArray[np.bool_]:
     """Tell for each gate whether a recipe whose true harm is exactly one margin of the plan passes in that metric.
 
     Passing at any look counts. Sizes are the numbers of gates and of seeds in a baseline.
@@ -255,7 +290,11 @@ def missed(healthy: SeedMetrics, plan: Plan, margin: Margin, sizes: tuple[int, i
     worse = shifted(healthy, {(margin.weights, margin.metric): margin.margin})
     if margin.kind == "spread":
         values = healthy[margin.weights][margin.metric]
-        worse = {margin.weights: {margin.metric: values.mean() + margin.margin * (values - values.mean())}}
+        worse = {
+            margin.weights: {
+                margin.metric: values.mean() + margin.margin * (values - values.mean())
+            }
+        }
     levels = plan.pass_levels[plan.margins.index(margin)]
     alone = Plan((margin,), plan.looks, (levels,), (1e-12,) * len(plan.looks))
     return simulate(worse, healthy, alone, sizes).passed
@@ -270,7 +309,9 @@ def newly(candidate: NDArray[np.bool_], baseline: NDArray[np.bool_]) -> tuple[Ar
     new, old = candidate.astype(np.float32), baseline.astype(np.float32)
     both = np.rint(new @ old.T).astype(np.float64)
     worse, better = candidate.sum(axis=1)[:, None] - both, baseline.sum(axis=1)[None, :] - both
-    keep = ~np.eye(len(new), dtype=bool) if candidate is baseline else np.ones_like(both, dtype=bool)
+    keep = (
+        ~np.eye(len(new), dtype=bool) if candidate is baseline else np.ones_like(both, dtype=bool)
+    )
     return worse[keep], better[keep]
 
 

@@ -13,13 +13,12 @@ from pathlib import Path
 
 from train_pools import recipes
 
-from mnistlab.data.datasets import load_dataset
+from mnistlab.data import load_dataset
+from mnistlab.gate import margins_for, train_seeds
 from mnistlab.gate import sequential as gate
 from mnistlab.gate.baseline import check, identity, load
 from mnistlab.gate.error_rates import plan_digest
-from mnistlab.gate.margins import margins_for
-from mnistlab.gate.seed_runs import train_seeds
-from mnistlab.recipe.pipeline import Pipeline
+from mnistlab.recipe import Pipeline
 from mnistlab.stats import wilson
 
 FIRST = 10_000_000
@@ -41,7 +40,9 @@ def main() -> None:
     dataset = load_dataset("mnist", options.mnist_data)
     baseline = load(options.baseline)
     check(baseline, identity(Pipeline(), dataset))
-    plan = gate.plan(margins_for("mnist", set(baseline.columns), options.margin), options.seeds, baseline.seeds)
+    plan = gate.plan(
+        margins_for("mnist", set(baseline.columns), options.margin), options.seeds, baseline.seeds
+    )
     begin = FIRST * (1 + list(known).index(options.recipe))
     key = {"recipe": options.recipe, "margin": plan.margins[0].margin, "budget": options.seeds}
     key["plan"] = plan_digest(plan)
@@ -55,7 +56,13 @@ def main() -> None:
             baseline.columns,
             plan,
         )
-        row = {**key, "gate": number, "decision": found.decision, "seeds": len(found.seeds), "sentence": found.sentence}
+        row = {
+            **key,
+            "gate": number,
+            "decision": found.decision,
+            "seeds": len(found.seeds),
+            "sentence": found.sentence,
+        }
         with options.out.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
         print(f"{number}: {found.decision}, {found.sentence}", flush=True)

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnistlab.errors import MnistlabError
+from mnistlab.gate import SeedMetrics
 from mnistlab.gate.baseline import pack, unpack
-from mnistlab.gate.seed_runs import SeedMetrics
 
 AGAIN = "python benchmarks/train_pools.py --dataset"
 
@@ -71,16 +71,29 @@ def load_pools(folder: Path, dataset: str) -> Pools:
         return Pools(dataset, labels, {"healthy": recipes["healthy"], **recipes})
     except FileNotFoundError:
         raise MnistlabError(f"{path}: there are no pools; make them: {AGAIN} {dataset}") from None
-    except (OSError, KeyError, ValueError, AttributeError, TypeError, MnistlabError, zlib.error) as error:
-        raise MnistlabError(f"{path}: damaged, {error}; make it again: {AGAIN} {dataset}") from error
+    except (
+        OSError,
+        KeyError,
+        ValueError,
+        AttributeError,
+        TypeError,
+        MnistlabError,
+        zlib.error,
+    ) as error:
+        raise MnistlabError(
+            f"{path}: damaged, {error}; make it again: {AGAIN} {dataset}"
+        ) from error
 
 
 def _pool(name: str, content: dict[str, Any]) -> Pool:
     metrics_of = content["probes"].items()
     columns = {
-        weights: {key: np.asarray(each, np.float64) for key, each in metrics.items()} for weights, metrics in metrics_of
+        weights: {key: np.asarray(each, np.float64) for key, each in metrics.items()}
+        for weights, metrics in metrics_of
     }
     lengths = {len(values) for metrics in columns.values() for values in metrics.values()}
     if lengths != {content["seeds"]}:
-        raise MnistlabError(f"{name}: metrics of {sorted(lengths)} seeds, not of {content['seeds']}")
+        raise MnistlabError(
+            f"{name}: metrics of {sorted(lengths)} seeds, not of {content['seeds']}"
+        )
     return Pool(columns, unpack_wrong(content["wrong"], content["seeds"]))

@@ -17,13 +17,11 @@ from typing import Any
 import numpy as np
 from pools import pack_wrong, path_of, unpack_wrong
 
-from mnistlab.data.datasets import load_dataset
+from mnistlab.data import load_dataset
+from mnistlab.gate import SeedRun, SeedRunner, margins_for
 from mnistlab.gate.baseline import pack
-from mnistlab.gate.margins import margins_for
-from mnistlab.gate.seed_runs import SeedRun, SeedRunner
-from mnistlab.recipe.pipeline import Pipeline, pipeline_for
-from mnistlab.recipe.spec import Spec
-from mnistlab.report.files import write_atomically
+from mnistlab.recipe import Pipeline, Spec, pipeline_for
+from mnistlab.report import write_atomically
 
 EVERY = 8
 
@@ -53,7 +51,9 @@ class WrongLabels(Pipeline):
         wrong = rng.random(len(labels)) < self.share
         shift = rng.integers(1, 10, len(labels))
         digits = np.where(wrong, (labels.argmax(axis=1) + shift) % 10, labels.argmax(axis=1))
-        return super().fit(model, images, np.eye(10, dtype=np.float32)[digits], seed=seed, epochs=epochs)
+        return super().fit(
+            model, images, np.eye(10, dtype=np.float32)[digits], seed=seed, epochs=epochs
+        )
 
 
 class Rebuilt(Pipeline):
@@ -118,7 +118,9 @@ def main() -> None:
     parser.add_argument("--out", metavar="DIR", type=Path, default=Path(__file__).parent)
     parser.add_argument("--healthy", type=int, default=208)
     parser.add_argument("--weakened", type=int, default=60)
-    parser.add_argument("--first", type=int, default=100_000, help="first seed; each recipe has the next 100 000")
+    parser.add_argument(
+        "--first", type=int, default=100_000, help="first seed; each recipe has the next 100 000"
+    )
     options = parser.parse_args()
     dataset = load_dataset(options.dataset, options.mnist_data)
     path = path_of(options.out, dataset.name)
@@ -127,10 +129,16 @@ def main() -> None:
     for number, (recipe, pipeline) in enumerate(recipes(dataset.name).items(), start=1):
         trainer, first = SeedRunner(pipeline, dataset), options.first * number
         wanted = options.healthy if recipe == "healthy" else options.weakened
-        pool = content["recipes"].setdefault(recipe, {"first seed": first, "seeds": 0, "wrong": "", "probes": {}})
+        pool = content["recipes"].setdefault(
+            recipe, {"first seed": first, "seeds": 0, "wrong": "", "probes": {}}
+        )
         while pool["seeds"] < wanted:
             start = first + pool["seeds"]
-            add(pool, [trainer(seed) for seed in range(start, min(start + EVERY, first + wanted))], dataset.name)
+            add(
+                pool,
+                [trainer(seed) for seed in range(start, min(start + EVERY, first + wanted))],
+                dataset.name,
+            )
             write_atomically(path, dump(content))
             print(recipe, pool["seeds"], flush=True)
 
@@ -138,12 +146,16 @@ def main() -> None:
 def add(pool: dict[str, Any], seeds: list[SeedRun], dataset: str) -> None:
     """Append the metrics that a gate of the dataset judges, and which test images the final weights misread."""
     judged = {
-        each.metric for metrics_of in ({"final"}, {"averaged", "final"}) for each in margins_for(dataset, metrics_of)
+        each.metric
+        for metrics_of in ({"final"}, {"averaged", "final"})
+        for each in margins_for(dataset, metrics_of)
     }
     for seed in seeds:
         for weights, metrics in seed.metrics_of.items():
             for name in (name for name in metrics if name in judged):
-                pool["probes"].setdefault(weights, {}).setdefault(name, []).append(round(metrics[name], 5))
+                pool["probes"].setdefault(weights, {}).setdefault(name, []).append(
+                    round(metrics[name], 5)
+                )
     old = [unpack_wrong(pool["wrong"], pool["seeds"])] if pool["seeds"] else []
     pool["wrong"] = pack_wrong(np.vstack([*old, *(~seed.evaluation.right for seed in seeds)]))
     pool["seeds"] += len(seeds)
@@ -151,7 +163,10 @@ def add(pool: dict[str, Any], seeds: list[SeedRun], dataset: str) -> None:
 
 def dump(content: dict[str, Any]) -> str:
     """Write one line for every metric of a pool."""
-    return json.dumps(content, separators=(",", ":")).replace('],"', '],\n"').replace('},"', '},\n"') + "\n"
+    return (
+        json.dumps(content, separators=(",", ":")).replace('],"', '],\n"').replace('},"', '},\n"')
+        + "\n"
+    )
 
 
 if __name__ == "__main__":

@@ -18,13 +18,21 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from mnistlab.data.datasets import load_dataset
+from mnistlab.data import load_dataset
+from mnistlab.recipe import Pipeline
 from mnistlab.recipe import training as engine
-from mnistlab.recipe.pipeline import Pipeline
 
-FIRST, FURTHER, STEADY = "engine, first training", "engine, further seeds", "engine, 5 steady epochs"
+FIRST, FURTHER, STEADY = (
+    "engine, first training",
+    "engine, further seeds",
+    "engine, 5 steady epochs",
+)
 TARGETS = ((FIRST, "fit", 1 / 6), (FURTHER, "fit", 1 / 10), (STEADY, "floor", 2.2))
-SETTINGS = [{"steps_per_execution": steps, "jit_compile": jit} for steps in (50, 375, 1500) for jit in (False, True)]
+SETTINGS = [
+    {"steps_per_execution": steps, "jit_compile": jit}
+    for steps in (50, 375, 1500)
+    for jit in (False, True)
+]
 SGEMM_SIZE = 2048
 
 
@@ -60,7 +68,10 @@ def trainings(pipeline: Pipeline, images: Any, labels: Any) -> dict[str, Callabl
 
     spec, seeds = pipeline.spec, itertools.count()
     count = int(len(images) * (1 - spec.validation_split))
-    arrays = [tf.constant(part) for part in (images[:count], labels[:count], images[count:], labels[count:])]
+    arrays = [
+        tf.constant(part)
+        for part in (images[:count], labels[:count], images[count:], labels[count:])
+    ]
     ready = pipeline.build(0)
     ready.optimizer.build(ready.trainable_variables)
 
@@ -68,7 +79,14 @@ def trainings(pipeline: Pipeline, images: Any, labels: Any) -> dict[str, Callabl
         model = pipeline.build(next(seeds))
         if settings:
             model.compile("adam", "categorical_crossentropy", metrics=["accuracy"], **settings)
-        model.fit(images, labels, spec.batch_size, epochs, verbose=0, validation_split=spec.validation_split)
+        model.fit(
+            images,
+            labels,
+            spec.batch_size,
+            epochs,
+            verbose=0,
+            validation_split=spec.validation_split,
+        )
 
     def further() -> None:
         pipeline.fit(pipeline.build(seed := next(seeds)), images, labels, seed=seed)
@@ -95,7 +113,9 @@ def report(times: dict[str, list[float]], floor: float) -> None:
         print(f"{name:60}{value:9.2f}{spread:>16}{share:>9}")
     for name, base, bound in TARGETS:
         ratio = median[name] / median[base]
-        print(f"{name}: {ratio:.3f} of {base}, required <= {bound:.3f}: {'met' if ratio <= bound else 'MISSED'}")
+        print(
+            f"{name}: {ratio:.3f} of {base}, required <= {bound:.3f}: {'met' if ratio <= bound else 'MISSED'}"
+        )
 
 
 def main() -> None:
@@ -105,13 +125,22 @@ def main() -> None:
     parser.add_argument("--repetitions", type=int, default=5)
     options = parser.parse_args()
     dataset, pipeline = load_dataset("mnist", options.mnist_data), Pipeline()
-    images, labels = pipeline.prepare_images(dataset.train_images), pipeline.prepare_labels(dataset.train_labels)
-    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in ("tensorflow", "keras", "numpy"))
-    print(f"{versions}, Python {platform.python_version()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
+    images, labels = (
+        pipeline.prepare_images(dataset.train_images),
+        pipeline.prepare_labels(dataset.train_labels),
+    )
+    versions = ", ".join(
+        f"{name} {importlib.metadata.version(name)}" for name in ("tensorflow", "keras", "numpy")
+    )
+    print(
+        f"{versions}, Python {platform.python_version()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}"
+    )
     runs = trainings(pipeline, images, labels)
     fit = runs["fit"]
     fit(epochs=1)
-    preliminary = [min(seconds(fit, epochs=2, **settings) for _ in range(2)) for settings in SETTINGS]
+    preliminary = [
+        min(seconds(fit, epochs=2, **settings) for _ in range(2)) for settings in SETTINGS
+    ]
     for settings, took in zip(SETTINGS, preliminary, strict=True):
         print(f"preliminary, 2 epochs of fit with {settings}: {took:.2f} s")
     best = SETTINGS[preliminary.index(min(preliminary))]
@@ -123,7 +152,9 @@ def main() -> None:
             times[name].append(seconds(run))
         rates.append(sgemm_flop_per_second())
     flop = flop_per_training(pipeline, len(images))
-    print(f"floor: {flop / 1e9:.1f} GFLOP at {max(rates) / 1e9:.0f} GFLOP/s, the best of {len(rates)} measurements")
+    print(
+        f"floor: {flop / 1e9:.1f} GFLOP at {max(rates) / 1e9:.0f} GFLOP/s, the best of {len(rates)} measurements"
+    )
     report(times, flop / max(rates))
     print(f"load afterwards {os.getloadavg()[0]:.1f}")
 

@@ -13,7 +13,16 @@ from mnistlab.errors import MnistlabError
 
 FOLDER = "baselines"
 COMPARED = ("tensorflow", "keras", "numpy", "scipy", "scikit-learn")
-RECORDED = ("tensorflow", "keras", "numpy", "scipy", "scikit-learn", "matplotlib", "pytest", "pytest-html")
+RECORDED = (
+    "tensorflow",
+    "keras",
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "matplotlib",
+    "pytest",
+    "pytest-html",
+)
 
 
 def suite_folder() -> Path:
@@ -40,7 +49,11 @@ def baseline_folder(named: str | None, file: str) -> Path:
 def environment() -> dict[str, Any]:
     """Return what the numbers may depend on: versions and the machine."""
     versions = {package: importlib.metadata.version(package) for package in RECORDED}
-    machine = {"python": platform.python_version(), "platform": platform.platform(), "cores": os.cpu_count()}
+    machine = {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "cores": os.cpu_count(),
+    }
     return {**machine, "mnistlab": __version__, **versions}
 
 
@@ -75,5 +88,13 @@ def sources() -> str:
 def accepted(dataset: str) -> str:
     """Return a hash of what the published recipe is held against on a dataset; "none" where nothing was accepted."""
     names = f"seed-{dataset}.json", f"power-{dataset}.json"
-    found = [path for path in (baseline_folder(None, names[0]) / name for name in names) if path.is_file()]
-    return hashlib.sha256(b"".join(path.read_bytes() for path in found)).hexdigest()[:12] if found else "none"
+    found = [
+        path
+        for path in (baseline_folder(None, names[0]) / name for name in names)
+        if path.is_file()
+    ]
+    return (
+        hashlib.sha256(b"".join(path.read_bytes() for path in found)).hexdigest()[:12]
+        if found
+        else "none"
+    )

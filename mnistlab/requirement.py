@@ -36,7 +36,9 @@ class Verdict:
         """How far the measured number is on the good side of its bound, in its unit; None where neither is one."""
         if not (_is_number(self.measured) and _is_number(self.bound)):
             return None
-        return {"at least": self.measured - self.bound, "at most": self.bound - self.measured}.get(self.direction)
+        return {"at least": self.measured - self.bound, "at most": self.bound - self.measured}.get(
+            self.direction
+        )
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,9 @@ class Requirement:
         verdict = self._verdict(measured, "passed" if passed else "failed", message)
         if not passed:
             missed = verdict.margin
-            message += f", missed by {show_difference(-missed, self.unit)}" if missed is not None else ""
+            message += (
+                f", missed by {show_difference(-missed, self.unit)}" if missed is not None else ""
+            )
             message += f"; {self.advice}" if self.advice else ""
         return self._verdict(measured, verdict.status, message + (f" ({detail})" if detail else ""))
 

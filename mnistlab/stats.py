@@ -93,31 +93,43 @@ def moments(values: Array) -> Moments:
     return values.mean(axis=-1), np.where(np.ptp(values, axis=-1) == 0, 0.0, sd), number
 
 
-def difference_bounds(new: Moments, old: Moments, alpha_low: float, alpha_high: float) -> tuple[Array, Array, Array]:
+def difference_bounds(
+    new: Moments, old: Moments, alpha_low: float, alpha_high: float
+) -> tuple[Array, Array, Array]:
     """Bound the difference of two means over seeds, new - old: low, high and estimate, for numbers or arrays.
 
     At least two seeds an arm, of independent draws, not all equal. Alphas in (0, 0.5), one for each side.
     Source: Welch 1947, Biometrika 34:28; degrees of freedom: Satterthwaite 1946, Biometrics 2:110.
     """
     error, freedom = welch_error(new[1], old[1], new[2], old[2])
-    low, high = (-scipy.special.stdtrit(freedom, alpha) * error for alpha in (alpha_low, alpha_high))
+    low, high = (
+        -scipy.special.stdtrit(freedom, alpha) * error for alpha in (alpha_low, alpha_high)
+    )
     mean = new[0] - old[0]
     return mean - low, mean + high, mean
 
 
-def ratio_bounds(new: Moments, old: Moments, alpha_low: float, alpha_high: float) -> tuple[Array, Array, Array]:
+def ratio_bounds(
+    new: Moments, old: Moments, alpha_low: float, alpha_high: float
+) -> tuple[Array, Array, Array]:
     """Bound the ratio of two standard deviations over seeds, new / old; as difference_bounds.
 
     By F, as Levene's test gives no bound; exact for normal data, but a kurtosis k makes the variance of log F
     (k - 1) / 2 times the assumed one (Box 1953, Biometrika 40:318).
     Source: NIST/SEMATECH e-Handbook of Statistical Methods, sec. 1.3.5.9.
     """
-    ratio, more, less = new[1] / old[1], new[2] - 1, old[2] - 1  # its square / the true one ~ F(more, less)
+    ratio, more, less = (
+        new[1] / old[1],
+        new[2] - 1,
+        old[2] - 1,
+    )  # its square / the true one ~ F(more, less)
     low = ratio / math.sqrt(scipy.stats.f.isf(alpha_low, more, less))
     return low, ratio * math.sqrt(scipy.stats.f.isf(alpha_high, less, more)), ratio
 
 
-def welch_error(new_sd: float | Array, old_sd: float | Array, new: float | Array, old: int) -> tuple[Array, Array]:
+def welch_error(
+    new_sd: float | Array, old_sd: float | Array, new: float | Array, old: int
+) -> tuple[Array, Array]:
     """Return Welch's standard error and Satterthwaite's degrees of freedom, for numbers or arrays."""
     a, b = np.square(new_sd) / new, np.square(old_sd) / old
     return np.sqrt(a + b), (a + b) ** 2 / (a**2 / (new - 1) + b**2 / (old - 1))
@@ -129,7 +141,9 @@ def non_inferiority(harm_low: float, harm_high: float, margin: float) -> Decisio
     Passed if the upper bound lies below the margin, failed if the lower one lies above it, else undecided.
     """
     if not (harm_low <= harm_high and math.isfinite(margin)):
-        raise MnistlabError(f"bounds {harm_low} and {harm_high}, margin {margin}: need low <= high, a margin")
+        raise MnistlabError(
+            f"bounds {harm_low} and {harm_high}, margin {margin}: need low <= high, a margin"
+        )
     return "passed" if harm_high < margin else "failed" if harm_low > margin else "undecided"
 
 
@@ -142,7 +156,9 @@ def information(seeds: Sequence[int], baseline_seeds: int) -> tuple[float, ...]:
     """
     _inside("baseline_seeds", baseline_seeds, 1, math.inf)
     if not seeds or not all(1 < a < b for a, b in zip(seeds, [*seeds[1:], math.inf], strict=True)):
-        raise MnistlabError(f"seeds at the looks {list(seeds)}: need increasing numbers of at least 2")
+        raise MnistlabError(
+            f"seeds at the looks {list(seeds)}: need increasing numbers of at least 2"
+        )
     return tuple((1 / seeds[-1] + 1 / baseline_seeds) / (1 / n + 1 / baseline_seeds) for n in seeds)
 
 
@@ -155,28 +171,45 @@ def spending(fractions: Sequence[float], alpha: float, kind: Kind = "pocock") ->
     """
     times, normal = np.array([0.0, *fractions]), scipy.stats.norm
     if len(times) < 2 or not (np.diff(times) >= 0.002).all() or times[-1] > 1:
-        raise MnistlabError(f"fractions {list(fractions)}: need steps of at least 0.002, up to at most 1")
+        raise MnistlabError(
+            f"fractions {list(fractions)}: need steps of at least 0.002, up to at most 1"
+        )
     _inside("alpha", alpha, 0, 0.5)
     if kind not in ("pocock", "obrien-fleming"):
         raise MnistlabError(f"kind of spending {kind!r}: need 'pocock' or 'obrien-fleming'")
     late = np.append(0, 2 * normal.sf(normal.isf(alpha / 2) / np.sqrt(times[1:])))
     spent = alpha * np.log1p((math.e - 1) * times) if kind == "pocock" else late
     if np.diff(spent).min() < 1e-300:
-        raise MnistlabError(f"fractions {list(fractions)}: the first spends nothing; need a later one")
+        raise MnistlabError(
+            f"fractions {list(fractions)}: the first spends nothing; need a later one"
+        )
     abscissae, weights = scipy.special.roots_legendre(400)
     points, mass, looks = np.zeros(1), np.ones(1), []
     for k, time in enumerate(times[1:].tolist(), 1):
         root, sd, use = math.sqrt(time), math.sqrt(time - times[k - 1]), spent[k] - spent[k - 1]
-        state = (points, mass, root, sd, use)  # of the paths W = z sqrt(time) that no look has stopped
-        z = scipy.optimize.brentq(lambda z, w, m, r, s, use: m @ normal.sf((z * r - w) / s) - use, -9, 38, state)
+        state = (
+            points,
+            mass,
+            root,
+            sd,
+            use,
+        )  # of the paths W = z sqrt(time) that no look has stopped
+        z = scipy.optimize.brentq(
+            lambda z, w, m, r, s, use: m @ normal.sf((z * r - w) / s) - use, -9, 38, state
+        )
         looks.append(Look(time, float(spent[k]), z, float(normal.sf(z))))
         half = (min(z, 9) + 9) * root / 2  # all paths lie above -9 sd, the remaining ones below z
         after = half * (abscissae + 1) - 9 * root
-        mass, points = half * weights * (normal.pdf((after[:, None] - points) / sd) @ mass) / sd, after
+        mass, points = (
+            half * weights * (normal.pdf((after[:, None] - points) / sd) @ mass) / sd,
+            after,
+        )
     return tuple(looks)
 
 
-def seeds_needed(sds: tuple[float, float], baseline_seeds: int, distance: float, alpha: float, power: float) -> int:
+def seeds_needed(
+    sds: tuple[float, float], baseline_seeds: int, distance: float, alpha: float, power: float
+) -> int:
     """Plan the seeds with which Welch's test at one look passes with the power wanted.
 
     sds: candidate's and baseline's, over seeds; distance: margin minus true drop, same unit, > 0; alpha in
@@ -190,9 +223,13 @@ def seeds_needed(sds: tuple[float, float], baseline_seeds: int, distance: float,
         _inside("an sd or the distance", value, 0, math.inf)
     seeds = np.arange(2.0, 5001)
     error, freedom = welch_error(*sds, seeds, baseline_seeds)
-    reached = scipy.stats.nct.sf(scipy.stats.t.isf(alpha, freedom), freedom, distance / error) >= power
+    reached = (
+        scipy.stats.nct.sf(scipy.stats.t.isf(alpha, freedom), freedom, distance / error) >= power
+    )
     if not reached.any():
-        raise MnistlabError(f"5000 seeds against {baseline_seeds} do not suffice: need more of the baseline")
+        raise MnistlabError(
+            f"5000 seeds against {baseline_seeds} do not suffice: need more of the baseline"
+        )
     return int(seeds[reached.argmax()])
 
 
@@ -212,7 +249,9 @@ def holm(p_values: ArrayLike) -> Array:
 def _counts(trials: int, *parts: int) -> None:
     whole = all(isinstance(n, int | np.integer) and n >= 0 for n in (trials, *parts))
     if not whole or not 0 < trials >= sum(parts):
-        raise MnistlabError(f"counts {parts} of {trials}: need whole numbers, none negative, and enough trials")
+        raise MnistlabError(
+            f"counts {parts} of {trials}: need whole numbers, none negative, and enough trials"
+        )
 
 
 def _inside(name: str, value: float, low: float, high: float) -> None:

@@ -6,8 +6,7 @@ mnistlab validate --pipeline convnet.py:Convnet
 import keras
 from keras import layers
 
-from mnistlab.recipe.pipeline import Pipeline
-from mnistlab.recipe.spec import Layer, Spec, bounds_of
+from mnistlab.recipe import Layer, Pipeline, Spec, bounds_of
 
 
 class Convnet(Pipeline):
@@ -46,5 +45,7 @@ class Convnet(Pipeline):
                 layers.Dense(10, activation="softmax"),
             ]
         )
-        model.compile(keras.optimizers.Adam(0.001), loss="categorical_crossentropy", metrics=["accuracy"])
+        model.compile(
+            keras.optimizers.Adam(0.001), loss="categorical_crossentropy", metrics=["accuracy"]
+        )
         return model

@@ -6,8 +6,7 @@ mnistlab validate --pipeline functional.py:TwoPaths
 import keras
 from keras import layers
 
-from mnistlab.recipe.pipeline import Pipeline
-from mnistlab.recipe.spec import Layer, Spec, bounds_of
+from mnistlab.recipe import Layer, Pipeline, Spec, bounds_of
 
 
 class TwoPaths(Pipeline):
@@ -38,5 +37,7 @@ class TwoPaths(Pipeline):
         coarse = layers.Dense(32, activation="relu")(layers.Flatten()(coarse))
         digits = layers.Dense(10, activation="softmax")(layers.Concatenate()([fine, coarse]))
         model = keras.Model(image, digits)
-        model.compile(keras.optimizers.Adam(0.001), loss="categorical_crossentropy", metrics=["accuracy"])
+        model.compile(
+            keras.optimizers.Adam(0.001), loss="categorical_crossentropy", metrics=["accuracy"]
+        )
         return model

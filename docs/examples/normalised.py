@@ -7,8 +7,7 @@ import keras
 import tensorflow as tf
 from keras import layers
 
-from mnistlab.recipe.pipeline import Pipeline
-from mnistlab.recipe.spec import Layer, Spec, bounds_of
+from mnistlab.recipe import Layer, Pipeline, Spec, bounds_of
 
 
 class Normalised(Pipeline):
@@ -43,7 +42,9 @@ class Normalised(Pipeline):
                 layers.Dense(10, activation="softmax"),
             ]
         )
-        model.compile(keras.optimizers.Adam(0.001), loss="categorical_crossentropy", metrics=["accuracy"])
+        model.compile(
+            keras.optimizers.Adam(0.001), loss="categorical_crossentropy", metrics=["accuracy"]
+        )
         return model
 
     def fit(self, model, images, labels, *, seed, epochs=None):
@@ -53,4 +54,6 @@ class Normalised(Pipeline):
         batches = batches.shuffle(count, seed=seed).batch(self.spec.batch_size)
         held_out = (images[count:], labels[count:])
         epochs = self.spec.epochs if epochs is None else epochs
-        return model.fit(batches, epochs=epochs, validation_data=held_out, shuffle=False, verbose=0).history
+        return model.fit(
+            batches, epochs=epochs, validation_data=held_out, shuffle=False, verbose=0
+        ).history

@@ -7,9 +7,8 @@ import numpy as np
 from sklearn.metrics import accuracy_score, log_loss
 from sklearn.neural_network import MLPClassifier
 
-from mnistlab.loading.contract import KERAS_FIELDS
-from mnistlab.recipe.pipeline import Pipeline
-from mnistlab.recipe.spec import Spec, bounds_of
+from mnistlab.loading import KERAS_FIELDS
+from mnistlab.recipe import Pipeline, Spec, bounds_of
 
 
 class Mlp:
@@ -17,7 +16,9 @@ class Mlp:
 
     prepare_images, prepare_labels = Pipeline.prepare_images, Pipeline.prepare_labels
     spec = Spec(
-        **dict.fromkeys(KERAS_FIELDS),  # layers, optimizer, learning_rate, loss, metric: None, for it is no Keras model
+        **dict.fromkeys(
+            KERAS_FIELDS
+        ),  # layers, optimizer, learning_rate, loss, metric: None, for it is no Keras model
         epochs=5,
         batch_size=200,
         bounds=bounds_of({"test accuracy": 0.95}),
@@ -37,7 +38,9 @@ class Mlp:
             for prefix, part in (("", slice(count)), ("val_", slice(count, None))):
                 rows = model.predict_proba(flat[part])
                 history[f"{prefix}loss"].append(log_loss(digits[part], rows, labels=range(10)))
-                history[f"{prefix}accuracy"].append(accuracy_score(digits[part], rows.argmax(axis=1)))
+                history[f"{prefix}accuracy"].append(
+                    accuracy_score(digits[part], rows.argmax(axis=1))
+                )
         return history
 
     def predict(self, model, images):

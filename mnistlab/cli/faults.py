@@ -7,20 +7,21 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mnistlab import environment
-from mnistlab.data.datasets import load_dataset
+from mnistlab.data import load_dataset
 from mnistlab.errors import MnistlabError
-from mnistlab.execution.pool import Backend, open_pool
+from mnistlab.execution import Backend, open_pool
 from mnistlab.faults import campaign, page
 from mnistlab.faults.catalogue import ENTRIES, NOT_APPLICABLE, Entry
 from mnistlab.faults.summary import Summary
 from mnistlab.faults.trial import Runner
-from mnistlab.report.files import check_writable
-from mnistlab.report.page import table
+from mnistlab.report import check_writable, table
 
 
 def run(options: argparse.Namespace) -> int:
     """Run the campaign, or list what it would try; 0 if every fault was caught and every control passed."""
-    entries = chosen([*ENTRIES.values()], [*options.only, *(campaign.SAMPLE if options.sample else ())])
+    entries = chosen(
+        [*ENTRIES.values()], [*options.only, *(campaign.SAMPLE if options.sample else ())]
+    )
     if options.list:
         print(listed(entries))
         return 0
@@ -33,15 +34,22 @@ def run(options: argparse.Namespace) -> int:
     log = campaign.Log(folder / campaign.TRIALS, campaign.key_of(runner))
     left = [entry for entry in entries if entry.name not in log.trials]
     if len(left) < len(entries):
-        print(f"{len(entries) - len(left)} of {len(entries)} trials are in {folder / campaign.TRIALS} already")
+        print(
+            f"{len(entries) - len(left)} of {len(entries)} trials are in {folder / campaign.TRIALS} already"
+        )
     try:
         with open_pool(place) as pool:
             campaign.run(pool, runner, left, log)
     except KeyboardInterrupt:
-        print("\nmnistlab: interrupted; what is there is kept: the same command goes on", file=sys.stderr)
+        print(
+            "\nmnistlab: interrupted; what is there is kept: the same command goes on",
+            file=sys.stderr,
+        )
     summary = Summary(entries, log.trials)
     print("\n".join(summary.sentences()))
-    print(f"Page: {page.write(summary, about(runner) | {'time': campaign.time_of(log, place)}, folder, options.docs)}")
+    print(
+        f"Page: {page.write(summary, about(runner) | {'time': campaign.time_of(log, place)}, folder, options.docs)}"
+    )
     return 0 if summary.ok else 1
 
 
@@ -69,8 +77,14 @@ def chosen(entries: Sequence[Entry], names: Sequence[str]) -> list[Entry]:
 def listed(entries: Sequence[Entry]) -> str:
     """Lay entries out as a table for a terminal; below it, what of DeepCrime is in no entry, and why."""
     headings = ("name", "how it happens", "source", "expected to be caught by")
-    rows = ((each.name, each.how, each.source, each.expected or "nothing: a healthy control") for each in entries)
-    lines = [f"{operator} of DeepCrime is not here, as it {reason}" for operator, reason in NOT_APPLICABLE.items()]
+    rows = (
+        (each.name, each.how, each.source, each.expected or "nothing: a healthy control")
+        for each in entries
+    )
+    lines = [
+        f"{operator} of DeepCrime is not here, as it {reason}"
+        for operator, reason in NOT_APPLICABLE.items()
+    ]
     return "\n".join([table(headings, rows, None if sys.stdout.isatty() else 200), *lines])
 
 
@@ -86,7 +100,11 @@ def prepared(options: argparse.Namespace) -> Runner:
 def about(runner: Runner) -> dict[str, str]:
     """Return what a reader of the page must know of the campaign."""
     dataset = runner.dataset
-    mode = "each trial was stopped at its first failure" if runner.stops else "every check ran in every trial"
+    mode = (
+        "each trial was stopped at its first failure"
+        if runner.stops
+        else "every check ran in every trial"
+    )
     data = f"{dataset.name} (SHA-256 {dataset.sha256[:12]}…)"
     versions = ", ".join(f"{name} {version}" for name, version in environment.versions().items())
     return {"mode": mode, "data": data, "seed": str(runner.settings["seed"]), "versions": versions}

@@ -57,7 +57,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     data = argparse.ArgumentParser(add_help=False)
     add_data_options(data.add_argument)
-    parser = argparse.ArgumentParser("mnistlab", description="Test a classifier the way code is tested.")
+    parser = argparse.ArgumentParser(
+        "mnistlab", description="Test a classifier the way code is tested."
+    )
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", required=True)
     _add_train(commands, data)
@@ -69,9 +71,14 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_train(commands: Any, data: argparse.ArgumentParser) -> None:
     train = commands.add_parser(
-        "train", parents=[data], help="train the published recipe", description="Train the published recipe once."
+        "train",
+        parents=[data],
+        help="train the published recipe",
+        description="Train the published recipe once.",
     )
-    train.add_argument("--out", metavar="DIR", default="mnist-out", help="a new folder for model and pictures")
+    train.add_argument(
+        "--out", metavar="DIR", default="mnist-out", help="a new folder for model and pictures"
+    )
 
 
 def _add_validate(commands: Any, data: argparse.ArgumentParser) -> None:
@@ -81,7 +88,9 @@ def _add_validate(commands: Any, data: argparse.ArgumentParser) -> None:
         help="judge a pipeline: the whole suite, a verdict and a page",
         description="Checker a pipeline by the whole suite. Arguments that are not listed here go to pytest.",
     )
-    validate.add_argument("--strict", action="store_true", help="fail also if something was not judged")
+    validate.add_argument(
+        "--strict", action="store_true", help="fail also if something was not judged"
+    )
     add_pipeline_options(validate.add_argument)
     add_report_option(validate.add_argument)
     add_gate_options(validate.add_argument)
@@ -91,16 +100,25 @@ def _add_baseline(commands: Any, data: argparse.ArgumentParser) -> None:
     text = "what was last accepted: accept, show, compare"
     actions = commands.add_parser("baseline", help=text, description=text.capitalize())
     choices = actions.add_subparsers(dest="action", required=True)
-    accept = choices.add_parser("accept", parents=[data], help="train, show old against new, and accept")
+    accept = choices.add_parser(
+        "accept", parents=[data], help="train, show old against new, and accept"
+    )
     accept.add_argument(
-        "--seeds", type=int, default=ACCEPTED_SEEDS, help=f"how many to train (default: {ACCEPTED_SEEDS})"
+        "--seeds",
+        type=int,
+        default=ACCEPTED_SEEDS,
+        help=f"how many to train (default: {ACCEPTED_SEEDS})",
     )
     add_scheduler_option(accept.add_argument)
     show = choices.add_parser("show", parents=[data], help="print what was accepted")
     for parser in (accept, show):
         add_pipeline_options(parser.add_argument)
-        parser.add_argument("--baselines", metavar="DIR", default="baselines", help="folder of accepted results")
-    compare = choices.add_parser("compare", help="compare two baselines; exit 1 unless B is no worse than A")
+        parser.add_argument(
+            "--baselines", metavar="DIR", default="baselines", help="folder of accepted results"
+        )
+    compare = choices.add_parser(
+        "compare", help="compare two baselines; exit 1 unless B is no worse than A"
+    )
     compare.add_argument("old", metavar="A", type=Path)
     compare.add_argument("new", metavar="B", type=Path)
     compare.add_argument("--spec", metavar="FILE.toml", help="a spec with the margin")
@@ -110,16 +128,28 @@ def _add_baseline(commands: Any, data: argparse.ArgumentParser) -> None:
 def _add_faults(commands: Any, data: argparse.ArgumentParser) -> None:
     text = "run the suite on broken pipelines: which check catches which fault"
     faults = commands.add_parser("faults", parents=[data], help=text, description=text.capitalize())
-    faults.add_argument("--list", action="store_true", help="list the faults and healthy controls; run nothing")
+    faults.add_argument(
+        "--list", action="store_true", help="list the faults and healthy controls; run nothing"
+    )
     only = "run this fault or control alone; may be repeated"
     faults.add_argument("--only", metavar="NAME", action="append", default=[], help=only)
     faults.add_argument("--sample", action="store_true", help="run ten of them, in a minute or two")
     full = "run every check on each, for the whole matrix (default: stop at the first failure)"
     faults.add_argument("--full", action="store_true", help=full)
-    faults.add_argument("--out", metavar="DIR", default="faults", help="folder of the page (default: faults)")
-    faults.add_argument("--docs", metavar="DIR", type=Path, help="also write Markdown and a picture to this folder")
-    faults.add_argument("--timeout", type=float, default=600, metavar="S", help="seconds of a trial (default: 600)")
     faults.add_argument(
-        "--processes", type=int, default=0, metavar="N", help="processes on this machine (default: one a core)"
+        "--out", metavar="DIR", default="faults", help="folder of the page (default: faults)"
+    )
+    faults.add_argument(
+        "--docs", metavar="DIR", type=Path, help="also write Markdown and a picture to this folder"
+    )
+    faults.add_argument(
+        "--timeout", type=float, default=600, metavar="S", help="seconds of a trial (default: 600)"
+    )
+    faults.add_argument(
+        "--processes",
+        type=int,
+        default=0,
+        metavar="N",
+        help="processes on this machine (default: one a core)",
     )
     add_scheduler_option(faults.add_argument)

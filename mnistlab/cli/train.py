@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from mnistlab.data.datasets import load_dataset
+from mnistlab.data import load_dataset
 from mnistlab.errors import MnistlabError
-from mnistlab.metrics.evaluation import Evaluation
-from mnistlab.recipe.pipeline import pipeline_for
+from mnistlab.metrics import Evaluation
+from mnistlab.recipe import pipeline_for
 from mnistlab.report import figures
 
 
@@ -25,7 +25,10 @@ def run(options: argparse.Namespace) -> int:
             print(f"This is not MNIST: {dataset.note}")
         print(f"Data: {dataset.name}, from {dataset.source}")
         pipeline = pipeline_for(dataset.name)
-        images, labels = pipeline.prepare_images(dataset.train_images), pipeline.prepare_labels(dataset.train_labels)
+        images, labels = (
+            pipeline.prepare_images(dataset.train_images),
+            pipeline.prepare_labels(dataset.train_labels),
+        )
         with _native_silence():
             model = pipeline.build(options.seed)
         print(f"Training {pipeline.spec.epochs} epochs, seed {options.seed} ...", flush=True)
@@ -39,7 +42,9 @@ def run(options: argparse.Namespace) -> int:
         print(f"Test loss {evaluation.loss:.4f}, test accuracy {evaluation.accuracy:.4f}")
         for index in range(5):
             truth, read = dataset.test_labels[index], evaluation.predictions[index]
-            print(f"Test image {index}: {read}, {evaluation.confidence[index]:.2%} sure; truth {truth}")
+            print(
+                f"Test image {index}: {read}, {evaluation.confidence[index]:.2%} sure; truth {truth}"
+            )
         _write_pictures(folder, dataset, history, evaluation)
         model.save(folder / "model.keras")
     print(f"Model and pictures: {options.out}")
@@ -47,7 +52,9 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _write_pictures(folder: Path, dataset: Any, history: Any, evaluation: Any) -> None:
-    five = (array[:5] for array in (dataset.test_images, evaluation.probabilities, dataset.test_labels))
+    five = (
+        array[:5] for array in (dataset.test_images, evaluation.probabilities, dataset.test_labels)
+    )
     drawn = {
         "samples": figures.samples(dataset.train_images[:20], dataset.train_labels[:20]),
         "curves": figures.curves(history),
@@ -62,12 +69,16 @@ def _write_pictures(folder: Path, dataset: Any, history: Any, evaluation: Any) -
 def _new_folder(path: Path) -> Iterator[Path]:
     """Give a folder aside to write to, which gets its name only when all is written."""
     if path.exists():
-        raise MnistlabError(f"{path}: is there already; name another folder with --out, or remove it")
+        raise MnistlabError(
+            f"{path}: is there already; name another folder with --out, or remove it"
+        )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         aside = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}-"))
     except OSError as error:
-        raise MnistlabError(f"{path}: {error.strerror}; name a folder with --out that can be written") from error
+        raise MnistlabError(
+            f"{path}: {error.strerror}; name a folder with --out that can be written"
+        ) from error
     try:
         yield aside
         aside.chmod(0o755)

@@ -32,14 +32,18 @@ from scipy import ndimage
 from mnistlab.errors import MnistlabError
 
 Images: TypeAlias = npt.NDArray[np.uint8]  # (N, 28, 28)
-Grey: TypeAlias = npt.NDArray[Any]  # (N, 28, 28), grey levels not yet rounded and clipped to 0 to 255
+Grey: TypeAlias = npt.NDArray[
+    Any
+]  # (N, 28, 28), grey levels not yet rounded and clipped to 0 to 255
 AffineMap: TypeAlias = Sequence[Sequence[float]]  # (2, 3)
 
 _SIDE = 28
 _CENTRE = (_SIDE - 1) / 2
 _INK = 127  # a pixel brighter than this belongs to the digit
 _GREY = 128
-_NEIGHBOURS = ndimage.generate_binary_structure(2, 1)[np.newaxis]  # a pixel and the four that touch it
+_NEIGHBOURS = ndimage.generate_binary_structure(2, 1)[
+    np.newaxis
+]  # a pixel and the four that touch it
 _JPEG_STRIP = 2000  # images in one JPEG, whose sides are at most 65 500 pixels
 
 
@@ -112,7 +116,9 @@ def _shear(images: Images, radians: float, rng: Generator) -> Grey:
 
 
 def _gaussian_noise(images: Images, deviation: float, rng: Generator) -> Grey:
-    return images + np.float32(255 * deviation) * rng.standard_normal(images.shape, dtype=np.float32)
+    return images + np.float32(255 * deviation) * rng.standard_normal(
+        images.shape, dtype=np.float32
+    )
 
 
 def _impulse_noise(images: Images, share: float, rng: Generator) -> Grey:
@@ -122,7 +128,9 @@ def _impulse_noise(images: Images, share: float, rng: Generator) -> Grey:
 
 
 def _blur(images: Images, sigma: float, rng: Generator) -> Grey:
-    blurred: Grey = ndimage.gaussian_filter(images.astype(np.float32), sigma, mode="nearest", axes=(1, 2))
+    blurred: Grey = ndimage.gaussian_filter(
+        images.astype(np.float32), sigma, mode="nearest", axes=(1, 2)
+    )
     return blurred
 
 
@@ -144,7 +152,9 @@ def _occlusion(images: Images, side: float, rng: Generator) -> Grey:
     return np.where(rows[:, :, np.newaxis] & columns[:, np.newaxis, :], _GREY, images)
 
 
-def _thickness(images: Images, pixels: float, rng: Generator, *, step: Callable[..., Images]) -> Grey:
+def _thickness(
+    images: Images, pixels: float, rng: Generator, *, step: Callable[..., Images]
+) -> Grey:
     """Erode or dilate by a number of pixels; a part of a pixel mixes the whole steps below and above it."""
     below = images
     for _ in range(math.floor(pixels)):
@@ -178,8 +188,12 @@ _ALL = (
     Corruption("gaussian_noise", "sd, of 1", _NOISE, _gaussian_noise, ("gaussian_noise", 5)),
     Corruption("impulse_noise", "share of pixels", _IMPULSES, _impulse_noise, ("impulse_noise", 4)),
     Corruption("blur", "sd in pixels", (0.5, 1, 1.5, 2, 2.5), _blur),
-    Corruption("contrast", "factor about the mean", (0.8, 0.6, 0.5, 0.4, 0.1), _contrast, ("contrast", 5)),
-    Corruption("brightness", "added, of 1", (0.03, 0.06, 0.1, 0.2, 0.5), _brightness, ("brightness", 5)),
+    Corruption(
+        "contrast", "factor about the mean", (0.8, 0.6, 0.5, 0.4, 0.1), _contrast, ("contrast", 5)
+    ),
+    Corruption(
+        "brightness", "added, of 1", (0.03, 0.06, 0.1, 0.2, 0.5), _brightness, ("brightness", 5)
+    ),
     Corruption("occlusion", "pixels a side", (4, 6, 8, 10, 12), _occlusion),
     Corruption("thin", "pixels eroded", (0.5, 0.75, 1, 1.25, 1.5), _thin),
     Corruption("thick", "pixels dilated", (0.5, 1, 1.25, 1.5, 2), _thick),
@@ -212,16 +226,22 @@ def corrupt(images: Images, name: str, severity: int, *, seed: int = 0) -> Image
         If the name is unknown, or the severity, the dtype or the shape is another.
     """
     if name not in CORRUPTIONS:
-        raise MnistlabError(f"corruption {name!r} is unknown; choose one of {', '.join(CORRUPTIONS)}")
+        raise MnistlabError(
+            f"corruption {name!r} is unknown; choose one of {', '.join(CORRUPTIONS)}"
+        )
     if severity not in range(6):
         raise MnistlabError(f"severity {severity!r}: give 0 (identity), 1, 2, 3, 4 or 5")
     images = np.asarray(images)
     if images.dtype != np.uint8 or images.shape[1:] != (_SIDE, _SIDE):
         got = f"{images.dtype} images of shape {images.shape}"
-        raise MnistlabError(f"{got}: corruptions take raw uint8 images of shape (N, 28, 28), before preparation")
+        raise MnistlabError(
+            f"{got}: corruptions take raw uint8 images of shape (N, 28, 28), before preparation"
+        )
     if severity == 0:
         return images.copy()
-    rng = np.random.default_rng([seed, *name.encode()])  # hash() would differ from process to process
+    rng = np.random.default_rng(
+        [seed, *name.encode()]
+    )  # hash() would differ from process to process
     corruption = CORRUPTIONS[name]
     grey = corruption.function(images, corruption.parameters[int(severity) - 1], rng)
     return np.rint(grey, dtype=np.float32).clip(0, 255).astype(np.uint8)

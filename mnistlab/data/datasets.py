@@ -22,11 +22,14 @@ from mnistlab.data.idx import SIZE_LIMIT, content_sha256, damaged, parse_idx
 from mnistlab.errors import MnistlabError
 
 Array: TypeAlias = npt.NDArray[np.uint8]
-Parts: TypeAlias = dict[str, Array]  # the four arrays in the order of IDX_NAMES, by what messages call them
+Parts: TypeAlias = dict[
+    str, Array
+]  # the four arrays in the order of IDX_NAMES, by what messages call them
 Four: TypeAlias = tuple[Array, Array, Array, Array]
 
 IDX_NAMES = tuple(
-    f"{part}-ubyte" for part in ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1")
+    f"{part}-ubyte"
+    for part in ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1")
 )
 NPZ_NAMES = ("x_train", "y_train", "x_test", "y_test")
 MNIST_SHA256 = (  # of the four uncompressed IDX files as published, in the order of IDX_NAMES
@@ -64,7 +67,12 @@ class Dataset:
 
     def __reduce__(self) -> tuple[object, ...]:
         """Travel to another process as name, place and hash: there the data is read again, once a process."""
-        return _found_again, (self.name, os.path.abspath(os.path.expanduser(self.source)), self.sha256, self.note)
+        return _found_again, (
+            self.name,
+            os.path.abspath(os.path.expanduser(self.source)),
+            self.sha256,
+            self.note,
+        )
 
 
 def _roots() -> Sequence[Path]:
@@ -76,15 +84,27 @@ def _roots() -> Sequence[Path]:
 class MnistSearch:
     """Where MNIST is looked for and what is accepted as MNIST; the default is meant for all but tests."""
 
-    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)  # MNISTLAB_DATA and KERAS_HOME count
-    roots: Sequence[Path] = field(default_factory=_roots)  # data/mnist may be in them, shared/mnist beside them
+    environ: Mapping[str, str] = field(
+        default_factory=lambda: os.environ
+    )  # MNISTLAB_DATA and KERAS_HOME count
+    roots: Sequence[Path] = field(
+        default_factory=_roots
+    )  # data/mnist may be in them, shared/mnist beside them
     sha256: Sequence[str] = MNIST_SHA256
-    download: Sequence[str] = (sys.executable, "-c", KERAS_DOWNLOAD)  # leaves datasets/mnist.npz in KERAS_HOME
+    download: Sequence[str] = (
+        sys.executable,
+        "-c",
+        KERAS_DOWNLOAD,
+    )  # leaves datasets/mnist.npz in KERAS_HOME
     download_seconds: float = 60
 
 
 def load_dataset(
-    name: str = "auto", path: str | PathLike[str] | None = None, *, seed: int = 0, search: MnistSearch | None = None
+    name: str = "auto",
+    path: str | PathLike[str] | None = None,
+    *,
+    seed: int = 0,
+    search: MnistSearch | None = None,
 ) -> Dataset:
     """Find, verify and read a dataset.
 
@@ -133,7 +153,9 @@ def _found_again(name: str, place: str, sha256: str, note: str) -> Dataset:
     found = load_dataset(name, path, search=MnistSearch(download=nowhere))
     if found.sha256 != sha256:
         got, required = found.sha256[:12], sha256[:12]
-        raise MnistlabError(f"{found.source}: content has SHA-256 {got}..., required {required}...; copy it from there")
+        raise MnistlabError(
+            f"{found.source}: content has SHA-256 {got}..., required {required}...; copy it from there"
+        )
     return dataclasses.replace(found, note=note)
 
 
@@ -146,7 +168,9 @@ def _find_mnist(search: MnistSearch) -> Dataset:
     for path in (*folders, cache):
         try:
             if os.path.lexists(path):
-                return _read_mnist(path, f"Keras cache {path}" if path == cache else str(path), search)
+                return _read_mnist(
+                    path, f"Keras cache {path}" if path == cache else str(path), search
+                )
             tried.append(f"{path}: not there")
         except MnistlabError as error:
             tried.append(str(error))
@@ -155,13 +179,17 @@ def _find_mnist(search: MnistSearch) -> Dataset:
     except MnistlabError as error:
         tried.append(f"Keras's download: {error}")
     reasons = " ".join(f"({count}) {reason}." for count, reason in enumerate(tried, start=1))
-    raise MnistlabError(f"no MNIST found; name its folder with --mnist-data or MNISTLAB_DATA. Tried: {reasons}")
+    raise MnistlabError(
+        f"no MNIST found; name its folder with --mnist-data or MNISTLAB_DATA. Tried: {reasons}"
+    )
 
 
 def _download(cache: Path, search: MnistSearch) -> Dataset:
     with downloaded(cache, search.download, search.environ, search.download_seconds) as path:
         dataset = _read_mnist(path, "downloaded by keras.datasets", search)
-        with contextlib.suppress(OSError):  # Another run was first, or there are no hard links: not cached.
+        with contextlib.suppress(
+            OSError
+        ):  # Another run was first, or there are no hard links: not cached.
             os.link(path, cache)
         return dataset
 
@@ -171,12 +199,16 @@ def _read_mnist(path: Path, source: str, search: MnistSearch) -> Dataset:
         parts = _read_idx_files(path) if os.path.isdir(path) else _read_npz(path)
     except OSError as error:
         finding = f"{error.filename or path}: {error.strerror or error}"
-        raise MnistlabError(f"{finding}; give a readable folder of MNIST's IDX files, or an .npz") from error
+        raise MnistlabError(
+            f"{finding}; give a readable folder of MNIST's IDX files, or an .npz"
+        ) from error
     _check_values(parts)
     for (name, array), required in zip(parts.items(), search.sha256, strict=True):
         got = content_sha256(array)
         if got != required:
-            raise damaged(name, f"not MNIST's: content has SHA-256 {got[:12]}..., required {required[:12]}...")
+            raise damaged(
+                name, f"not MNIST's: content has SHA-256 {got[:12]}..., required {required[:12]}..."
+            )
     train_images, train_labels, test_images, test_labels = parts.values()
     return _dataset("mnist", source, (train_images, train_labels, test_images, test_labels))
 
@@ -186,9 +218,19 @@ def _read_idx_files(folder: Path) -> Parts:
     parts = {}
     for published in IDX_NAMES:
         stems = (published, published.replace("-idx", ".idx"))
-        path = next((folder / (stem + end) for stem in stems for end in ("", ".gz") if stem + end in present), None)
+        path = next(
+            (
+                folder / (stem + end)
+                for stem in stems
+                for end in ("", ".gz")
+                if stem + end in present
+            ),
+            None,
+        )
         if path is None:
-            raise MnistlabError(f"{folder}: no {published} or {published}.gz; put MNIST's four IDX files there")
+            raise MnistlabError(
+                f"{folder}: no {published} or {published}.gz; put MNIST's four IDX files there"
+            )
         with path.open("rb") as file:
             parts[str(path)] = parse_idx(file.read(SIZE_LIMIT + 1), str(path))
     return parts
@@ -202,17 +244,26 @@ def _read_npz(path: Path) -> Parts:
                 for name in NPZ_NAMES:
                     with archive.open(f"{name}.npy") as member:
                         content = io.BytesIO(member.read(SIZE_LIMIT))
-                    parts[f"{path} ({name})"] = np.lib.format.read_array(content, allow_pickle=False)
+                    parts[f"{path} ({name})"] = np.lib.format.read_array(
+                        content, allow_pickle=False
+                    )
         except Exception as error:  # The readers raise nearly anything on damaged bytes.
             finding = " ".join(str(error).split())
-            raise damaged(str(path), f"{finding}, required an .npz of {', '.join(NPZ_NAMES)}") from error
+            raise damaged(
+                str(path), f"{finding}, required an .npz of {', '.join(NPZ_NAMES)}"
+            ) from error
     return parts
 
 
 def _check_values(parts: Parts) -> None:
     names, arrays = list(parts), list(parts.values())
     for name, array, shape in zip(names, arrays, [("N", 28, 28), ("N",)] * 2, strict=True):
-        if array.dtype != np.uint8 or array.ndim != len(shape) or array.shape[1:] != shape[1:] or not array.size:
+        if (
+            array.dtype != np.uint8
+            or array.ndim != len(shape)
+            or array.shape[1:] != shape[1:]
+            or not array.size
+        ):
             required = f"uint8 of shape ({', '.join(map(str, shape))})"
             raise damaged(name, f"{array.dtype} of shape {array.shape}, required {required}")
     for name, images, labels in zip(names[1::2], arrays[::2], arrays[1::2], strict=True):
@@ -231,7 +282,9 @@ def _digits(seed: int, note: str = "") -> Dataset:
     digits = load_digits()
     # As MNIST is laid out: the digit in a box of 20 x 20, in the middle of 28 x 28; 0 to 16 become 0 to 255.
     boxes = zoom(digits.images, (1, 2.5, 2.5), order=3, mode="grid-constant", grid_mode=True)
-    images = np.pad(np.rint(boxes.clip(0, 16) * (255 / 16)).astype(np.uint8), ((0, 0), (4, 4), (4, 4)))
+    images = np.pad(
+        np.rint(boxes.clip(0, 16) * (255 / 16)).astype(np.uint8), ((0, 0), (4, 4), (4, 4))
+    )
     labels = digits.target.astype(np.uint8)
     split = train_test_split(images, labels, test_size=0.2, random_state=seed, stratify=labels)
     train_images, test_images, train_labels, test_labels = split

@@ -23,7 +23,9 @@ mnist.load_data()
 
 
 @contextlib.contextmanager
-def downloaded(cache: Path, command: Sequence[str], environ: Mapping[str, str], seconds: float) -> Iterator[Path]:
+def downloaded(
+    cache: Path, command: Sequence[str], environ: Mapping[str, str], seconds: float
+) -> Iterator[Path]:
     """Give a freshly downloaded ``mnist.npz``, which is gone afterwards unless it is linked elsewhere.
 
     Parameters
@@ -43,14 +45,28 @@ def downloaded(cache: Path, command: Sequence[str], environ: Mapping[str, str], 
     MnistlabError
         If there is a cached file, or the download fails or takes too long.
     """
-    if os.path.lexists(cache):  # Keras would delete a file that it does not like; that is for its owner to do.
-        raise MnistlabError("not tried, as it would replace the cached file; delete that and run again")
-    print(f"mnistlab: downloading MNIST (11 MB) with keras.datasets, at most {seconds:g} s", file=sys.stderr)
+    if os.path.lexists(
+        cache
+    ):  # Keras would delete a file that it does not like; that is for its owner to do.
+        raise MnistlabError(
+            "not tried, as it would replace the cached file; delete that and run again"
+        )
+    print(
+        f"mnistlab: downloading MNIST (11 MB) with keras.datasets, at most {seconds:g} s",
+        file=sys.stderr,
+    )
     try:
         cache.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cache.parent, prefix="mnistlab-") as home:
             keras_environ = {**environ, "KERAS_HOME": home}
-            subprocess.run(command, cwd=home, env=keras_environ, timeout=seconds, check=True, capture_output=True)
+            subprocess.run(
+                command,
+                cwd=home,
+                env=keras_environ,
+                timeout=seconds,
+                check=True,
+                capture_output=True,
+            )
             yield Path(home, "datasets", "mnist.npz")
     except subprocess.TimeoutExpired as error:
         raise MnistlabError(f"not done after {seconds:g} s") from error
@@ -58,4 +74,6 @@ def downloaded(cache: Path, command: Sequence[str], environ: Mapping[str, str], 
         reason = error.stderr.decode(errors="replace").strip() or str(error)
         raise MnistlabError(reason.splitlines()[-1]) from error
     except OSError as error:
-        raise MnistlabError(f"{error}; set KERAS_HOME to a folder that can be written to") from error
+        raise MnistlabError(
+            f"{error}; set KERAS_HOME to a folder that can be written to"
+        ) from error

@@ -55,17 +55,23 @@ def parse_idx(content: bytes, name: str) -> npt.NDArray[np.uint8]:
     if len(content) > SIZE_LIMIT:
         raise damaged(name, f"more than {SIZE_LIMIT} bytes")
     if len(content) < 4 or not content.startswith(b"\0\0"):
-        raise damaged(name, f"begins with {content[:4].hex() or 'nothing'}, required an IDX magic number 0000")
+        raise damaged(
+            name, f"begins with {content[:4].hex() or 'nothing'}, required an IDX magic number 0000"
+        )
     data_type, dimensions = content[2], content[3]
     if data_type != UINT8:
         raise damaged(name, f"data type 0x{data_type:02x}, required 0x{UINT8:02x} (unsigned bytes)")
     start = 4 + 4 * dimensions
     if not 1 <= dimensions <= MAX_DIMENSIONS or len(content) < start:
-        raise damaged(name, f"{dimensions} dimensions in {len(content)} bytes, required 1 to {MAX_DIMENSIONS}")
+        raise damaged(
+            name, f"{dimensions} dimensions in {len(content)} bytes, required 1 to {MAX_DIMENSIONS}"
+        )
     shape = struct.unpack(f">{dimensions}I", content[4:start])
     # Python's integers do not overflow, and nothing is allocated for dimensions that the data do not back.
     if math.prod(shape) != len(content) - start or 0 in shape:
-        raise damaged(name, f"{len(content) - start} bytes of data, required {' x '.join(map(str, shape))}")
+        raise damaged(
+            name, f"{len(content) - start} bytes of data, required {' x '.join(map(str, shape))}"
+        )
     return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
 
 

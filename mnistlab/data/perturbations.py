@@ -58,4 +58,7 @@ def images_without_digits(count: int = 500) -> dict[str, Images]:
     """
     levels = np.arange(0, 256, 5, dtype=np.uint8)
     noise = np.random.default_rng(0).integers(0, 256, (count, 28, 28), dtype=np.uint8)
-    return {"blank": np.broadcast_to(levels[:, None, None], (len(levels), 28, 28)).copy(), "noise": noise}
+    return {
+        "blank": np.broadcast_to(levels[:, None, None], (len(levels), 28, 28)).copy(),
+        "noise": noise,
+    }

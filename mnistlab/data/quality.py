@@ -8,7 +8,23 @@ from numpy.typing import NDArray
 
 from mnistlab.data.datasets import Dataset
 
-KNOWN_MNIST_ERRORS = (947, 1621, 1901, 2130, 2462, 2597, 2654, 3520, 3558, 5937, 6651, 6783, 8527, 9679, 9729)
+KNOWN_MNIST_ERRORS = (
+    947,
+    1621,
+    1901,
+    2130,
+    2462,
+    2597,
+    2654,
+    3520,
+    3558,
+    5937,
+    6651,
+    6783,
+    8527,
+    9679,
+    9729,
+)
 """MNIST test images whose label at most two of five people confirmed, by index from 0.
 
 Source: Northcutt, Athalye and Mueller (2021), Pervasive label errors in test sets destabilize machine learning
@@ -20,11 +36,15 @@ _BLOCK = 100  # rows of distances at a time: 24 MB against 60 000 images
 @functools.lru_cache(maxsize=1)
 def neighbours(dataset: Dataset) -> tuple[NDArray[Any], NDArray[Any]]:
     """Find for every test image the nearest training image: its index, and how far it is, in grey levels."""
-    images, others = (part.astype(np.float32) for part in (dataset.test_images, dataset.train_images))
+    images, others = (
+        part.astype(np.float32) for part in (dataset.test_images, dataset.train_images)
+    )
     return nearest(images, others)
 
 
-def nearest(images: NDArray[Any], others: NDArray[Any], dimensions: int = 40) -> tuple[NDArray[Any], NDArray[Any]]:
+def nearest(
+    images: NDArray[Any], others: NDArray[Any], dimensions: int = 40
+) -> tuple[NDArray[Any], NDArray[Any]]:
     """Find for every image the most similar one of others, by the first principal components of the others.
 
     Parameters
@@ -49,10 +69,14 @@ def nearest(images: NDArray[Any], others: NDArray[Any], dimensions: int = 40) ->
     left = np.column_stack([-2 * left, np.ones_like(left[:, :1])])
     right = np.column_stack([right, (right**2).sum(axis=1)]).T.copy()
     indices = np.empty(len(left), dtype=np.intp)
-    distances = np.empty((_BLOCK, right.shape[1]), dtype=left.dtype)  # once: fresh memory costs more than the sums
+    distances = np.empty(
+        (_BLOCK, right.shape[1]), dtype=left.dtype
+    )  # once: fresh memory costs more than the sums
     for start in range(0, len(left), _BLOCK):
         part = left[start : start + _BLOCK]
-        indices[start : start + _BLOCK] = np.matmul(part, right, out=distances[: len(part)]).argmin(axis=1)
+        indices[start : start + _BLOCK] = np.matmul(part, right, out=distances[: len(part)]).argmin(
+            axis=1
+        )
     return indices, np.sqrt(((rows - columns[indices]) ** 2).mean(axis=1))
 
 
@@ -87,7 +111,9 @@ def likely_label_errors(probabilities: NDArray[Any], labels: NDArray[np.uint8]) 
     others = probabilities.copy()
     others[place, labels] = -1
     margin = probabilities[place, labels] - others.max(axis=1)
-    return np.asarray(sorted(np.flatnonzero(suspected), key=lambda index: float(margin[index])), dtype=np.intp)
+    return np.asarray(
+        sorted(np.flatnonzero(suspected), key=lambda index: float(margin[index])), dtype=np.intp
+    )
 
 
 def drift(images: NDArray[np.float32], others: NDArray[np.float32]) -> tuple[float, float]:
@@ -104,6 +130,14 @@ def drift(images: NDArray[np.float32], others: NDArray[np.float32]) -> tuple[flo
     """
     means = [part.mean(axis=0, dtype=np.float64) for part in (images, others)]
     # Not NumPy's std: a pass over copies of 60 000 images takes seconds.
-    squares = [np.einsum("nij,nij->ij", part, part, dtype=np.float64) / len(part) for part in (images, others)]
-    deviations = [np.sqrt(np.maximum(square - mean**2, 0)) for square, mean in zip(squares, means, strict=True)]
-    return float(np.abs(means[0] - means[1]).max()), float(np.abs(deviations[0] - deviations[1]).max())
+    squares = [
+        np.einsum("nij,nij->ij", part, part, dtype=np.float64) / len(part)
+        for part in (images, others)
+    ]
+    deviations = [
+        np.sqrt(np.maximum(square - mean**2, 0))
+        for square, mean in zip(squares, means, strict=True)
+    ]
+    return float(np.abs(means[0] - means[1]).max()), float(
+        np.abs(deviations[0] - deviations[1]).max()
+    )

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-THIRDS = {
+FEATURES = {
     "thickness": ("thin", "medium", "thick"),
     "slant": ("left", "upright", "right"),
     "size": ("small", "middling", "large"),
@@ -58,5 +58,10 @@ def slice_by_feature(images: NDArray[np.uint8]) -> dict[str, NDArray[np.int64]]:
     slices = {}
     for feature, values in features(images).items():
         parts = np.array_split(np.argsort(values, kind="stable"), 3)
-        slices.update({f"{feature}: {name}": part for name, part in zip(THIRDS[feature], parts, strict=True)})
+        slices.update(
+            {
+                f"{feature}: {name}": part
+                for name, part in zip(FEATURES[feature], parts, strict=True)
+            }
+        )
     return slices

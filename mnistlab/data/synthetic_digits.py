@@ -55,7 +55,9 @@ _FORMS: tuple[tuple[int, list[Stroke]], ...] = (
 )
 
 
-def _draw(segments: npt.NDArray[np.float64], middle: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _draw(
+    segments: npt.NDArray[np.float64], middle: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
     """Draw segments (n, 2 ends, 2 coordinates), with `middle` in the middle; returns ink (28, 28), 0 to 1."""
     start = segments[:, 0, None, None] - middle + (_SIDE - 1) / 2
     along = (segments[:, 1] - segments[:, 0])[:, None, None]
@@ -63,7 +65,9 @@ def _draw(segments: npt.NDArray[np.float64], middle: npt.NDArray[np.float64]) ->
     share = ((pixels - start) * along).sum(-1) / (along**2).sum(-1)
     nearest = start + np.clip(share, 0, 1)[..., None] * along
     distance = np.linalg.norm(pixels - nearest, axis=-1).min(axis=0)
-    ink: npt.NDArray[np.float64] = np.clip(_RADIUS + 0.5 - distance, 0, 1)  # half at the edge of the stroke
+    ink: npt.NDArray[np.float64] = np.clip(
+        _RADIUS + 0.5 - distance, 0, 1
+    )  # half at the edge of the stroke
     return ink
 
 

@@ -39,12 +39,16 @@ def connected(
     token = uuid.uuid4().hex
     try:
         if not client.nthreads():
-            raise MnistlabError(f"{address}: the scheduler has no worker; start some: dask worker {address}")
+            raise MnistlabError(
+                f"{address}: the scheduler has no worker; start some: dask worker {address}"
+            )
         executor = client.get_executor(pure=False)
         function = functools.partial(_submit, executor, token, seconds)
         yield function, functools.partial(_check, client, token), _Watch(client)
     finally:
-        with contextlib.suppress(Exception):  # whatever became of the cluster, it must not hide what went wrong
+        with contextlib.suppress(
+            Exception
+        ):  # whatever became of the cluster, it must not hide what went wrong
             if client.status == "running":  # else it would try to find a lost scheduler again
                 client.run(_call, f"{__name__}:release", token, on_error="ignore")
         client.close(timeout=5)
@@ -54,10 +58,16 @@ def _connect(address: str) -> Any:
     try:
         distributed: Any = importlib.import_module("distributed")
     except ImportError:
-        raise MnistlabError('--scheduler needs Dask; type: pip install "mnistlab[cluster]"') from None
-    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # a lost cluster is told in a line, not in many
+        raise MnistlabError(
+            '--scheduler needs Dask; type: pip install "mnistlab[cluster]"'
+        ) from None
+    logging.getLogger("distributed.client").setLevel(
+        logging.CRITICAL
+    )  # a lost cluster is told in a line, not in many
     try:
-        distributed.comm.get_address_host(address)  # of a wrong one a client would be left half made
+        distributed.comm.get_address_host(
+            address
+        )  # of a wrong one a client would be left half made
         return distributed.Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
     except (OSError, ValueError, TypeError, KeyError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
@@ -66,7 +76,9 @@ def _connect(address: str) -> Any:
         ) from None
 
 
-def _submit(executor: Any, token: str, seconds: float | None, function: bytes, item: bytes) -> Future[bytes]:
+def _submit(
+    executor: Any, token: str, seconds: float | None, function: bytes, item: bytes
+) -> Future[bytes]:
     work = token, (function, item), environment.versions(), seconds
     future: Future[bytes] = executor.submit(_call, f"{__name__}:in_worker", *work)
     return future
@@ -82,11 +94,15 @@ def _call(name: str, *arguments: Any) -> Any:
         from distributed import get_worker
 
         address = get_worker().address
-        raise ImportError(f"worker {address}: has no mnistlab ({error}); install it there, or stop it") from None
+        raise ImportError(
+            f"worker {address}: has no mnistlab ({error}); install it there, or stop it"
+        ) from None
     return function(*arguments)
 
 
-_call.__module__ = "__main__"  # so that Dask sends its code: the scheduler, which unpickles it, may lack mnistlab
+_call.__module__ = (
+    "__main__"  # so that Dask sends its code: the scheduler, which unpickles it, may lack mnistlab
+)
 
 
 def _check(client: Any, token: str, function: bytes) -> None:
@@ -103,7 +119,9 @@ def _check(client: Any, token: str, function: bytes) -> None:
             raise MnistlabError(what) from None
         except Exception as error:
             said = str(as_user_error(error))
-            raise MnistlabError(said if said.startswith("worker ") else f"worker {address}: {said}") from None
+            raise MnistlabError(
+                said if said.startswith("worker ") else f"worker {address}: {said}"
+            ) from None
 
 
 class _Watch:
@@ -122,14 +140,18 @@ class _Watch:
         if workers:
             self._well = time.monotonic()
         elif time.monotonic() - self._well > LONELY_SECONDS:
-            raise MnistlabError("the cluster has no worker any more; start some, and the same command goes on")
+            raise MnistlabError(
+                "the cluster has no worker any more; start some, and the same command goes on"
+            )
 
 
 WORKERS: defaultdict[tuple[str, int], WorkerProcess] = defaultdict(WorkerProcess)
 """The workers of this worker, by campaign and thread; ended ones stay, so that no work that comes late starts another."""
 
 
-def in_worker(token: str, work: tuple[bytes, bytes], versions: dict[str, str], seconds: float | None) -> bytes:
+def in_worker(
+    token: str, work: tuple[bytes, bytes], versions: dict[str, str], seconds: float | None
+) -> bytes:
     """Do work that came over the network: what a worker of a cluster runs, in a thread."""
     from distributed import get_worker
 

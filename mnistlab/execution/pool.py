@@ -21,14 +21,18 @@ POLL_SECONDS = 2
 class Backend:
     """Where work is to run; MnistlabError if it cannot be meant."""
 
-    scheduler: str | None = None  # address of a Dask scheduler; without one, work runs on this machine
+    scheduler: str | None = (
+        None  # address of a Dask scheduler; without one, work runs on this machine
+    )
     processes: int = 0  # how many here; 0 is one a core
     seconds: float | None = None  # after so long a piece of work is given up
 
     def __post_init__(self) -> None:
         """Refuse less than nothing."""
         if self.processes < 0:
-            raise MnistlabError(f"--processes {self.processes}: required 1 or more; 0 is one a core")
+            raise MnistlabError(
+                f"--processes {self.processes}: required 1 or more; 0 is one a core"
+            )
         if self.seconds is not None and not 0 < self.seconds <= threading.TIMEOUT_MAX:
             raise MnistlabError(f"--timeout {self.seconds:g}: required a number of seconds above 0")
 
@@ -60,7 +64,9 @@ class Pool:
                 pass
             yield _result(future)
 
-    def _submitted(self, function: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[tuple[Future[bytes], Any]]:
+    def _submitted(
+        self, function: Callable[[Any], Any], items: Iterable[Any]
+    ) -> Iterator[tuple[Future[bytes], Any]]:
         content = pickle.dumps(function)
         self.check(content)
         for item in items:
@@ -119,7 +125,11 @@ def _here(place: Backend) -> Iterator[Pool]:
 
     threads = ThreadPoolExecutor(size)
     try:
-        yield Pool(lambda function, item: threads.submit(work, function, item), lambda function: None, lambda: None)
+        yield Pool(
+            lambda function, item: threads.submit(work, function, item),
+            lambda function: None,
+            lambda: None,
+        )
     finally:
         threads.shutdown(wait=False, cancel_futures=True)
         for worker in workers:

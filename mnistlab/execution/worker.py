@@ -62,11 +62,17 @@ def as_user_error(error: Exception) -> MnistlabError:
     if isinstance(error, MnistlabError):
         return error
     if isinstance(error, CancelledError):
-        return MnistlabError("the Dask scheduler was lost; start it again, and the same command goes on")
+        return MnistlabError(
+            "the Dask scheduler was lost; start it again, and the same command goes on"
+        )
     if type(error).__name__ == "KilledWorker":  # of Dask, which may not be installed
         return WorkerDiedError("crashed: every worker that tried it was lost")
     text = " ".join(str(error).split())
-    return MnistlabError(text if isinstance(error, ImportError) else f"the work failed: {type(error).__name__}: {text}")
+    return MnistlabError(
+        text
+        if isinstance(error, ImportError)
+        else f"the work failed: {type(error).__name__}: {text}"
+    )
 
 
 class WorkerProcess:
@@ -105,9 +111,17 @@ class WorkerProcess:
                 process.wait(5)  # it closes its pipes a moment before it ends
             self._kill(process)
             code = process.wait()
-            how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"its process ended with code {code}"
-            how = f"timed out after {seconds:g} s" if late.is_set() and seconds else f"crashed: {how}"
-            raise WorkerDiedError(f"{how}{self._place(begin)}", round(time.perf_counter() - start, 2)) from None
+            how = (
+                f"killed by {signal.Signals(-code).name}"
+                if code < 0
+                else f"its process ended with code {code}"
+            )
+            how = (
+                f"timed out after {seconds:g} s" if late.is_set() and seconds else f"crashed: {how}"
+            )
+            raise WorkerDiedError(
+                f"{how}{self._place(begin)}", round(time.perf_counter() - start, 2)
+            ) from None
         finally:
             timer.cancel()
         if kind == LAST:
@@ -194,7 +208,10 @@ def serve() -> None:
             try:
                 function = pickle.loads(wanted)
             except Exception as error:
-                _send(replies, (UNFIT, _portable(WorkerSetupError(str(error) or type(error).__name__))))
+                _send(
+                    replies,
+                    (UNFIT, _portable(WorkerSetupError(str(error) or type(error).__name__))),
+                )
                 continue
             sent = wanted
         try:

@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mnistlab import environment
-from mnistlab.execution.pool import Backend, Pool, available_cores
-from mnistlab.execution.worker import WorkerDiedError
+from mnistlab.execution import Backend, Pool, WorkerDiedError, available_cores
 from mnistlab.faults.catalogue import Entry
 from mnistlab.faults.trial import Runner, Trial
 
@@ -20,7 +19,14 @@ TRIALS = "trials.jsonl"
 AGAIN = ("crashed", "timed out", "error")
 """What may have come of the machine, and is not taken for the result when a campaign is resumed."""
 SAMPLE = (
-    *("no-scaling", "train-serve-skew", "labels-shifted", "127-units", "frozen-layer", "learning-rate-doubled"),
+    *(
+        "no-scaling",
+        "train-serve-skew",
+        "labels-shifted",
+        "127-units",
+        "frozen-layer",
+        "learning-rate-doubled",
+    ),
     *("order-frozen", "scaled-again-at-prediction", "functional-api", "scaled-by-a-table"),
 )
 """One or two of every part of a pipeline, and two controls: what CI tries."""
@@ -49,7 +55,9 @@ class Log:
         for number, seconds, trial in _read(path, key):
             self.seconds[number] = seconds
             self.trials[trial.name] = trial
-        self.trials = {name: trial for name, trial in self.trials.items() if trial.status not in AGAIN}
+        self.trials = {
+            name: trial for name, trial in self.trials.items() if trial.status not in AGAIN
+        }
         self._run = len(self.seconds)
 
     def add(self, trial: Trial) -> None:
@@ -76,8 +84,14 @@ def _read(path: Path, key: str) -> Iterator[tuple[int, float, Trial]]:
 
 def time_of(log: Log, place: Backend) -> str:
     """Say how long the trials took, on what, and whether in one go."""
-    where = "a Dask cluster" if place.scheduler else f"{place.processes or available_cores()} processes"
-    resumed = f", in {len(log.seconds)} runs of the command, as it was resumed" if len(log.seconds) > 1 else ""
+    where = (
+        "a Dask cluster" if place.scheduler else f"{place.processes or available_cores()} processes"
+    )
+    resumed = (
+        f", in {len(log.seconds)} runs of the command, as it was resumed"
+        if len(log.seconds) > 1
+        else ""
+    )
     return f"{sum(log.seconds.values()):.0f} s, {where}, {os.cpu_count()} CPUs here{resumed}"
 
 
@@ -91,7 +105,10 @@ def run(pool: Pool, runner: Any, entries: Sequence[Entry], log: Log) -> None:
     order = controls + [entry for entry in reversed(entries) if entry.is_fault]
     by_work = {(entry.name, entry.reference): entry for entry in order}
     start, left = time.perf_counter(), len(order)
-    weights = {work: 1 if entry.is_fault and runner.stops else CONTROL_WEIGHT for work, entry in by_work.items()}
+    weights = {
+        work: 1 if entry.is_fault and runner.stops else CONTROL_WEIGHT
+        for work, entry in by_work.items()
+    }
     waiting = sum(weights.values())
     total = waiting
     for work, result in pool.completed(runner, by_work):

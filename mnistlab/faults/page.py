@@ -11,13 +11,21 @@ from mnistlab.faults.catalogue.registry import Entry
 from mnistlab.faults.figures import kill_matrix
 from mnistlab.faults.summary import Summary, is_caught_by, is_expected
 from mnistlab.faults.trial import Trial
+from mnistlab.report import write_atomically
 from mnistlab.report.figures import png
-from mnistlab.report.files import write_atomically
 
 Row = tuple[Entry, Trial]
 FILES = ("faults.json", "index.html")
 DOCS = ("faults.md", "faults.png")
-HEADS = ("name", "how it happens", "source", "caught first by", "as expected", "accuracy", "seconds")
+HEADS = (
+    "name",
+    "how it happens",
+    "source",
+    "caught first by",
+    "as expected",
+    "accuracy",
+    "seconds",
+)
 LONGEST = 300
 """Characters of a message on the page; faults.json has all."""
 STYLE = """
@@ -31,7 +39,9 @@ img { max-width: 100%; }
 """
 
 
-def write(summary: Summary, about: Mapping[str, str], folder: Path, docs: Path | None = None) -> Path:
+def write(
+    summary: Summary, about: Mapping[str, str], folder: Path, docs: Path | None = None
+) -> Path:
     """Write page and JSON to a folder, and Markdown with a picture to another; each to the side first.
 
     `about` is what a reader must know of the campaign, name -> text. Returns the page's path.
@@ -51,7 +61,8 @@ def page(summary: Summary, about: Mapping[str, str]) -> str:
     head, *lines = summary.sentences() or ["nothing was tried"]
     css = (Path(__file__).parents[1] / "report" / "page.css").read_text(encoding="utf-8")
     facts = "".join(
-        f"<tr><th>{_safe(name.capitalize())}</th><td>{_safe(text)}</td></tr>" for name, text in about.items()
+        f"<tr><th>{_safe(name.capitalize())}</th><td>{_safe(text)}</td></tr>"
+        for name, text in about.items()
     )
     parts = [
         f'<div class="verdict {kind}"><strong>{word}</strong> {_safe(head)}</div>',
@@ -61,9 +72,13 @@ def page(summary: Summary, about: Mapping[str, str]) -> str:
         _section("Caught first by another check than the expected one", summary.unexpected),
         "<h3>Who catches what</h3>",
         f'<img alt="Fault by check" src="data:image/png;base64,{b64encode(png(kill_matrix(summary))).decode()}"/>',
-        _listed("checks failed nowhere", [check for check in summary.checks if check not in summary.failing]),
         _listed(
-            "operators of DeepCrime have no fault here", [f"{name}: {why}" for name, why in NOT_APPLICABLE.items()]
+            "checks failed nowhere",
+            [check for check in summary.checks if check not in summary.failing],
+        ),
+        _listed(
+            "operators of DeepCrime have no fault here",
+            [f"{name}: {why}" for name, why in NOT_APPLICABLE.items()],
         ),
         _section("Every fault", summary.faults),
         _section("Every healthy control", summary.controls),
@@ -77,7 +92,11 @@ def page(summary: Summary, about: Mapping[str, str]) -> str:
 
 def _listed(what: str, texts: Sequence[str]) -> str:
     items = "".join(f"<li>{_safe(text)}</li>" for text in texts)
-    return f"<details><summary>{len(texts)} {what}</summary><ul>{items}</ul></details>" if texts else ""
+    return (
+        f"<details><summary>{len(texts)} {what}</summary><ul>{items}</ul></details>"
+        if texts
+        else ""
+    )
 
 
 def _section(title: str, rows: Sequence[Row]) -> str:
@@ -102,7 +121,13 @@ def _row(entry: Entry, trial: Trial) -> str:
 def _cells(entry: Entry, trial: Trial, shown: Callable[[str], str]) -> list[str]:
     """Return the texts of a row under `HEADS`; `shown` writes the name of a check."""
     first = shown(trial.first) if trial.first else trial.status
-    fits = "" if not entry.is_fault else "yes" if is_expected(entry, trial) else f"no: {shown(entry.expected)}"
+    fits = (
+        ""
+        if not entry.is_fault
+        else "yes"
+        if is_expected(entry, trial)
+        else f"no: {shown(entry.expected)}"
+    )
     accuracy = "" if trial.accuracy is None else f"{100 * trial.accuracy:.2f} %"
     return [entry.name, entry.how, entry.source, first, fits, accuracy, f"{trial.seconds:.1f}"]
 
@@ -117,11 +142,16 @@ def markdown(summary: Summary, about: Mapping[str, str]) -> str:
     lines += [f"- {line}" for line in summary.sentences()]
     lines += [f"- {name}: {text}" for name, text in about.items()]
     lines += ["", "![Fault by check: who catches what](faults.png)"]
-    for title, rows in (("Faults:", summary.faults), ("Healthy controls, which must pass:", summary.controls)):
+    for title, rows in (
+        ("Faults:", summary.faults),
+        ("Healthy controls, which must pass:", summary.controls),
+    ):
         lines += ["", title, "", _markdown_row(HEADS), f"|{'---|' * len(HEADS)}"]
         lines += [_markdown_row(_cells(entry, trial, "`{}`".format)) for entry, trial in rows]
     lines += ["", "Operators of DeepCrime without a subject in the published recipe:", ""]
-    return "\n".join([*lines, *(f"- {operator} {reason}" for operator, reason in NOT_APPLICABLE.items()), ""])
+    return "\n".join(
+        [*lines, *(f"- {operator} {reason}" for operator, reason in NOT_APPLICABLE.items()), ""]
+    )
 
 
 def _markdown_row(cells: Iterable[str]) -> str:

@@ -24,14 +24,24 @@ class Summary:
         self.faults = [row for row in rows if row[0].is_fault]
         self.controls = [row for row in rows if not row[0].is_fault]
         self.rows = self.faults + self.controls
-        self.survivors = [row for row in self.faults if row[1].status != "caught"]  # no check failed, for any reason
+        self.survivors = [
+            row for row in self.faults if row[1].status != "caught"
+        ]  # no check failed, for any reason
         self.false_positives = [row for row in self.controls if row[1].status != "passed"]
-        self.unexpected = [row for row in self.faults if row[1].status == "caught" and not is_expected(*row)]
+        self.unexpected = [
+            row for row in self.faults if row[1].status == "caught" and not is_expected(*row)
+        ]
         self.measured = [row for row in self.faults if row[1].accuracy is not None]
-        self.bare = [row for row in self.measured if not (row[1].accuracy or 0) >= BARE]  # NaN is caught, too
+        self.bare = [
+            row for row in self.measured if not (row[1].accuracy or 0) >= BARE
+        ]  # NaN is caught, too
         runs = sorted((trial.checks for _, trial in rows), key=len, reverse=True)
-        self.checks = list(dict.fromkeys(check for checks in runs for check in checks))  # in the order of the suite
-        self.failing = [check for check in self.checks if any(is_caught_by(trial, check) for _, trial in rows)]
+        self.checks = list(
+            dict.fromkeys(check for checks in runs for check in checks)
+        )  # in the order of the suite
+        self.failing = [
+            check for check in self.checks if any(is_caught_by(trial, check) for _, trial in rows)
+        ]
         self.ok = not (self.missing or self.survivors or self.false_positives)
 
     def sentences(self) -> list[str]:
@@ -40,10 +50,17 @@ class Summary:
         lines = []
         if faults:
             caught = faults - len(self.survivors)
-            lines.append(f"{caught} of {faults} faults caught, {caught - len(self.unexpected)} by the expected check")
+            lines.append(
+                f"{caught} of {faults} faults caught, {caught - len(self.unexpected)} by the expected check"
+            )
         if controls:
-            lines.append(f"{controls - len(self.false_positives)} of {controls} healthy controls passed")
-        for what, rows in (("not caught", self.survivors), ("controls that did not pass", self.false_positives)):
+            lines.append(
+                f"{controls - len(self.false_positives)} of {controls} healthy controls passed"
+            )
+        for what, rows in (
+            ("not caught", self.survivors),
+            ("controls that did not pass", self.false_positives),
+        ):
             names = (f"{entry.name} ({trial.status})" for entry, trial in rows)
             lines += [f"{what}: {', '.join(names)}"] if rows else []
         if self.measured:
@@ -60,12 +77,25 @@ class Summary:
         rows = []
         for entry, trial in self.rows:
             fits = {"as expected": is_expected(entry, trial)} if entry.is_fault else {}
-            rows.append({**asdict(entry), "kind": "fault" if entry.is_fault else "control", **asdict(trial), **fits})
+            rows.append(
+                {
+                    **asdict(entry),
+                    "kind": "fault" if entry.is_fault else "control",
+                    **asdict(trial),
+                    **fits,
+                }
+            )
         lists = {
             name: [entry.name for entry, _ in getattr(self, name)]
             for name in ("survivors", "false_positives", "unexpected")
         }
-        return {"schema": SCHEMA, "ok": self.ok, "summary": self.sentences(), **lists, "trials": rows}
+        return {
+            "schema": SCHEMA,
+            "ok": self.ok,
+            "summary": self.sentences(),
+            **lists,
+            "trials": rows,
+        }
 
 
 def is_expected(entry: Entry, trial: Trial) -> bool:

@@ -19,10 +19,9 @@ import numpy as np
 import pytest
 
 from mnistlab import environment
-from mnistlab.data.corruptions import corrupt_all
-from mnistlab.data.datasets import Dataset
+from mnistlab.data import Dataset, corrupt_all
 from mnistlab.errors import MnistlabError
-from mnistlab.execution.worker import RetireWorkerError, WorkerProcess
+from mnistlab.execution import RetireWorkerError, WorkerProcess
 from mnistlab.plugin import suite
 from mnistlab.plugin.fixtures import SESSION_CACHE, SessionCache
 from mnistlab.requirement import Verdict
@@ -45,10 +44,14 @@ class Trial:
     status: str  # "caught", "passed", "not judged whole", "crashed", "timed out"; "error" if the suite did not run
     first: str = ""  # the check that failed first, module::test[case]; empty if none did
     message: str = ""  # of that check, or of the first that was not judged, or how the trial ended
-    checks: dict[str, str] = field(default_factory=dict)  # check -> as in ORDER, in the order of the run
+    checks: dict[str, str] = field(
+        default_factory=dict
+    )  # check -> as in ORDER, in the order of the run
     accuracy: float | None = None  # on the test images, a fraction, if it was measured
     seconds: float = 0.0
-    traces: tuple[str, ...] = ()  # what it left changed in its process, which is not used again; or too much memory
+    traces: tuple[
+        str, ...
+    ] = ()  # what it left changed in its process, which is not used again; or too much memory
 
 
 @dataclass(frozen=True)
@@ -89,16 +92,22 @@ class Runner:
         with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(output):
             given = suite.arguments({**self.settings, "pipeline": reference, "report": folder})
             # pytest's faulthandler plugin would undo the worker's.
-            code = int(pytest.main([*given, "-p", "no:faulthandler", *self.further], plugins=[watcher]))
+            code = int(
+                pytest.main([*given, "-p", "no:faulthandler", *self.further], plugins=[watcher])
+            )
         sys.path[:] = path  # where a pipeline is looked for is put into it
         return watcher.trial(name, code, output.getvalue(), time.perf_counter() - start)
 
 
-def _arrived(settings: dict[str, Any], dataset: Dataset, further: tuple[str, ...], accepted: str) -> Runner:
+def _arrived(
+    settings: dict[str, Any], dataset: Dataset, further: tuple[str, ...], accepted: str
+) -> Runner:
     """Return a runner where it has travelled to, unless trials would be held against something else there."""
     if (own := environment.accepted(dataset.name)) != accepted:
         what = f"what was accepted on {dataset.name} has hash {own}, required {accepted} as where the campaign began"
-        raise MnistlabError(f"{what}; bring the folder baselines there, then the same command goes on")
+        raise MnistlabError(
+            f"{what}; bring the folder baselines there, then the same command goes on"
+        )
     return Runner(settings, dataset, further)
 
 
@@ -106,7 +115,9 @@ def _arrived(settings: dict[str, Any], dataset: Dataset, further: tuple[str, ...
 def _data_from(source: str) -> Iterator[None]:
     """Have a pipeline that looks for MNIST itself find that of the trial."""
     before, place = os.environ.get(DATA), os.path.abspath(os.path.expanduser(source))
-    if os.path.exists(place):  # the digits are in scikit-learn, Keras's cache is found without being named
+    if os.path.exists(
+        place
+    ):  # the digits are in scikit-learn, Keras's cache is found without being named
         os.environ[DATA] = place
     try:
         yield
@@ -138,13 +149,29 @@ class Watcher:
                 checks[check] = verdict.status
                 messages.setdefault(check, verdict.message) if verdict.status in CAUGHT else None
         first, last = next(iter(messages), ""), (output.strip().splitlines() or ["no output"])[-1]
-        unjudged = [each.message for each in verdicts if each.status == "not run" and each.asked and _is_here(each)]
+        unjudged = [
+            each.message
+            for each in verdicts
+            if each.status == "not run" and each.asked and _is_here(each)
+        ]
         message = next(iter([*messages.values(), *unjudged]), "")
         status = "caught" if first else UNJUDGED if unjudged else "passed"
         if code and not first:
             status, message = "error", f"pytest ended with code {code}: {last}"
-        found = [each.measured for each in verdicts if each.name == "test accuracy" and each.measured is not None]
-        return Trial(name, status, first, message, checks, float(found[0]) if found else None, round(seconds, 2))
+        found = [
+            each.measured
+            for each in verdicts
+            if each.name == "test accuracy" and each.measured is not None
+        ]
+        return Trial(
+            name,
+            status,
+            first,
+            message,
+            checks,
+            float(found[0]) if found else None,
+            round(seconds, 2),
+        )
 
 
 def _is_here(verdict: Verdict) -> bool:
@@ -202,7 +229,11 @@ def _reseed() -> None:
 def _peak_gigabytes() -> float:
     import resource  # not on Windows, as little as the rest of a campaign
 
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e9
+    return (
+        resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        * (1 if sys.platform == "darwin" else 1024)
+        / 1e9
+    )
 
 
 def _traces() -> dict[str, Any]:
@@ -218,11 +249,16 @@ def _traces() -> dict[str, Any]:
         "working directory": os.getcwd(),
         "NumPy's error handling": np.geterr(),
     }
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")
+    }
     found.update({f"environment variable {name}": value for name, value in environment.items()})
     for name, module in list(sys.modules.items()):
         if name.startswith("mnistlab.") and not name.startswith(FAULTS):
-            holders: list[Any] = [module, *(value for value in vars(module).values() if isinstance(value, type))]
+            holders: list[Any] = [
+                module,
+                *(value for value in vars(module).values() if isinstance(value, type)),
+            ]
             for holder in holders:
                 for key, value in vars(holder).items():
                     found[f"{name}: {holder.__name__}.{key}"] = id(value)

@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mnistlab.data.datasets import Dataset
+from mnistlab.data import Dataset
 from mnistlab.errors import MnistlabError
 from mnistlab.gate.seed_runs import GAP, SeedMetrics, SeedRun, columns
-from mnistlab.metrics.evaluation import Evaluation
-from mnistlab.report.files import write_atomically
+from mnistlab.metrics import Evaluation
+from mnistlab.report import write_atomically
 
 SCHEMA = 1
 LARGEST = 100_000  # bytes
@@ -53,7 +53,9 @@ class Baseline:
     environment: dict[str, Any]  # versions and machine
     first_seed: int  # the others follow
     columns: SeedMetrics  # metrics of the seeds
-    predictions: NDArray[np.uint8]  # digits that the first seed's final weights predict, shape (test images,)
+    predictions: NDArray[
+        np.uint8
+    ]  # digits that the first seed's final weights predict, shape (test images,)
     truth: NDArray[np.uint8]  # as `true_class_probability` gives it, of the same weights
 
     @property
@@ -67,12 +69,21 @@ def path_of(folder: Path, pipeline: str, dataset: str) -> Path:
     return folder / f"{pipeline}-{dataset}.json"
 
 
-def made_of(pipeline: Any, dataset: Dataset, seeds: Sequence[SeedRun], environment: dict[str, Any]) -> Baseline:
+def made_of(
+    pipeline: Any, dataset: Dataset, seeds: Sequence[SeedRun], environment: dict[str, Any]
+) -> Baseline:
     """Make a baseline of trained, consecutive seeds; `environment` is kept for people."""
     kept = columns(seeds)
-    if "averaged" in kept:  # digits and slices are judged on the averaged weights, where there are any
-        kept["final"] = {name: values for name, values in kept["final"].items() if name in (*SHOWN, GAP)}
-    kept = {weights: {name: np.round(values, 5) for name, values in found.items()} for weights, found in kept.items()}
+    if (
+        "averaged" in kept
+    ):  # digits and slices are judged on the averaged weights, where there are any
+        kept["final"] = {
+            name: values for name, values in kept["final"].items() if name in (*SHOWN, GAP)
+        }
+    kept = {
+        weights: {name: np.round(values, 5) for name, values in found.items()}
+        for weights, found in kept.items()
+    }
     first = seeds[0].evaluation
     return Baseline(
         **identity(pipeline, dataset),
@@ -113,7 +124,10 @@ def difference(baseline: Baseline, wanted: Mapping[str, Any], where: str) -> str
     for field, value in wanted.items():
         old, new = ({field: each} for each in (getattr(baseline, field), value))
         if field == "spec":
-            old, new = ({f"spec.{name}": each for name, each in _stated(spec[field]).items()} for spec in (old, new))
+            old, new = (
+                {f"spec.{name}": each for name, each in _stated(spec[field]).items()}
+                for spec in (old, new)
+            )
         for name in sorted({*old, *new}):
             if old.get(name) != new.get(name):
                 return f"{name} is {old.get(name)!r}, {where} {new.get(name)!r}"
@@ -130,29 +144,44 @@ def _stated(value: Any) -> Any:
 def dump(baseline: Baseline) -> str:
     """Write a baseline as JSON with one line a metric, so that two can be compared line by line."""
     head = {"schema": SCHEMA, **{name: getattr(baseline, name) for name in FIELDS}}
-    each = {f"{weights} {name}": one for weights, found in baseline.columns.items() for name, one in found.items()}
+    each = {
+        f"{weights} {name}": one
+        for weights, found in baseline.columns.items()
+        for name, one in found.items()
+    }
     blocks: dict[str, dict[str, Any]] = {
         "summary": {key: summarised(values) for key, values in each.items()},
         "model": {"predictions": pack(baseline.predictions), "truth": pack(baseline.truth)},
         "seeds": {key: values.tolist() for key, values in each.items()},
     }
-    lines = [f" {json.dumps(name)}: {json.dumps(value, ensure_ascii=False)}" for name, value in head.items()]
+    lines = [
+        f" {json.dumps(name)}: {json.dumps(value, ensure_ascii=False)}"
+        for name, value in head.items()
+    ]
     for name, block in blocks.items():
-        rows = (f"  {json.dumps(key)}: {json.dumps(value, separators=(',', ':'))}" for key, value in block.items())
+        rows = (
+            f"  {json.dumps(key)}: {json.dumps(value, separators=(',', ':'))}"
+            for key, value in block.items()
+        )
         lines.append(f' "{name}": {{\n' + ",\n".join(rows) + "\n }")
     return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
 def summarised(values: NDArray[np.float64]) -> list[float]:
     """Return mean and standard deviation, rounded for people."""
-    return [round(float(values.mean()), 6), round(float(values.std(ddof=1)), 6) if len(values) > 1 else 0.0]
+    return [
+        round(float(values.mean()), 6),
+        round(float(values.std(ddof=1)), 6) if len(values) > 1 else 0.0,
+    ]
 
 
 def save(baseline: Baseline, path: Path) -> None:
     """Write a baseline to the side and rename it; MnistlabError if it is larger than 100 KB."""
     text = dump(baseline)
     if len(text.encode()) > LARGEST:
-        raise MnistlabError(f"{path}: {len(text.encode())} bytes; at most {LARGEST}: accept fewer seeds")
+        raise MnistlabError(
+            f"{path}: {len(text.encode())} bytes; at most {LARGEST}: accept fewer seeds"
+        )
     write_atomically(path, text)
 
 
@@ -161,7 +190,9 @@ def load(path: Path) -> Baseline:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise NoBaselineError(f"{path}: nothing was accepted yet; type: mnistlab baseline accept") from None
+        raise NoBaselineError(
+            f"{path}: nothing was accepted yet; type: mnistlab baseline accept"
+        ) from None
     except (OSError, ValueError, RecursionError) as error:
         raise MnistlabError(f"{path}: damaged, {error}; restore it, or {AGAIN}") from error
     if not isinstance(found, dict) or found.get("schema") != SCHEMA:
@@ -182,14 +213,22 @@ def _parse(found: dict[str, Any]) -> Baseline:
     lengths = set()
     for key, values in found["seeds"].items():
         weights, _, name = key.partition(" ")
-        numbers = isinstance(values, list) and values and all(type(value) in (int, float) for value in values)
+        numbers = (
+            isinstance(values, list)
+            and values
+            and all(type(value) in (int, float) for value in values)
+        )
         array = np.asarray(values if numbers else [np.nan], dtype=np.float64)
         if not np.isfinite(array).all():
             raise MnistlabError(f"{key!r} is not a list of numbers")
         if name != GAP and (array.min() < 0 or (array.max() > 1 and name != "loss")):
-            raise MnistlabError(f"{key!r} is {array.min():g} to {array.max():g}, required 0 to 1, of a loss from 0")
+            raise MnistlabError(
+                f"{key!r} is {array.min():g} to {array.max():g}, required 0 to 1, of a loss from 0"
+            )
         if summarised(array) != found["summary"][key]:
-            raise MnistlabError(f"{key!r}: its seeds have mean and sd {summarised(array)}, not {found['summary'][key]}")
+            raise MnistlabError(
+                f"{key!r}: its seeds have mean and sd {summarised(array)}, not {found['summary'][key]}"
+            )
         kept.setdefault(weights, {})[name] = array
         lengths.add(array.size)
     for name in ("final accuracy", "final loss", "final worst recall"):  # which every gate judges
@@ -201,7 +240,9 @@ def _parse(found: dict[str, Any]) -> Baseline:
         raise MnistlabError(f"{len(predictions)} predictions and {len(truth)} probabilities")
     if predictions.max(initial=0) > 9:
         raise MnistlabError(f"'predictions' are up to {predictions.max()}, required digits, 0 to 9")
-    return Baseline(**{name: found[name] for name in FIELDS}, columns=kept, predictions=predictions, truth=truth)
+    return Baseline(
+        **{name: found[name] for name in FIELDS}, columns=kept, predictions=predictions, truth=truth
+    )
 
 
 def unused_seed(path: Path) -> int:
@@ -222,8 +263,14 @@ def unused_seed(path: Path) -> int:
 
 def facts(baseline: Baseline, path: Path) -> dict[str, Any]:
     """Return for ``verdict.json`` which baseline it was."""
-    found = {name: getattr(baseline, name) for name in ("accepted", "commit", "first_seed", "seeds")}
-    return {"path": path.as_posix(), **found, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+    found = {
+        name: getattr(baseline, name) for name in ("accepted", "commit", "first_seed", "seeds")
+    }
+    return {
+        "path": path.as_posix(),
+        **found,
+        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+    }
 
 
 def pack(array: NDArray[np.uint8]) -> str:

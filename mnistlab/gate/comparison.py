@@ -21,7 +21,9 @@ class MetricComparison:
     margin: Margin
     candidate: float  # means over the seeds; of a spread the standard deviations
     accepted: float
-    degradation: float  # how much worse the candidate is, in the metric's unit; of a spread the ratio
+    degradation: (
+        float  # how much worse the candidate is, in the metric's unit; of a spread the ratio
+    )
     low: float  # its bounds, each one-sided; infinite where nothing can be said
     high: float
     status: Status
@@ -59,20 +61,27 @@ class MetricComparison:
         measured = self._scaled(self.high) if math.isfinite(self.high) else None
         name = f"harm to {self.margin.name}"
         bound, source = self._scaled(self.margin.margin), self.margin.source
-        return Verdict(name, GROUP, "", measured, bound, "at most", self._unit, self.status, source, message)
+        return Verdict(
+            name, GROUP, "", measured, bound, "at most", self._unit, self.status, source, message
+        )
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for ``verdict.json``; None where nothing can be said."""
         numbers = {name: getattr(self, name) for name in ("candidate", "accepted", "low", "high")}
         numbers["harm"] = self.degradation
-        rounded = {name: round(value, 6) if math.isfinite(value) else None for name, value in numbers.items()}
+        rounded = {
+            name: round(value, 6) if math.isfinite(value) else None
+            for name, value in numbers.items()
+        }
         margin = self.margin.margin
         found = {"status": self.status, "improved": self.improved, "seeds": self.seeds}
         return {"name": self.margin.name, **rounded, "margin": margin, **found}
 
     @property
     def _unit(self) -> str:
-        return "times" if self.margin.kind == "spread" else "nats" if self.margin.is_loss else "points"
+        return (
+            "times" if self.margin.kind == "spread" else "nats" if self.margin.is_loss else "points"
+        )
 
     def _scaled(self, value: float) -> float:
         return round(100 * value if self._unit == "points" else value, 4)
@@ -82,7 +91,11 @@ class MetricComparison:
 
 
 def compare_metric(
-    margin: Margin, new: NDArray[np.float64], old: NDArray[np.float64], pass_level: float, fail_level: float
+    margin: Margin,
+    new: NDArray[np.float64],
+    old: NDArray[np.float64],
+    pass_level: float,
+    fail_level: float,
 ) -> MetricComparison:
     """Compare one metric of the candidate's seeds with the accepted ones, independent draws; see `degradation_bounds`."""
     arms = moments(new), moments(old)
@@ -94,8 +107,14 @@ def compare_metric(
         unknown += "reach their training? accept others: mnistlab baseline accept"
     elif arms[0][1] == 0:
         unknown = f"all {len(new)} seeds gave {new[0]:.6g}"
-        unknown += ": does the seed reach the training?" if status == "failed" else ", so their spread is not known"
-    return MetricComparison(margin, candidate, accepted, degradation, low, high, status, len(new), unknown)
+        unknown += (
+            ": does the seed reach the training?"
+            if status == "failed"
+            else ", so their spread is not known"
+        )
+    return MetricComparison(
+        margin, candidate, accepted, degradation, low, high, status, len(new), unknown
+    )
 
 
 def degradation_bounds(
@@ -107,7 +126,9 @@ def degradation_bounds(
     where all seeds of an arm agree, as a few may in an accuracy by chance; only if the candidate's agree in a loss, to
     the last bit, does the seed surely not reach the training, which fails.
     """
-    arms = (new, old) if margin.is_loss or margin.kind == "spread" else (old, new)  # what is lower is worse
+    arms = (
+        (new, old) if margin.is_loss or margin.kind == "spread" else (old, new)
+    )  # what is lower is worse
     with np.errstate(divide="ignore", invalid="ignore"):  # arms without spread, replaced below
         bounds = ratio_bounds if margin.kind == "spread" else difference_bounds
         low, high, degradation = bounds(*arms, levels[1], levels[0])

@@ -64,7 +64,11 @@ def of_gate(found: Rates, gate: Plan, accepted: SeedMetrics) -> Rates:
         if rates["plan"] == plan_digest(gate):
             same = rates["accepted"] == accepted_digest(gate, accepted)
             return {**rates, "committed": rates["committed"] if same else None}
-    margin, budget, seeds = gate.margins[0].margin, gate.looks[-1], len(accepted["final"]["accuracy"])
+    margin, budget, seeds = (
+        gate.margins[0].margin,
+        gate.looks[-1],
+        len(accepted["final"]["accuracy"]),
+    )
     what = f"margin {100 * margin:g} points, at most {budget} seeds against {seeds} accepted"
     command = f"python benchmarks/error_rates.py --margin {margin:g} --seeds {budget}"
     raise MnistlabError(f"the error rates of this gate ({what}) were not measured; type: {command}")
@@ -73,7 +77,10 @@ def of_gate(found: Rates, gate: Plan, accepted: SeedMetrics) -> Rates:
 def mcnemar_alarms(folder: Path, dataset: str) -> str:
     """Say how McNemar's test errs on retrainings: what it calls worse, or, where that is little, what it does not."""
     try:
-        found = {name: 100 * share[0] for name, share in load(folder, dataset)["others"]["McNemar"]["recipes"].items()}
+        found = {
+            name: 100 * share[0]
+            for name, share in load(folder, dataset)["others"]["McNemar"]["recipes"].items()
+        }
     except MnistlabError:
         return "far more than 1 % of healthy retrainings would be called worse at a level of 1 %"
     if found["healthy"] > 1:
@@ -122,7 +129,9 @@ class Outcome:
     passed: NDArray[np.bool_]
     failed: NDArray[np.bool_]  # a gate that did neither is undecided, which fails the run too
     seeds: NDArray[np.int64]  # that each trained
-    blame: dict[str, float]  # metric -> in what share of the gates it had not passed when they ended
+    blame: dict[
+        str, float
+    ]  # metric -> in what share of the gates it had not passed when they ended
 
 
 def simulate(
@@ -135,7 +144,11 @@ def simulate(
     gates, drawn = sizes
     rng = np.random.default_rng(seed)
     new = rng.integers(_seeds(candidate), size=(gates, plan.looks[-1]))
-    old = rng.integers(_seeds(baseline), size=(gates, drawn)) if drawn else np.arange(_seeds(baseline))[None]
+    old = (
+        rng.integers(_seeds(baseline), size=(gates, drawn))
+        if drawn
+        else np.arange(_seeds(baseline))[None]
+    )
     passing = np.full((len(plan.margins), gates), NEVER)
     failing = np.full((len(plan.margins), gates), NEVER)
     for number, margin in enumerate(plan.margins):
@@ -143,7 +156,9 @@ def simulate(
         accepted = moments(baseline[margin.weights][margin.metric][old])
         for look in reversed(range(len(plan.looks))):
             levels = plan.pass_levels[number][look], plan.fail_levels[look]
-            low, high, _ = degradation_bounds(margin, moments(values[:, : plan.looks[look]]), accepted, levels)
+            low, high, _ = degradation_bounds(
+                margin, moments(values[:, : plan.looks[look]]), accepted, levels
+            )
             passing[number, high < margin.margin] = look
             failing[number, low > margin.margin] = look
     failing[failing > passing] = NEVER  # what had passed is not looked at again

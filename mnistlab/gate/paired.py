@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from mnistlab.errors import MnistlabError
 from mnistlab.gate.baseline import Baseline, true_class_probability
 from mnistlab.gate.comparison import GROUP
-from mnistlab.metrics.evaluation import Evaluation
+from mnistlab.metrics import Evaluation
 from mnistlab.requirement import Status, Verdict
 from mnistlab.stats import Interval, holm, mcnemar, non_inferiority, tango
 
@@ -66,7 +66,9 @@ class Comparison:
     @cached_property
     def difference(self) -> Interval:
         """Tango's interval of the paired difference of accuracies, file less accepted."""
-        return tango(len(self.newly_wrong), len(self.newly_right), self.evaluation.count, CONFIDENCE)
+        return tango(
+            len(self.newly_wrong), len(self.newly_right), self.evaluation.count, CONFIDENCE
+        )
 
     @property
     def gain(self) -> float:
@@ -101,7 +103,9 @@ class Comparison:
     def by_digit(self) -> NDArray[np.int64]:
         """Newly wrong and newly right images of each digit, int64, shape (10, 2)."""
         labels = self.evaluation.labels
-        parts = [np.bincount(labels[each], minlength=10) for each in (self.newly_wrong, self.newly_right)]
+        parts = [
+            np.bincount(labels[each], minlength=10) for each in (self.newly_wrong, self.newly_right)
+        ]
         return np.stack(parts, axis=1)
 
     @property
@@ -122,9 +126,13 @@ class Comparison:
             return f"all {self.evaluation.count} predictions are the accepted ones; {truth}"
         wrong, right = len(self.newly_wrong), len(self.newly_right)
         found = self.difference
-        moved = f"{abs(100 * found.estimate):.2f} points {'lower' if found.estimate < 0 else 'higher'}"
+        moved = (
+            f"{abs(100 * found.estimate):.2f} points {'lower' if found.estimate < 0 else 'higher'}"
+        )
         least = f"99 % bound: {100 * found.low:+.2f}"
-        counts = f"{wrong} newly wrong, {right} newly right, {100 * self.churn:.2f} % read otherwise"
+        counts = (
+            f"{wrong} newly wrong, {right} newly right, {100 * self.churn:.2f} % read otherwise"
+        )
         limit = f"margin {100 * self.margin:.2f}"
         return f"accuracy {moved} ({least}), {limit}; {counts}, McNemar p = {self.p_value:.2g}; {truth}"
 
@@ -135,9 +143,15 @@ class Comparison:
             return "a file with the accepted predictions passes at any margin"
         moved, images = self.by_digit.sum(axis=1), self.evaluation.count
         total, counts = int(moved.sum()), np.bincount(self.evaluation.labels, minlength=10)
-        good, bad = (pass_rate(total, lost, images, self.margin) for lost in (0, round(self.margin * images)))
+        good, bad = (
+            pass_rate(total, lost, images, self.margin) for lost in (0, round(self.margin * images))
+        )
         alarm = 1 - np.prod([1 - digit_power(each, 0) for each in moved.tolist()])
-        named = [100 * surely_named(m) / n for m, n in zip(moved.tolist(), counts.tolist(), strict=True) if n]
+        named = [
+            100 * surely_named(m) / n
+            for m, n in zip(moved.tolist(), counts.tolist(), strict=True)
+            if n
+        ]
         return (
             f"among files that read {total} images right or wrong otherwise, as many one way as the other, "
             f"{100 * good:.3g} % pass and {100 * alarm:.2g} % fail a digit; of those that lost "
@@ -166,7 +180,9 @@ class Comparison:
 
     def as_dict(self) -> dict[str, Any]:
         """Return what ``verdict.json`` says of it."""
-        interval = {name: round(getattr(self.difference, name), 6) for name in ("low", "high", "estimate")}
+        interval = {
+            name: round(getattr(self.difference, name), 6) for name in ("low", "high", "estimate")
+        }
         return {
             "decision": self.decision,
             "sentence": self.sentence,
@@ -195,7 +211,12 @@ def compare(evaluation: Evaluation, baseline: Baseline, margin: float = MARGIN) 
 def most_newly_wrong(moved: int, images: int, margin: float) -> int:
     """Return how many of the images that only one of two files reads right may be newly wrong to pass; -1 if none."""
     places = range(moved + 1)
-    return bisect.bisect_left(places, True, key=lambda b: tango(b, moved - b, images, CONFIDENCE).low <= -margin) - 1
+    return (
+        bisect.bisect_left(
+            places, True, key=lambda b: tango(b, moved - b, images, CONFIDENCE).low <= -margin
+        )
+        - 1
+    )
 
 
 def pass_rate(moved: int, lost: int, images: int, margin: float) -> float:

@@ -11,15 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mnistlab.data.corruptions import CORRUPTIONS, corrupt
-from mnistlab.data.datasets import Dataset
-from mnistlab.data.slices import slice_by_feature
+from mnistlab.data import CORRUPTIONS, Dataset, corrupt, slice_by_feature
 from mnistlab.errors import ContractError, MnistlabError, NotJudgedError
-from mnistlab.execution.pool import Backend, available_cores, open_pool
-from mnistlab.execution.worker import WorkerDiedError
-from mnistlab.metrics.calibration import reliability
-from mnistlab.metrics.evaluation import Evaluation
-from mnistlab.metrics.robustness import SEVERITY
+from mnistlab.execution import Backend, WorkerDiedError, available_cores, open_pool
+from mnistlab.metrics import SEVERITY, Evaluation, reliability
 
 SeedMetrics = dict[str, dict[str, NDArray[np.float64]]]
 """Metrics of many seeds: probe, metric -> one value a seed."""
@@ -42,7 +37,9 @@ class SeedRun:
     """What one training came to."""
 
     seed: int
-    metrics_of: dict[str, dict[str, float]]  # "final" and, where the engine trains, "averaged": their metrics by name
+    metrics_of: dict[
+        str, dict[str, float]
+    ]  # "final" and, where the engine trains, "averaged": their metrics by name
     evaluation: Evaluation  # of the final weights
 
 
@@ -82,7 +79,9 @@ class SeedRunner:
     def _probe(self, model: Any) -> tuple[Evaluation, dict[str, float]]:
         """Measure a model as it is now."""
         evaluation = Evaluation(self.pipeline.predict(model, self._test), self.dataset.test_labels)
-        return evaluation, metrics(evaluation, _slices(self.dataset)) | self._under_corruption(model)
+        return evaluation, metrics(evaluation, _slices(self.dataset)) | self._under_corruption(
+            model
+        )
 
     def _under_corruption(self, model: Any) -> dict[str, float]:
         """Measure mean accuracy under corruption, where it is wanted and can be; robustness has its own tests."""
@@ -90,14 +89,20 @@ class SeedRunner:
             return {}
         labels = np.tile(self.dataset.test_labels[:CORRUPTED], len(CORRUPTIONS))
         try:
-            return {"corruption accuracy": Evaluation(self.pipeline.predict(model, self._corrupted), labels).accuracy}
+            return {
+                "corruption accuracy": Evaluation(
+                    self.pipeline.predict(model, self._corrupted), labels
+                ).accuracy
+            }
         except MnistlabError:
             return {}
 
     @cached_property
     def _training(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         data = self.dataset
-        return self.pipeline.prepare_images(data.train_images), self.pipeline.prepare_labels(data.train_labels)
+        return self.pipeline.prepare_images(data.train_images), self.pipeline.prepare_labels(
+            data.train_labels
+        )
 
     @cached_property
     def _test(self) -> NDArray[np.float32]:
@@ -108,7 +113,9 @@ class SeedRunner:
     def _corrupted(self) -> NDArray[np.float32]:
         """The first test images under every corruption, one corruption behind the other: 41 MB."""
         images = self.dataset.test_images[:CORRUPTED]
-        return np.concatenate([self.pipeline.prepare_images(corrupt(images, name, SEVERITY)) for name in CORRUPTIONS])
+        return np.concatenate(
+            [self.pipeline.prepare_images(corrupt(images, name, SEVERITY)) for name in CORRUPTIONS]
+        )
 
 
 @functools.lru_cache(maxsize=1)
@@ -122,7 +129,11 @@ def metrics(evaluation: Evaluation, slices: dict[str, NDArray[np.int64]]) -> dic
     Accuracy, worst recall, the recall of each digit (that has images) and the accuracy of each slice, as fractions;
     loss in nats; expected calibration error, a fraction.
     """
-    recall = {f"digit {digit}": float(value) for digit, value in enumerate(evaluation.recall) if not np.isnan(value)}
+    recall = {
+        f"digit {digit}": float(value)
+        for digit, value in enumerate(evaluation.recall)
+        if not np.isnan(value)
+    }
     return {
         "accuracy": evaluation.accuracy,
         "loss": evaluation.loss,
@@ -136,16 +147,25 @@ def metrics(evaluation: Evaluation, slices: dict[str, NDArray[np.int64]]) -> dic
 def columns(seeds: Sequence[SeedRun]) -> SeedMetrics:
     """Turn seeds, at least one, into arrays, one for each metric that all of them have."""
     rows = [seed.metrics_of for seed in seeds]
-    shared = {weights: set.intersection(*(set(row.get(weights, ())) for row in rows)) for weights in rows[0]}
+    shared = {
+        weights: set.intersection(*(set(row.get(weights, ())) for row in rows))
+        for weights in rows[0]
+    }
     return {
-        weights: {name: np.array([row[weights][name] for row in rows]) for name in rows[0][weights] if name in names}
+        weights: {
+            name: np.array([row[weights][name] for row in rows])
+            for name in rows[0][weights]
+            if name in names
+        }
         for weights, names in shared.items()
         if names
     }
 
 
 @contextlib.contextmanager
-def trainings(trainer: SeedRunner, place: Backend) -> Iterator[Callable[[Sequence[int]], Iterator[SeedRun]]]:
+def trainings(
+    trainer: SeedRunner, place: Backend
+) -> Iterator[Callable[[Sequence[int]], Iterator[SeedRun]]]:
     """Give a function that trains seeds and yields each in their order, as `train_seeds` does, any number of times.
 
     Parameters
@@ -175,7 +195,9 @@ def trainings(trainer: SeedRunner, place: Backend) -> Iterator[Callable[[Sequenc
         raise MnistlabError(f"a training process {error}; {reasons}") from error
 
 
-def train_seeds(pipeline: Any, dataset: Dataset, seeds: Sequence[int], place: Backend = HERE) -> Iterator[SeedRun]:
+def train_seeds(
+    pipeline: Any, dataset: Dataset, seeds: Sequence[int], place: Backend = HERE
+) -> Iterator[SeedRun]:
     """Train seeds and yield each in the order of `seeds`; see `trainings`."""
     with trainings(SeedRunner(pipeline, dataset), place) as train:
         yield from train(seeds)

@@ -35,7 +35,9 @@ class Plan:
 
     margins: tuple[Margin, ...]  # the leading metric first
     looks: tuple[int, ...]  # seeds at each
-    pass_levels: tuple[tuple[float, ...], ...]  # for every margin the one-sided level of its upper bound at each look
+    pass_levels: tuple[
+        tuple[float, ...], ...
+    ]  # for every margin the one-sided level of its upper bound at each look
     fail_levels: tuple[float, ...]  # of the lower bounds
 
 
@@ -46,10 +48,17 @@ def plan(margins: Sequence[Margin], budget: int, baseline_seeds: int) -> Plan:
     applied to Welch's t and to F (Pocock 1977, Biometrika 64:191).
     """
     if budget < LOOKS[0]:
-        raise MnistlabError(f"--seeds {budget}: the gate looks first after {LOOKS[0]} seeds; give at least as many")
-    looks = (*(look for look in LOOKS if 4 * look <= 3 * budget), budget)  # one just before the last learns too little
+        raise MnistlabError(
+            f"--seeds {budget}: the gate looks first after {LOOKS[0]} seeds; give at least as many"
+        )
+    looks = (
+        *(look for look in LOOKS if 4 * look <= 3 * budget),
+        budget,
+    )  # one just before the last learns too little
     passes = tuple(_levels(looks, baseline_seeds, margin.alpha) for margin in margins)
-    return Plan(tuple(margins), looks, passes, _levels(looks, baseline_seeds, FAIL_SPEND / len(margins)))
+    return Plan(
+        tuple(margins), looks, passes, _levels(looks, baseline_seeds, FAIL_SPEND / len(margins))
+    )
 
 
 @functools.cache
@@ -62,7 +71,9 @@ class Result:
     """What the recipe gate found."""
 
     decision: Decision
-    comparisons: tuple[MetricComparison, ...]  # one for each margin of the plan, as it was decided or last seen
+    comparisons: tuple[
+        MetricComparison, ...
+    ]  # one for each margin of the plan, as it was decided or last seen
     plan: Plan
     seeds: tuple[int, ...]  # that were trained
     columns: SeedMetrics  # their metrics
@@ -73,19 +84,29 @@ class Result:
         """The verdict for a person, in one line: what failed, else what is undecided, else the leading metric."""
         status = self.decision.lower()
         telling = next(
-            (comparison for comparison in self.comparisons if comparison.status == status), self.comparisons[0]
+            (comparison for comparison in self.comparisons if comparison.status == status),
+            self.comparisons[0],
         )
         after = f"{status} after {len(self.seeds)} seeds, {self.seconds:.1f} s"
         better = [comparison.margin.name for comparison in self.comparisons if comparison.improved]
-        changed = f"; changed for the better beyond the margin: {', '.join(better)}" if better else ""
+        changed = (
+            f"; changed for the better beyond the margin: {', '.join(better)}" if better else ""
+        )
         if better and self.decision == "PASSED":
             changed += "; to make that the new standard: mnistlab baseline accept"
         return f"{telling.summary}: {after}{changed}"
 
     def as_dict(self) -> dict[str, Any]:
         """Return what ``verdict.json`` says of it."""
-        passes = {each.name: found for each, found in zip(self.plan.margins, self.plan.pass_levels, strict=True)}
-        shown = [each for each in self.plan.margins if each.metric in ("accuracy", "loss") and each.kind == "mean"]
+        passes = {
+            each.name: found
+            for each, found in zip(self.plan.margins, self.plan.pass_levels, strict=True)
+        }
+        shown = [
+            each
+            for each in self.plan.margins
+            if each.metric in ("accuracy", "loss") and each.kind == "mean"
+        ]
         return {
             "decision": self.decision,
             "sentence": self.sentence,
@@ -94,12 +115,19 @@ class Result:
             "seconds": round(self.seconds, 2),
             "metrics": [comparison.as_dict() for comparison in self.comparisons],
             "levels": {"pass": passes, "fail": self.plan.fail_levels},
-            "values": {each.name: np.round(self.columns[each.weights][each.metric], 5).tolist() for each in shown},
+            "values": {
+                each.name: np.round(self.columns[each.weights][each.metric], 5).tolist()
+                for each in shown
+            },
         }
 
 
 def decide(
-    baseline: SeedMetrics, candidate: SeedMetrics, plan: Plan, look: int, before: Sequence[MetricComparison]
+    baseline: SeedMetrics,
+    candidate: SeedMetrics,
+    plan: Plan,
+    look: int,
+    before: Sequence[MetricComparison],
 ) -> list[MetricComparison]:
     """Take a look, from 0: a reading for each margin of the plan.
 
@@ -110,8 +138,13 @@ def decide(
         if before and before[number].status == "passed":
             comparisons.append(before[number])
             continue
-        new, old = (_column(arm, margin, name) for arm, name in ((candidate, "candidate"), (baseline, "baseline")))
-        comparisons.append(compare_metric(margin, new, old, plan.pass_levels[number][look], plan.fail_levels[look]))
+        new, old = (
+            _column(arm, margin, name)
+            for arm, name in ((candidate, "candidate"), (baseline, "baseline"))
+        )
+        comparisons.append(
+            compare_metric(margin, new, old, plan.pass_levels[number][look], plan.fail_levels[look])
+        )
     return comparisons
 
 
@@ -167,7 +200,9 @@ def running(seeds: Sequence[SeedRun], baseline: SeedMetrics, plan: Plan, look: i
         return f"{text}: {margin.name} {100 * values.mean():.2f} %"
     levels = plan.pass_levels[0][look], plan.fail_levels[look]
     comparison = compare_metric(margin, values, _column(baseline, margin, "baseline"), *levels)
-    ends = [-100 * end if math.isfinite(end) else math.nan for end in (comparison.high, comparison.low)]
+    ends = [
+        -100 * end if math.isfinite(end) else math.nan for end in (comparison.high, comparison.low)
+    ]
     return f"{text}: {margin.name} {-100 * comparison.degradation:+.2f} points ({ends[0]:+.2f} to {ends[1]:+.2f})"
 
 
@@ -176,4 +211,6 @@ def _column(arm: SeedMetrics, margin: Margin, name: str) -> NDArray[np.float64]:
         return arm[margin.weights][margin.metric]
     except KeyError:
         what = f"the {name} has no {margin.metric} of the {margin.weights} weights"
-        raise MnistlabError(f"{what}; accept a baseline of this recipe: mnistlab baseline accept") from None
+        raise MnistlabError(
+            f"{what}; accept a baseline of this recipe: mnistlab baseline accept"
+        ) from None

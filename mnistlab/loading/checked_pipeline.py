@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from mnistlab.errors import ContractError, MnistlabError, NotJudgedError, describe_error
 from mnistlab.loading import contract, spec_toml
 from mnistlab.loading.importing import file_of, import_pipeline, read_source
-from mnistlab.recipe.pipeline import Pipeline, pipeline_for
-from mnistlab.recipe.spec import DIGITS, PUBLISHED, Spec
+from mnistlab.recipe import DIGITS, PUBLISHED, Pipeline, Spec, pipeline_for
 from mnistlab.requirement import Requirement
 
 Array: TypeAlias = NDArray[np.float32]
@@ -38,7 +37,11 @@ class CheckedPipeline:
     """
 
     def __init__(
-        self, pipeline: Any, spec: Spec, origin: PipelineSource | None = None, margin: float | None = None
+        self,
+        pipeline: Any,
+        spec: Spec,
+        origin: PipelineSource | None = None,
+        margin: float | None = None,
     ) -> None:
         self.pipeline = pipeline
         self.origin = origin
@@ -48,14 +51,20 @@ class CheckedPipeline:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Travel as what it was made from: a class in a file cannot be imported elsewhere."""
-        return (_made, (self.origin,)) if self.origin else (CheckedPipeline, (self.pipeline, self.spec))
+        return (
+            (_made, (self.origin,))
+            if self.origin
+            else (CheckedPipeline, (self.pipeline, self.spec))
+        )
 
     def prepare_images(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """See `Pipeline`; what is no image is for the pipeline to refuse, as it likes."""
         array = np.asarray(images)
         if array.dtype != np.uint8 or array.shape[1:] != (28, 28):
             return self.pipeline.prepare_images(images)  # type: ignore[no-any-return]
-        return contract.check_array("prepare_images", self._call("prepare_images", images), array.shape)
+        return contract.check_array(
+            "prepare_images", self._call("prepare_images", images), array.shape
+        )
 
     def prepare_labels(self, labels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """See `Pipeline`; what is no label is for the pipeline to refuse, as it likes."""
@@ -69,7 +78,9 @@ class CheckedPipeline:
         """See `Pipeline`; of a spec that promises no Keras model, the model may be any object."""
         return contract.check_model(self._call("build", seed), self.spec)
 
-    def fit(self, model: Any, images: Array, labels: Array, *, seed: int, epochs: int | None = None) -> dict[str, Any]:
+    def fit(
+        self, model: Any, images: Array, labels: Array, *, seed: int, epochs: int | None = None
+    ) -> dict[str, Any]:
         """See `Pipeline`."""
         history = self._call("fit", model, images, labels, seed=seed, epochs=epochs)
         return contract.check_history(history, model, self.spec)
@@ -77,7 +88,9 @@ class CheckedPipeline:
     def predict(self, model: Any, images: NDArray[np.float32]) -> NDArray[np.float32]:
         """See `Pipeline`."""
         found = self._call("predict", model, images)
-        return contract.check_probabilities(contract.check_array("predict", found, (len(images), contract.CLASSES)))
+        return contract.check_probabilities(
+            contract.check_array("predict", found, (len(images), contract.CLASSES))
+        )
 
     def _call(self, method: str, *arguments: Any, **named: Any) -> Any:
         """Call a method of the pipeline; an error inside it is named with the line that raised it."""
@@ -88,11 +101,15 @@ class CheckedPipeline:
         except (Exception, SystemExit) as error:
             said = describe_error(error, file_of(self.pipeline))
             if isinstance(error, ValueError) and "read-only" in str(error):  # NumPy's words
-                raise ContractError(method, f"writes to an array that it was given; let it copy it: {said}") from error
+                raise ContractError(
+                    method, f"writes to an array that it was given; let it copy it: {said}"
+                ) from error
             raise ContractError(method, f"raised {said}") from error
 
 
-def load_pipeline(reference: str | None, spec_file: str | None, dataset_name: str) -> CheckedPipeline:
+def load_pipeline(
+    reference: str | None, spec_file: str | None, dataset_name: str
+) -> CheckedPipeline:
     """Find what is to be judged on a dataset, ``"mnist"`` or ``"digits"``; MnistlabError if it is no pipeline.
 
     `reference` is ``FILE.py:Name`` or ``package.module:Name``, a class or an instance, or None, the published recipe;
@@ -123,7 +140,9 @@ def _made(origin: PipelineSource) -> CheckedPipeline:
 def _promised(pipeline: Any, dataset: str) -> tuple[Any, Spec]:
     """Return the pipeline and what it promises of a dataset."""
     spec = pipeline.spec
-    if spec is PUBLISHED and dataset == DIGITS.dataset:  # whatever it does otherwise, it is the recipe's promise
+    if (
+        spec is PUBLISHED and dataset == DIGITS.dataset
+    ):  # whatever it does otherwise, it is the recipe's promise
         pipeline = copy.copy(pipeline)
         pipeline.spec = DIGITS
         return pipeline, DIGITS
@@ -138,7 +157,13 @@ def _of(spec: Spec, dataset: str) -> Spec:
 def mnist_bounds(pipeline: Any) -> tuple[Requirement, ...]:
     """Return what a pipeline promises of MNIST, also where it is judged on something else."""
     spec = getattr(pipeline, "pipeline", pipeline).spec
-    return PUBLISHED.bounds if spec is DIGITS else spec.bounds if spec.dataset == PUBLISHED.dataset else ()
+    return (
+        PUBLISHED.bounds
+        if spec is DIGITS
+        else spec.bounds
+        if spec.dataset == PUBLISHED.dataset
+        else ()
+    )
 
 
 def _name_of(pipeline: Any) -> str:
@@ -148,5 +173,7 @@ def _name_of(pipeline: Any) -> str:
     if not isinstance(name, str) or (name == Pipeline.name and not published):
         name = type(pipeline).__name__
     if not re.fullmatch(r"[\w.-]+", name):
-        raise MnistlabError(f"the pipeline's name {name!r} is used in file names; required letters, digits, - _ and .")
+        raise MnistlabError(
+            f"the pipeline's name {name!r} is used in file names; required letters, digits, - _ and ."
+        )
     return name

@@ -11,7 +11,7 @@ from typing import Any
 
 from mnistlab.errors import MnistlabError, describe_error
 from mnistlab.loading.spec_toml import check_spec
-from mnistlab.recipe.spec import Spec
+from mnistlab.recipe import Spec
 
 METHODS = ("prepare_images", "prepare_labels", "build", "fit", "predict")
 
@@ -24,7 +24,9 @@ def read_source(text: str) -> str | None:
     try:
         return Path(place).read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise MnistlabError(f"--pipeline {text}: there is no file {place} in {Path.cwd()}") from None
+        raise MnistlabError(
+            f"--pipeline {text}: there is no file {place} in {Path.cwd()}"
+        ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise MnistlabError(f"--pipeline {text}: {place} cannot be read ({error})") from error
 
@@ -38,8 +40,14 @@ def import_pipeline(text: str, source: str | None) -> Any:
     try:
         module = _imported(place) if source is None else _run(place, source)
         if not hasattr(module, name):
-            own = [key for key, value in vars(module).items() if _is_own(value, module) and not _lacks(value)]
-            raise MnistlabError(f"{place} has no {name}; pipelines in it: {', '.join(own) or 'none'}")
+            own = [
+                key
+                for key, value in vars(module).items()
+                if _is_own(value, module) and not _lacks(value)
+            ]
+            raise MnistlabError(
+                f"{place} has no {name}; pipelines in it: {', '.join(own) or 'none'}"
+            )
         return _pipeline(name, getattr(module, name))
     except MnistlabError as error:
         raise MnistlabError(f"--pipeline {text}: {error}") from error
@@ -82,11 +90,17 @@ def _imported(place: str) -> ModuleType:
     try:
         return importlib.import_module(place)
     except (Exception, SystemExit) as error:
-        if isinstance(error, ModuleNotFoundError) and error.name and f"{place}.".startswith(f"{error.name}."):
+        if (
+            isinstance(error, ModuleNotFoundError)
+            and error.name
+            and f"{place}.".startswith(f"{error.name}.")
+        ):
             where = "neither in the working directory nor installed"
             raise MnistlabError(f"there is no module {error.name}, {where}") from None
         file = None
-        with contextlib.suppress(Exception, SystemExit):  # raised again, if it is the package of the module that raises
+        with contextlib.suppress(
+            Exception, SystemExit
+        ):  # raised again, if it is the package of the module that raises
             file = getattr(importlib.util.find_spec(place), "origin", None)
         raise MnistlabError(f"raised {describe_error(error, file)}") from error
 
@@ -100,11 +114,15 @@ def _pipeline(name: str, named: Any) -> Any:
         named = _asked(f"{name}()", named, named) if isinstance(named, type) else named
         lacks = [] if hasattr(type(named), "spec") or hasattr(named, "spec") else ["spec"]
     if lacks:
-        required = f"required {', '.join(METHODS)} and spec, which mnistlab.recipe.pipeline.Pipeline has"
+        required = (
+            f"required {', '.join(METHODS)} and spec, which mnistlab.recipe.pipeline.Pipeline has"
+        )
         raise MnistlabError(f"{name} is no pipeline, it lacks {', '.join(lacks)}; {required}")
     spec = _asked(f"the spec of {name}", lambda: named.spec, named)
     if not isinstance(spec, Spec):
-        raise MnistlabError(f"the spec of {name} is of type {type(spec).__name__}; required mnistlab.recipe.spec.Spec")
+        raise MnistlabError(
+            f"the spec of {name} is of type {type(spec).__name__}; required mnistlab.recipe.spec.Spec"
+        )
     check_spec(spec)
     _asked(f"the name of {name}", lambda: getattr(named, "name", None), named)
     return named

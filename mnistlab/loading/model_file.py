@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from mnistlab.errors import MnistlabError, NotJudgedError, NotRequiredError
 from mnistlab.loading import spec_toml
 from mnistlab.loading.checked_pipeline import CheckedPipeline
-from mnistlab.recipe.keras_models import SAVE, image_shape, read_model
-from mnistlab.recipe.spec import Spec
+from mnistlab.recipe import SAVE, Spec, image_shape, read_model
 
 UNTRAINED = "--model judges a file, which does not tell how it was trained"
 
@@ -67,7 +66,9 @@ class ModelFilePipeline(CheckedPipeline):
     def predict(self, model: Any, images: NDArray[np.float32]) -> NDArray[np.float32]:
         """See `Pipeline`; images of 28 x 28 are given the shape that the model takes, if it has as many pixels."""
         shape = image_shape(model)
-        return super().predict(model, images if shape is None else images.reshape(len(images), *shape))
+        return super().predict(
+            model, images if shape is None else images.reshape(len(images), *shape)
+        )
 
 
 def as_file_pipeline(subject: CheckedPipeline, model: Any = None) -> ModelFilePipeline:
@@ -77,10 +78,16 @@ def as_file_pipeline(subject: CheckedPipeline, model: Any = None) -> ModelFilePi
     """
     spec, origin = subject.spec, subject.origin
     if origin is None or not origin.reference:
-        spec = replace(spec, layers=None, optimizer=None, learning_rate=None, loss=None, metric=None)
+        spec = replace(
+            spec, layers=None, optimizer=None, learning_rate=None, loss=None, metric=None
+        )
         if origin and origin.toml is not None:
-            spec, _ = spec_toml.apply_toml(origin.toml, str(origin.spec_file), replace(spec, bounds=()))
-    about = (bound for bound in spec.bounds if bound.group not in ("architecture", "training"))  # the model, as it is
+            spec, _ = spec_toml.apply_toml(
+                origin.toml, str(origin.spec_file), replace(spec, bounds=())
+            )
+    about = (
+        bound for bound in spec.bounds if bound.group not in ("architecture", "training")
+    )  # the model, as it is
     kept = tuple(bound for bound in about if not bound.name.startswith("training accuracy"))
     return ModelFilePipeline(subject, replace(spec, bounds=kept), model)
 
@@ -99,12 +106,16 @@ def _check_format(path: Path) -> None:
     if path.is_dir():
         if (path / "saved_model.pb").exists():
             advice = f"where the Keras model is, {SAVE}; or wrap it: keras.layers.TFSMLayer in a --pipeline's build"
-            raise MnistlabError(f"a SavedModel folder, which Keras 3 does not load as a model; {advice}")
+            raise MnistlabError(
+                f"a SavedModel folder, which Keras 3 does not load as a model; {advice}"
+            )
         raise MnistlabError("a folder; required a .keras file")
     if not path.is_file():
         raise MnistlabError("there is no such file")
     if path.suffix in (".h5", ".hdf5"):
         advice = f"keras.models.load_model({path.name!r}).save({path.with_suffix('.keras').name!r})"
-        raise MnistlabError(f"HDF5 is Keras's old format; where you trust the file, convert it: {advice}")
+        raise MnistlabError(
+            f"HDF5 is Keras's old format; where you trust the file, convert it: {advice}"
+        )
     if path.suffix != ".keras" or not zipfile.is_zipfile(path):
         raise MnistlabError(f"not a .keras file, which is a zip archive; {SAVE}")

@@ -7,7 +7,7 @@ from typing import Any
 
 from mnistlab.errors import MnistlabError
 from mnistlab.loading.contract import KERAS_FIELDS
-from mnistlab.recipe.spec import Layer, Spec, bounds_of
+from mnistlab.recipe import Layer, Spec, bounds_of
 from mnistlab.requirement import Requirement
 
 if sys.version_info >= (3, 11):
@@ -23,10 +23,17 @@ Rule = tuple[Callable[[Any], bool], str]
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and -LARGEST <= value <= LARGEST
+    return (
+        isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and -LARGEST <= value <= LARGEST
+    )
 
 
-_COUNT: Rule = (lambda value: isinstance(value, int) and _is_number(value) and value >= 0, "a whole number")
+_COUNT: Rule = (
+    lambda value: isinstance(value, int) and _is_number(value) and value >= 0,
+    "a whole number",
+)
 _SOME: Rule = (lambda value: _COUNT[0](value) and value > 0, "a whole number from 1")
 _TEXT: Rule = (lambda value: isinstance(value, str) and value != "", "a string")
 FIELDS: Mapping[str, Rule] = {
@@ -37,9 +44,14 @@ FIELDS: Mapping[str, Rule] = {
     "metric": _TEXT,
     "epochs": _SOME,
     "batch_size": _SOME,
-    "validation_split": (lambda value: _is_number(value) and 0 <= value < 1, "a number from 0, below 1"),
+    "validation_split": (
+        lambda value: _is_number(value) and 0 <= value < 1,
+        "a number from 0, below 1",
+    ),
 }
-LAYER: Mapping[str, Rule] = dict(kind=_TEXT, units=_COUNT, activation=_TEXT, parameters=_COUNT, untrained=_COUNT)
+LAYER: Mapping[str, Rule] = dict(
+    kind=_TEXT, units=_COUNT, activation=_TEXT, parameters=_COUNT, untrained=_COUNT
+)
 MARGIN: Rule = (lambda value: _is_number(value) and 0 < value < 0.5, "a fraction such as 0.001")
 
 
@@ -70,7 +82,10 @@ def check_spec(spec: Spec) -> None:
 
 def _all_of(kind: type) -> Rule:
     words = f"a tuple of mnistlab's {kind.__name__}"
-    return lambda value: isinstance(value, tuple) and all(isinstance(each, kind) for each in value), words
+    return (
+        lambda value: isinstance(value, tuple) and all(isinstance(each, kind) for each in value),
+        words,
+    )
 
 
 def _apply_tables(tables: dict[str, Any], spec: Spec) -> tuple[Spec, float | None]:
@@ -93,31 +108,45 @@ def _field(key: str, value: Any) -> Any:
     if key == "layers":
         return _layers(value)
     holds, words = FIELDS[key]
-    return _checked(f"spec.{key}", value, (holds, f"{words}{OR_NONE if key in KERAS_FIELDS else ''}"))
+    return _checked(
+        f"spec.{key}", value, (holds, f"{words}{OR_NONE if key in KERAS_FIELDS else ''}")
+    )
 
 
 def _layers(found: Any) -> tuple[Layer, ...]:
     """Read the array of tables of layers."""
     if not isinstance(found, list) or not all(isinstance(layer, dict) for layer in found):
-        raise MnistlabError(f"spec.layers = {str(found)[:60]}; required [[spec.layers]] tables{OR_NONE}")
+        raise MnistlabError(
+            f"spec.layers = {str(found)[:60]}; required [[spec.layers]] tables{OR_NONE}"
+        )
     layers = []
     for number, layer in enumerate(found, start=1):
         where = f"spec.layers, {number}: "
         _refuse_others(where, layer, tuple(LAYER))
         if "kind" not in layer:
             raise MnistlabError(f'{where}kind is missing; required a Keras class, such as "Dense"')
-        layers.append(Layer(**{key: _checked(where + key, value, LAYER[key]) for key, value in layer.items()}))
+        layers.append(
+            Layer(**{key: _checked(where + key, value, LAYER[key]) for key, value in layer.items()})
+        )
     return tuple(layers)
 
 
 def _bounded(spec: Spec, table: dict[str, Any]) -> Spec:
     """Put bounds over those of a spec; false takes one away."""
     for name, number in table.items():
-        _checked(f"bounds.{name!r}", number, (lambda it: it is False or _is_number(it), "a number, or false for none"))
-    stated = bounds_of(table, "stated in --spec")  # refuses unknown names, also of what is taken away
+        _checked(
+            f"bounds.{name!r}",
+            number,
+            (lambda it: it is False or _is_number(it), "a number, or false for none"),
+        )
+    stated = bounds_of(
+        table, "stated in --spec"
+    )  # refuses unknown names, also of what is taken away
     for bound in stated:
         if bound.unit == "fraction" and abs(table[bound.name]) > 1:
-            raise MnistlabError(f"bounds.{bound.name!r} = {bound.bound}; required a fraction, not percent")
+            raise MnistlabError(
+                f"bounds.{bound.name!r} = {bound.bound}; required a fraction, not percent"
+            )
     kept = tuple(bound for bound in spec.bounds if bound.name not in table)
     return replace(spec, bounds=kept + tuple(bound for bound in stated if bound.bound is not False))
 

@@ -46,7 +46,9 @@ class Reliability:
         return float(np.average(self.confidence - self.accuracy, weights=self.count))
 
 
-def reliability(confidence: NDArray[Any], right: NDArray[np.bool_], bins: int = BINS) -> Reliability:
+def reliability(
+    confidence: NDArray[Any], right: NDArray[np.bool_], bins: int = BINS
+) -> Reliability:
     """Compare confidence and accuracy in bins of equal mass.
 
     Bins of equal width, as in the paper, leave all but a few of a good model's predictions in the last bin.
@@ -103,7 +105,10 @@ def bias(confidence: NDArray[Any], bins: int = BINS, draws: int = DRAWS) -> floa
     The resampling of Broecker and Smith (2007), Increasing the reliability of reliability diagrams, section 3a.
     """
     rng = np.random.default_rng(0)
-    errors = [reliability(confidence, rng.random(len(confidence)) < confidence, bins).error for _ in range(draws)]
+    errors = [
+        reliability(confidence, rng.random(len(confidence)) < confidence, bins).error
+        for _ in range(draws)
+    ]
     return float(np.mean(errors))
 
 
@@ -151,4 +156,6 @@ def discrimination(confidence: NDArray[Any], right: NDArray[np.bool_]) -> float:
 def mean_confidence_on_mistakes(confidence: NDArray[Any], right: NDArray[np.bool_]) -> float:
     """Return the mean confidence of the wrong predictions, 0 to 1; NaN if there is none."""
     wrong = ~np.asarray(right, bool)
-    return float(np.mean(np.asarray(confidence, np.float64)[wrong])) if wrong.any() else float("nan")
+    return (
+        float(np.mean(np.asarray(confidence, np.float64)[wrong])) if wrong.any() else float("nan")
+    )

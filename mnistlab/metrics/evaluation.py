@@ -38,15 +38,23 @@ class Evaluation:
         """Refuse what cannot be evaluated."""
         labels = np.asarray(self.labels)
         if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
-            raise MnistlabError(f"labels: got {labels.dtype} {labels.shape}; required integers (N,), not one-hot")
+            raise MnistlabError(
+                f"labels: got {labels.dtype} {labels.shape}; required integers (N,), not one-hot"
+            )
         shape, count = np.shape(self.probabilities), len(labels)
         if shape != (count, CLASSES) or not count:
-            raise MnistlabError(f"predict returned shape {shape} for {count} images; required ({count}, {CLASSES})")
+            raise MnistlabError(
+                f"predict returned shape {shape} for {count} images; required ({count}, {CLASSES})"
+            )
         if not np.isfinite(self.probabilities).all():
             bad = int((~np.isfinite(self.probabilities)).any(axis=1).sum())
-            raise MnistlabError(f"predict returned NaN or infinity for {bad} of {count} images; look at the weights")
+            raise MnistlabError(
+                f"predict returned NaN or infinity for {bad} of {count} images; look at the weights"
+            )
         if labels.min() < 0 or labels.max() >= CLASSES:
-            raise MnistlabError(f"labels: got {labels.min()} to {labels.max()}; required digits, 0 to 9")
+            raise MnistlabError(
+                f"labels: got {labels.min()} to {labels.max()}; required digits, 0 to 9"
+            )
 
     @cached_property
     def predictions(self) -> NDArray[Any]:

@@ -7,7 +7,19 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mnistlab.metrics.calibration import Reliability
-from mnistlab.report.canvas import BLUE, GREY, INK, MARGIN, PALE, RED, TEXT, WIDTH, Array, axes_at, new_figure
+from mnistlab.report.canvas import (
+    BLUE,
+    GREY,
+    INK,
+    MARGIN,
+    PALE,
+    RED,
+    TEXT,
+    WIDTH,
+    Array,
+    axes_at,
+    new_figure,
+)
 from mnistlab.stats import wilson
 
 COLUMNS, PANEL = 3, 158  # panels side by side; pixels from one to the next below
@@ -45,7 +57,10 @@ def robustness(
         axes.set(xlim=(-0.5, 5.5), ylim=(0, 100), xticks=(), yticks=(0, 50, 100))
         axes.grid(axis="y", color=PALE)
         strip = axes_at(figure, (left, bottom + 8, 6 * THUMB, THUMB))
-        strip.imshow(np.hstack(list(np.pad(examples[name], ((0, 0), (0, 0), (1, 1)), constant_values=255))), "gray")
+        strip.imshow(
+            np.hstack(list(np.pad(examples[name], ((0, 0), (0, 0), (1, 1)), constant_values=255))),
+            "gray",
+        )
         strip.set_axis_off()
     return figure
 
@@ -65,7 +80,9 @@ def reliability_diagram(reliability: Reliability, bias: float) -> Figure:
     intervals = [wilson(int(r), int(n)) for r, n in zip(right, reliability.count, strict=True)]
     ends = 100 * np.array([(interval.low, interval.high) for interval in intervals]).T
     for left, lowest in ((80, 0.0), (550, 95.0)):
-        axes = axes_at(figure, (left, 55, 370, 270), "Mean confidence of a bin (%)", "Accuracy of the bin (%)")
+        axes = axes_at(
+            figure, (left, 55, 370, 270), "Mean confidence of a bin (%)", "Accuracy of the bin (%)"
+        )
         _diagonal(axes, lowest)
         shown = 100 * np.minimum(reliability.confidence, reliability.accuracy) >= lowest
         x, y = 100 * reliability.confidence[shown], 100 * reliability.accuracy[shown]

@@ -6,8 +6,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from mnistlab.data.corruptions import CORRUPTIONS
-from mnistlab.data.datasets import Dataset
+from mnistlab.data import CORRUPTIONS, Dataset
 
 Images: TypeAlias = NDArray[np.uint8]  # (N, 28, 28)
 Accuracies: TypeAlias = Mapping[str, tuple[float, ...]]  # corruption -> accuracy at severity 0 to 5
@@ -25,7 +24,9 @@ def predict_raw(pipeline: Any, model: Any, images: Images) -> NDArray[np.float32
     return np.asarray(pipeline.predict(model, pipeline.prepare_images(images)))
 
 
-def accuracies(pipeline: Any, model: Any, corrupted: Iterable[tuple[str, int, Images]], dataset: Dataset) -> Accuracies:
+def accuracies(
+    pipeline: Any, model: Any, corrupted: Iterable[tuple[str, int, Images]], dataset: Dataset
+) -> Accuracies:
     """Return the accuracy on the test images under every corruption, at severity 0 to 5.
 
     Parameters
@@ -37,7 +38,9 @@ def accuracies(pipeline: Any, model: Any, corrupted: Iterable[tuple[str, int, Im
     dataset : Dataset
     """
     clean = predict_raw(pipeline, model, dataset.test_images)
-    found = {name: [float((clean.argmax(axis=1) == dataset.test_labels).mean())] for name in CORRUPTIONS}
+    found = {
+        name: [float((clean.argmax(axis=1) == dataset.test_labels).mean())] for name in CORRUPTIONS
+    }
     for name, _, images in corrupted:
         predicted = predict_raw(pipeline, model, images).argmax(axis=1)
         found[name].append(float((predicted == dataset.test_labels).mean()))

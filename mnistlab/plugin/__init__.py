@@ -3,4 +3,8 @@
 PYTEST_DONT_REWRITE: it asserts nothing, and may have been imported before pytest loads it.
 """
 
-pytest_plugins = ("mnistlab.plugin.hooks", "mnistlab.plugin.fixtures", "mnistlab.plugin.gate_fixtures")
+pytest_plugins = (
+    "mnistlab.plugin.hooks",
+    "mnistlab.plugin.fixtures",
+    "mnistlab.plugin.gate_fixtures",
+)

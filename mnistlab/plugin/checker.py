@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from mnistlab.plugin.collector import NOT_REQUIRED
-from mnistlab.recipe.spec import known_bound
+from mnistlab.recipe import known_bound
 from mnistlab.requirement import Requirement, Value, Verdict
 
 
@@ -20,7 +20,9 @@ class Checker:
     record: Callable[[str, object], None]
     pipeline: Any
 
-    def __call__(self, requirement: Requirement | str, measured: Value, detail: str = "") -> Verdict:
+    def __call__(
+        self, requirement: Requirement | str, measured: Value, detail: str = ""
+    ) -> Verdict:
         """Checker a measured value by a requirement, or by the bound of the subject's spec with this name."""
         __tracebackhide__ = True
         if isinstance(requirement, str):
@@ -67,4 +69,6 @@ class Checker:
         from mnistlab.report import figures as plots
 
         png = base64.b64encode(plots.png(figure)).decode("ascii")
-        self.record("mnistlab.picture", json.dumps({"title": title, "caption": caption, "png": png}))
+        self.record(
+            "mnistlab.picture", json.dumps({"title": title, "caption": caption, "png": png})
+        )

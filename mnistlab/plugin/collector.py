@@ -26,7 +26,9 @@ class VerdictCollector:
     """
 
     verdicts: dict[str, list[Verdict]] = dataclasses.field(default_factory=dict)
-    pictures: list[dict[str, str]] = dataclasses.field(default_factory=list)  # title, caption, PNG in base64, group
+    pictures: list[dict[str, str]] = dataclasses.field(
+        default_factory=list
+    )  # title, caption, PNG in base64, group
     context: dict[str, Any] = dataclasses.field(default_factory=dict)
     expected: dict[str, Requirement] = dataclasses.field(default_factory=dict)
     others: list[Verdict] = dataclasses.field(default_factory=list)
@@ -35,9 +37,15 @@ class VerdictCollector:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take in what a test recorded; a test without a verdict of its own is a claim that holds or does not."""
-        found = [(key, json.loads(str(value))) for key, value in report.user_properties if key.startswith("mnistlab.")]
+        found = [
+            (key, json.loads(str(value)))
+            for key, value in report.user_properties
+            if key.startswith("mnistlab.")
+        ]
         known = next((verdict.group for verdict in self.verdicts.get(report.nodeid, ())), None)
-        group = next((value for key, value in found if key == "mnistlab.group"), known)  # a crash's report has none
+        group = next(
+            (value for key, value in found if key == "mnistlab.group"), known
+        )  # a crash's report has none
         if group is None:
             return
         claim = _claim(report.nodeid, group)
@@ -46,15 +54,25 @@ class VerdictCollector:
             self._take(found, group)
             verdicts = self.verdicts[report.nodeid]
         if report.skipped:
-            verdicts += [] if any(not verdict.asked for verdict in verdicts) else [_skipped(claim, _reason(report))]
-        elif report.failed and not any(verdict.status in ("failed", "undecided") for verdict in verdicts):
+            verdicts += (
+                []
+                if any(not verdict.asked for verdict in verdicts)
+                else [_skipped(claim, _reason(report))]
+            )
+        elif report.failed and not any(
+            verdict.status in ("failed", "undecided") for verdict in verdicts
+        ):
             verdicts = [verdict for verdict in verdicts if verdict.name != claim.name]
             verdicts.append(claim.judge(False, _reason(report)))
         elif report.when == "setup":
-            verdicts.append(claim.not_run("it did not come to its end"))  # holds until the test's next report
+            verdicts.append(
+                claim.not_run("it did not come to its end")
+            )  # holds until the test's next report
         elif not verdicts:
             verdicts.append(claim.judge(True))
-        self.verdicts[report.nodeid] = [dataclasses.replace(verdict, test=report.nodeid) for verdict in verdicts]
+        self.verdicts[report.nodeid] = [
+            dataclasses.replace(verdict, test=report.nodeid) for verdict in verdicts
+        ]
 
     def _take(self, found: list[tuple[str, Any]], group: str) -> None:
         for key, value in found:
@@ -81,12 +99,16 @@ class VerdictCollector:
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
         """Take in what a worker sent; every worker sends the same."""
-        found = [Verdict(**row) for row in getattr(node, "workeroutput", {}).get("mnistlab.others", ())]
+        found = [
+            Verdict(**row) for row in getattr(node, "workeroutput", {}).get("mnistlab.others", ())
+        ]
         self.others += [verdict for verdict in found if verdict not in self.others]
 
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
         """Note that the run was stopped before its end, and why."""
-        self.others.append(Requirement("the whole run", "run").not_run(str(excinfo.value) or "interrupted"))
+        self.others.append(
+            Requirement("the whole run", "run").not_run(str(excinfo.value) or "interrupted")
+        )
 
     @pytest.hookimpl(wrapper=True)
     def pytest_make_collect_report(self, collector: pytest.Collector) -> Collecting:
@@ -94,7 +116,9 @@ class VerdictCollector:
         report = yield
         if report.failed and is_quality(collector):
             claim = Requirement(f"{collector.path.name} can be collected", group_of(collector))
-            self.others.append(dataclasses.replace(claim.judge(False, _reason(report)), test=collector.nodeid))
+            self.others.append(
+                dataclasses.replace(claim.judge(False, _reason(report)), test=collector.nodeid)
+            )
         return report
 
     def all_verdicts(self) -> list[Verdict]:
@@ -103,12 +127,18 @@ class VerdictCollector:
         judged = {verdict.name for verdict in verdicts}
         note = self.context.get("dataset", {}).get("note", "")
         missing = [bound for name, bound in self.expected.items() if name not in judged]
-        return verdicts + [bound.not_run(note or "no test of this run judged it") for bound in missing]
+        return verdicts + [
+            bound.not_run(note or "no test of this run judged it") for bound in missing
+        ]
 
     @property
     def judged_anything(self) -> bool:
         """Whether the run was about a model at all, and not only about mnistlab's own code."""
-        return self.collected or bool(self.verdicts) or any(verdict.status == "failed" for verdict in self.others)
+        return (
+            self.collected
+            or bool(self.verdicts)
+            or any(verdict.status == "failed" for verdict in self.others)
+        )
 
     def summary(self) -> dict[str, Any]:
         """Return the content of ``verdict.json``: schema 1, see the README."""
@@ -122,7 +152,10 @@ class VerdictCollector:
             "requirements": rows,
             "gate": self.context.get("gate", {}),
             "environment": environment(),
-            "seconds": {**self.context.get("seconds", {}), "total": round(time.perf_counter() - self.started, 2)},
+            "seconds": {
+                **self.context.get("seconds", {}),
+                "total": round(time.perf_counter() - self.started, 2),
+            },
         }
 
 

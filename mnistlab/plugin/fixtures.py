@@ -16,14 +16,22 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from mnistlab.data.corruptions import corrupt_all
-from mnistlab.data.datasets import Dataset, load_dataset
+from mnistlab.data import Dataset, corrupt_all, load_dataset
 from mnistlab.errors import MnistlabError, NotJudgedError, NotRequiredError
-from mnistlab.loading.checked_pipeline import CheckedPipeline, load_pipeline, mnist_bounds
-from mnistlab.loading.model_file import UNTRAINED, History, ModelFilePipeline, Unknown, as_file_pipeline, load_model
-from mnistlab.metrics.evaluation import Evaluation
+from mnistlab.loading import (
+    UNTRAINED,
+    CheckedPipeline,
+    History,
+    ModelFilePipeline,
+    Unknown,
+    as_file_pipeline,
+    load_model,
+    load_pipeline,
+    mnist_bounds,
+)
+from mnistlab.metrics import Evaluation
 from mnistlab.plugin.checker import Checker
-from mnistlab.recipe.keras_models import is_keras
+from mnistlab.recipe import is_keras
 
 SUBPROCESS = pytest.StashKey[ProcessPoolExecutor]()
 
@@ -82,7 +90,9 @@ def _or_end(config: pytest.Config) -> Iterator[None]:
     try:
         yield
     except MnistlabError as error:
-        if hasattr(config, "workerinput"):  # of pytest-xdist, which takes a worker's exit for a crash
+        if hasattr(
+            config, "workerinput"
+        ):  # of pytest-xdist, which takes a worker's exit for a crash
             pytest.fail(str(error), pytrace=False)
         pytest.exit(str(error), returncode=1)
 
@@ -127,7 +137,9 @@ def trained(pipeline: CheckedPipeline, prepared: Prepared, seed: int) -> Trained
         unknown = Unknown(NotRequiredError(UNTRAINED))
         return Trained(pipeline.model, unknown, unknown, 0.0)
     model = pipeline.build(seed)
-    initial: Any = Unknown(NotJudgedError("build returns no Keras model, whose weights could be looked at"))
+    initial: Any = Unknown(
+        NotJudgedError("build returns no Keras model, whose weights could be looked at")
+    )
     if is_keras(model):
         initial = [np.array(weight) for weight in model.get_weights()]
     start = time.perf_counter()
@@ -142,7 +154,9 @@ def built(pipeline: CheckedPipeline, seed: int) -> Any:
 
 
 @pytest.fixture(scope="session")
-def evaluation(pipeline: CheckedPipeline, prepared: Prepared, trained: Trained, dataset: Dataset) -> Evaluation:
+def evaluation(
+    pipeline: CheckedPipeline, prepared: Prepared, trained: Trained, dataset: Dataset
+) -> Evaluation:
     """Evaluate the trained model on the test images."""
     return Evaluation(pipeline.predict(trained.model, prepared.test_images), dataset.test_labels)
 
@@ -165,13 +179,21 @@ def check(
     seed: int,
 ) -> Checker:
     """Return what a test records its measurements with, and is failed by."""
-    facts = {"name": dataset.name, "source": dataset.source, "sha256": dataset.sha256, "note": dataset.note}
+    facts = {
+        "name": dataset.name,
+        "source": dataset.source,
+        "sha256": dataset.sha256,
+        "note": dataset.note,
+    }
     subject = {"name": pipeline.name, "seed": seed, "parameters": pipeline.spec.parameters}
     if pytestconfig.option.model:
         subject["file"] = pytestconfig.option.model
     bounds = [dataclasses.asdict(bound) for bound in pipeline.spec.bounds]
     if dataset.note:  # The promise was about MNIST; that it was not judged must be seen.
-        mnist = (dataclasses.replace(bound, name=f"{bound.name} on MNIST") for bound in mnist_bounds(pipeline))
+        mnist = (
+            dataclasses.replace(bound, name=f"{bound.name} on MNIST")
+            for bound in mnist_bounds(pipeline)
+        )
         bounds += [dataclasses.asdict(bound) for bound in mnist]
     context = {"dataset": facts, "subject": subject, "expected": bounds}
     record_property("mnistlab.context", json.dumps(context))

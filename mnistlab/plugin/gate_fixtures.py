@@ -7,22 +7,28 @@ from typing import TypeAlias
 
 import pytest
 
-from mnistlab.data.datasets import Dataset
+from mnistlab.data import Dataset
 from mnistlab.environment import baseline_folder
 from mnistlab.errors import ContractError, MnistlabError, NotJudgedError
-from mnistlab.execution.pool import Backend
+from mnistlab.execution import Backend
+from mnistlab.gate import (
+    GROUP,
+    Baseline,
+    Margin,
+    NoBaselineError,
+    SeedRunner,
+    margins_for,
+    trainings,
+)
 from mnistlab.gate import error_rates as rates
 from mnistlab.gate import paired as artifact
 from mnistlab.gate import sequential as gate
-from mnistlab.gate.baseline import AGAIN, Baseline, NoBaselineError, check, identity, load, path_of
-from mnistlab.gate.comparison import GROUP
-from mnistlab.gate.margins import Margin, margins_for
-from mnistlab.gate.seed_runs import SeedRunner, trainings
-from mnistlab.loading.checked_pipeline import CheckedPipeline
-from mnistlab.metrics.evaluation import Evaluation
+from mnistlab.gate.baseline import AGAIN, check, identity, load, path_of
+from mnistlab.loading import CheckedPipeline
+from mnistlab.metrics import Evaluation
 from mnistlab.options import accept_command, add_gate_options
 from mnistlab.plugin.fixtures import Trained
-from mnistlab.recipe.pipeline import Pipeline
+from mnistlab.recipe import Pipeline
 from mnistlab.requirement import Requirement, Verdict
 
 Margins: TypeAlias = tuple[Margin, ...]
@@ -44,24 +50,34 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.fixture(scope="session")
 def baselines(pytestconfig: pytest.Config, pipeline: CheckedPipeline, dataset: Dataset) -> Path:
     """Return the folder of accepted results."""
-    return baseline_folder(pytestconfig.option.baselines, path_of(Path(), pipeline.name, dataset.name).name)
+    return baseline_folder(
+        pytestconfig.option.baselines, path_of(Path(), pipeline.name, dataset.name).name
+    )
 
 
 @pytest.fixture(scope="session")
 def accept_options(pytestconfig: pytest.Config, dataset: Dataset) -> str:
     """Return the options behind ``mnistlab baseline accept`` that accept what this run judges."""
     option = pytestconfig.option
-    spec = option.spec if option.pipeline or not option.model else None  # else it is the file's, not the accepted one's
+    spec = (
+        option.spec if option.pipeline or not option.model else None
+    )  # else it is the file's, not the accepted one's
     return accept_command(dataset.name, option.pipeline, spec, option.baselines)
 
 
 @pytest.fixture(scope="session")
 def baseline(
-    pytestconfig: pytest.Config, baselines: Path, pipeline: CheckedPipeline, dataset: Dataset, accept_options: str
+    pytestconfig: pytest.Config,
+    baselines: Path,
+    pipeline: CheckedPipeline,
+    dataset: Dataset,
+    accept_options: str,
 ) -> Baseline:
     """Read what was last accepted; without it nothing is judged, and what does not fit fails."""
     wanted = identity(pipeline, dataset)
-    if pytestconfig.option.model:  # is held against the accepted predictions, whatever the recipe that it comes from
+    if (
+        pytestconfig.option.model
+    ):  # is held against the accepted predictions, whatever the recipe that it comes from
         del wanted["spec"]
     try:
         found = load(path_of(baselines, pipeline.name, dataset.name))
@@ -81,14 +97,20 @@ def wanted_margins(
     margin = pytestconfig.option.margin or pipeline.margin
     probes = {"final", "averaged"} if "averaged_weights" in trained.history else {"final"}
     shared = margins_for(baseline.dataset, probes & set(baseline.columns), margin)
-    others = (each for each in margins_for(baseline.dataset, probes) if each.weights not in baseline.columns)
+    others = (
+        each
+        for each in margins_for(baseline.dataset, probes)
+        if each.weights not in baseline.columns
+    )
     return (*shared, *others)
 
 
 @pytest.fixture(scope="session")
 def gate_margins(wanted_margins: Margins, baseline: Baseline) -> Margins:
     """Return those of them whose metrics were accepted."""
-    return tuple(each for each in wanted_margins if each.metric in baseline.columns.get(each.weights, ()))
+    return tuple(
+        each for each in wanted_margins if each.metric in baseline.columns.get(each.weights, ())
+    )
 
 
 @pytest.fixture
@@ -100,22 +122,36 @@ def not_judged(
     for margin in (each for each in wanted_margins if each not in gate_margins):
         claim = Requirement(f"harm to {margin.name}", GROUP, source=margin.source)
         if margin.metric in baseline.columns.get("averaged", ()):
-            verdicts.append(claim.not_required("it was accepted of averaged weights alone, of which fit returns none"))
+            verdicts.append(
+                claim.not_required(
+                    "it was accepted of averaged weights alone, of which fit returns none"
+                )
+            )
         else:
-            verdicts.append(claim.not_run(f"it is not among what was accepted; {AGAIN} {accept_options}"))
+            verdicts.append(
+                claim.not_run(f"it is not among what was accepted; {AGAIN} {accept_options}")
+            )
     return verdicts
 
 
 @pytest.fixture(scope="session")
 def recipe_gate(
-    pytestconfig: pytest.Config, pipeline: CheckedPipeline, dataset: Dataset, baseline: Baseline, gate_margins: Margins
+    pytestconfig: pytest.Config,
+    pipeline: CheckedPipeline,
+    dataset: Dataset,
+    baseline: Baseline,
+    gate_margins: Margins,
 ) -> gate.Result:
     """Train fresh seeds until the gate has decided: once a run."""
     option = pytestconfig.option
     try:
         plan = gate.plan(gate_margins, option.seeds, baseline.seeds)
-        with trainings(SeedRunner(pipeline, dataset, corrupts=False), Backend(option.scheduler)) as train:
-            return gate.run(train, SPACING * (option.seed + 1), baseline.columns, plan, _progress(pytestconfig))
+        with trainings(
+            SeedRunner(pipeline, dataset, corrupts=False), Backend(option.scheduler)
+        ) as train:
+            return gate.run(
+                train, SPACING * (option.seed + 1), baseline.columns, plan, _progress(pytestconfig)
+            )
     except (ContractError, NotJudgedError):
         raise  # is told once a run
     except MnistlabError as error:
@@ -124,13 +160,20 @@ def recipe_gate(
 
 @pytest.fixture(scope="session")
 def gate_rates(
-    pytestconfig: pytest.Config, baselines: Path, baseline: Baseline, gate_margins: tuple[Margin, ...]
+    pytestconfig: pytest.Config,
+    baselines: Path,
+    baseline: Baseline,
+    gate_margins: tuple[Margin, ...],
 ) -> rates.Rates:
     """Return the measured error rates of this gate and of others, or a mapping with the reason why there are none."""
     if gate_margins[0].weights != "averaged":
-        return {"unknown": "not measured of a gate on final weights alone, as fit returns no averaged_weights"}
+        return {
+            "unknown": "not measured of a gate on final weights alone, as fit returns no averaged_weights"
+        }
     if baseline.pipeline != Pipeline.name:
-        return {"unknown": f"of the gate on {baseline.pipeline} not measured; those of the published recipe are"}
+        return {
+            "unknown": f"of the gate on {baseline.pipeline} not measured; those of the published recipe are"
+        }
     try:
         found = rates.load(baselines, baseline.dataset)
         plan = gate.plan(gate_margins, pytestconfig.option.seeds, baseline.seeds)
@@ -141,12 +184,17 @@ def gate_rates(
 
 @pytest.fixture(scope="session")
 def file_comparison(
-    pytestconfig: pytest.Config, pipeline: CheckedPipeline, baseline: Baseline, evaluation: Evaluation
+    pytestconfig: pytest.Config,
+    pipeline: CheckedPipeline,
+    baseline: Baseline,
+    evaluation: Evaluation,
 ) -> artifact.Comparison:
     """Pair the file's predictions with the accepted ones."""
     usual = artifact.MARGIN if baseline.dataset == "mnist" else artifact.SMALL_MARGIN
     try:
-        return artifact.compare(evaluation, baseline, pytestconfig.option.margin or pipeline.margin or usual)
+        return artifact.compare(
+            evaluation, baseline, pytestconfig.option.margin or pipeline.margin or usual
+        )
     except MnistlabError as error:
         pytest.fail(str(error), pytrace=False)
 
@@ -154,7 +202,12 @@ def file_comparison(
 def _progress(config: pytest.Config) -> Callable[[str], None]:
     """Return what shows a line in place of the last on a terminal; elsewhere progress is noise."""
     capture = config.pluginmanager.get_plugin("capturemanager")
-    if hasattr(config, "workerinput") or capture is None or not sys.__stderr__ or not sys.__stderr__.isatty():
+    if (
+        hasattr(config, "workerinput")
+        or capture is None
+        or not sys.__stderr__
+        or not sys.__stderr__.isatty()
+    ):
         return lambda line: None
 
     def show(line: str) -> None:

@@ -11,9 +11,8 @@ import pytest
 from mnistlab.errors import ContractError, NotJudgedError, NotRequiredError
 from mnistlab.options import add_data_options, add_pipeline_options, add_report_option
 from mnistlab.plugin.collector import NOT_REQUIRED, VerdictCollector, group_of, is_quality
+from mnistlab.report import check_writable, row_cells, write_atomically
 from mnistlab.report import page as report
-from mnistlab.report.files import check_writable, write_atomically
-from mnistlab.report.page import row_cells
 
 COLLECTOR = pytest.StashKey[VerdictCollector]()
 SUMMARY = pytest.StashKey[Mapping[str, Any]]()
@@ -27,7 +26,16 @@ KNOWN_WARNINGS = (
     r".* got an unexpected keyword argument '___pyct_anno'",
 )
 GROUPS = (
-    *("dataset", "preparation", "architecture", "prediction", "fit", "training", "result", "serving"),
+    *(
+        "dataset",
+        "preparation",
+        "architecture",
+        "prediction",
+        "fit",
+        "training",
+        "result",
+        "serving",
+    ),
     *("behaviour", "calibration", "data_quality", "robustness", "regression"),
 )
 """The modules of the suite in the order in which they run: what the later ones rely on comes first."""
@@ -73,12 +81,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if is_quality(item):
             item.user_properties.append(("mnistlab.group", json.dumps(group_of(item))))
             if isinstance(item, pytest.Function) and "check" not in item.fixturenames:
-                item.fixturenames.append("check")  # it says what is judged, and by which spec: every test must
+                item.fixturenames.append(
+                    "check"
+                )  # it says what is judged, and by which spec: every test must
     items.sort(key=lambda item: GROUPS.index(_group(item)) if _group(item) in GROUPS else -1)
 
 
 def _group(item: pytest.Item) -> str:
-    return next((json.loads(str(value)) for key, value in item.user_properties if key == "mnistlab.group"), "")
+    return next(
+        (json.loads(str(value)) for key, value in item.user_properties if key == "mnistlab.group"),
+        "",
+    )
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -100,7 +113,9 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
     except ContractError as error:
         reported = item.config.stash.setdefault(REPORTED, set())
         if error.method in reported:
-            raise pytest.skip.Exception(f"{error.method} does not do what it must, see above") from None
+            raise pytest.skip.Exception(
+                f"{error.method} does not do what it must, see above"
+            ) from None
         reported.add(error.method)
         raise pytest.fail.Exception(str(error), pytrace=False) from None
 
@@ -139,7 +154,9 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         write_atomically(path, json.dumps(summary, indent=1, ensure_ascii=False) + "\n")
     except OSError as error:
         pytest.exit(_unwritable(path, error), returncode=1)
-    fails = summary["verdict"] == "FAILED" or (summary["verdict"] == "NOT RUN" and session.config.getini("strict"))
+    fails = summary["verdict"] == "FAILED" or (
+        summary["verdict"] == "NOT RUN" and session.config.getini("strict")
+    )
     if fails and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
@@ -162,8 +179,12 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     note = summary["dataset"].get("note")
     if note:
         terminalreporter.write_line(f"This is not a verdict on MNIST: {note}", yellow=True)
-    colour = {"PASSED": {"green": True}, "FAILED": {"red": True}}.get(summary["verdict"], {"yellow": True})
-    terminalreporter.write_line(f"{summary['verdict']}: {report.headline(summary)}", bold=True, **colour)
+    colour = {"PASSED": {"green": True}, "FAILED": {"red": True}}.get(
+        summary["verdict"], {"yellow": True}
+    )
+    terminalreporter.write_line(
+        f"{summary['verdict']}: {report.headline(summary)}", bold=True, **colour
+    )
     terminalreporter.write_line(f"Page: {config.option.htmlpath}")
 
 
@@ -175,7 +196,9 @@ def pytest_html_report_title(report: Any) -> None:
 def pytest_html_results_summary(prefix: list[str], session: pytest.Session) -> None:
     """Put the verdict and the pictures above the table of tests."""
     if SUMMARY in session.config.stash:
-        prefix.append(report.page(session.config.stash[SUMMARY], session.config.stash[COLLECTOR].pictures))
+        prefix.append(
+            report.page(session.config.stash[SUMMARY], session.config.stash[COLLECTOR].pictures)
+        )
 
 
 def pytest_html_results_table_header(cells: list[str]) -> None:

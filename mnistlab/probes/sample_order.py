@@ -6,9 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnistlab.errors import ContractError, NotJudgedError
-from mnistlab.recipe.keras_models import keras_model
-from mnistlab.recipe.spec import Spec
-from mnistlab.recipe.training import Arrays
+from mnistlab.recipe import Arrays, Spec, keras_model
 
 PIXELS = 28 * 28
 UNSEEN, MIXED = -1, -2
@@ -27,7 +25,9 @@ def batch_plan(spec: Spec) -> tuple[int, list[int]]:
     rest = size * 3 // 4
     full = min(MOST_BATCHES, (spec.trained_on(PIXELS) - rest) // size)
     if full < 1 or not rest:
-        raise NotJudgedError(f"batches of {size} cannot be recorded: an epoch is heard on at most {PIXELS} images")
+        raise NotJudgedError(
+            f"batches of {size} cannot be recorded: an epoch is heard on at most {PIXELS} images"
+        )
     return spec.total_of(full * size + rest), [size] * full + [rest]
 
 
@@ -74,7 +74,11 @@ def last_place(pipeline: Any, *, seed: int, count: int) -> float:
     images, _ = by_place(count, pipeline.spec.trained_on(count))
     model = _recording_model(pipeline.spec.batch_size, UNIT / pipeline.spec.batch_size)
     weights_left = fit_another(pipeline, model, (images, zeros(count)), seed, 1)[0][:, 0]
-    return float(np.average(np.arange(PIXELS), weights=weights_left)) / (PIXELS - 1) if weights_left.any() else np.nan
+    return (
+        float(np.average(np.arange(PIXELS), weights=weights_left)) / (PIXELS - 1)
+        if weights_left.any()
+        else np.nan
+    )
 
 
 def by_place(count: int, trained: int) -> Arrays:
@@ -103,7 +107,9 @@ def _record(pipeline: Any, seed: int, count: int, epochs: int) -> tuple[NDArray[
     return weights[:count], int(model.optimizer.iterations) // epochs
 
 
-def fit_another(pipeline: Any, model: Any, data: Arrays, seed: int, epochs: int) -> list[NDArray[np.float64]]:
+def fit_another(
+    pipeline: Any, model: Any, data: Arrays, seed: int, epochs: int
+) -> list[NDArray[np.float64]]:
     """Have a pipeline train a model that it did not build; return its weights, or NotJudgedError if it cannot."""
     keras_model(pipeline.build(seed), "how its fit trains")
     try:
@@ -120,7 +126,9 @@ def _recording_model(batch_size: int, unit: float = UNIT) -> Any:
 
     # Mean absolute error has a slope of 1/10 for each of the ten outputs, over the batch size.
     rate = unit * 10 * batch_size
-    return linear(keras.optimizers.SGD(rate), kernel_regularizer=keras.regularizers.L2(0.25 / rate))  # halves
+    return linear(
+        keras.optimizers.SGD(rate), kernel_regularizer=keras.regularizers.L2(0.25 / rate)
+    )  # halves
 
 
 def linear(optimizer: Any, **settings: Any) -> Any:

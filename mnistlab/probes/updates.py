@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from mnistlab.errors import ContractError, NotJudgedError
 from mnistlab.probes.sample_order import MOST_BATCHES, PIXELS, by_place, fit_another, linear, zeros
-from mnistlab.recipe.keras_models import keras_model
+from mnistlab.recipe import keras_model
 
 
 def image_seen(pipeline: Any, image: NDArray[np.float32], *, seed: int) -> NDArray[np.float64]:
@@ -28,9 +28,13 @@ def batch_size_seen(pipeline: Any, *, seed: int) -> float:
     NotJudgedError if a batch is larger than what can be told apart: 784 images, with the part that is held out.
     """
     spec = pipeline.spec
-    batches = min(MOST_BATCHES, spec.trained_on(PIXELS) // spec.batch_size)  # many, for fit may leave out some
+    batches = min(
+        MOST_BATCHES, spec.trained_on(PIXELS) // spec.batch_size
+    )  # many, for fit may leave out some
     if not batches:
-        raise NotJudgedError(f"batches of {spec.batch_size} cannot be told by {PIXELS} images, a pixel each")
+        raise NotJudgedError(
+            f"batches of {spec.batch_size} cannot be told by {PIXELS} images, a pixel each"
+        )
     images = np.eye(spec.total_of(batches * spec.batch_size), PIXELS, dtype=np.float32)
     weights, bias, steps = _slopes(pipeline, images.reshape(-1, 28, 28), seed)
     moved = weights[weights > 0]
@@ -56,11 +60,15 @@ def misseen_places(pipeline: Any, *, seed: int, count: int) -> float:
     return float((np.abs(seen - there) > 0.5 * there.max(axis=1, keepdims=True)).any(axis=1).mean())
 
 
-def _slopes(pipeline: Any, images: NDArray[np.float32], seed: int) -> tuple[NDArray[np.float64], float, int]:
+def _slopes(
+    pipeline: Any, images: NDArray[np.float32], seed: int
+) -> tuple[NDArray[np.float64], float, int]:
     """Train a linear model for an epoch, all labels 0; return weights and bias of its output 0, and the steps."""
     import keras
 
-    model = linear(keras.optimizers.SGD(0.001), use_bias=True)  # slow, for the slope is the same up to an output of 1
+    model = linear(
+        keras.optimizers.SGD(0.001), use_bias=True
+    )  # slow, for the slope is the same up to an output of 1
     weights, bias = fit_another(pipeline, model, (images, zeros(len(images))), seed, 1)
     return weights[:, 0], float(bias[0]), max(int(model.optimizer.iterations), 1)
 
@@ -77,7 +85,9 @@ def learning_rates(pipeline: Any, *, seed: int, batches: int = 4) -> tuple[float
     optimizer = keras_model(pipeline.build(seed), "its optimizer").optimizer
     total = spec.total_of(batches * spec.batch_size)
     images = np.zeros((total, 28, 28), dtype=np.float32)
-    images[:, 0, 0] = 0.01  # so small that the output stays below its target of 1, where the gradient turns
+    images[:, 0, 0] = (
+        0.01  # so small that the output stays below its target of 1, where the gradient turns
+    )
     went, steps = {0: 0.0}, {0: 0}
     for epochs in sorted({1, spec.epochs - 1, spec.epochs} - {0}):
         model = linear(type(optimizer).from_config(optimizer.get_config()))
@@ -97,7 +107,9 @@ def _distances(optimizer: Any, rate: float, steps: int) -> list[float]:
     weight = keras.Variable(np.zeros(1, dtype=np.float32))
     control = type(optimizer).from_config({**optimizer.get_config(), "learning_rate": rate})
     control.build([weight])
-    gradient = keras.ops.convert_to_tensor(np.array([-0.001], dtype=np.float32))  # a pixel of 0.01, ten outputs
+    gradient = keras.ops.convert_to_tensor(
+        np.array([-0.001], dtype=np.float32)
+    )  # a pixel of 0.01, ten outputs
     distances = [0.0]
     for _ in range(steps):
         control.apply([gradient], [weight])
@@ -111,7 +123,10 @@ def output_columns(pipeline: Any) -> list[int]:
     The model says the same of every image: that it is surely this output's digit.
     """
     model = linear("sgd", use_bias=True, activation="softmax")
-    kernel, images = np.zeros((PIXELS, 10), dtype=np.float32), np.zeros((1, 28, 28), dtype=np.float32)
+    kernel, images = (
+        np.zeros((PIXELS, 10), dtype=np.float32),
+        np.zeros((1, 28, 28), dtype=np.float32),
+    )
     found = []
     for output in range(10):
         model.set_weights([kernel, 5 * np.eye(10, dtype=np.float32)[output]])

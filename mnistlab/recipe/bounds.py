@@ -43,9 +43,7 @@ _KINDS: tuple[tuple[str, str, Direction, str, str], ...] = (
 
 
 # The standard deviation of n evenly drawn weights, whose kurtosis is 1.8, has a relative one of root(0.8 / 4n).
-_GLOROT = (
-    "even within root(6 / (inputs + outputs)), Keras's default (Glorot and Bengio, 2010, equation 16); 5 sd of {} draws"
-)
+_GLOROT = "even within root(6 / (inputs + outputs)), Keras's default (Glorot and Bengio, 2010, equation 16); 5 sd of {} draws"
 # fmt: off
 ARCHITECTURE = (
     *(Requirement(f"initial spread of the weights of layer {layer} off Glorot's", "architecture", bound, "at most",
@@ -98,8 +96,12 @@ def requirements(of: int) -> tuple[Requirement, ...]:
         if not figures[of]:
             continue
         *limits, mean, sd = figures[of]
-        group, direction, unit, advice = next(kind[1:] for kind in _KINDS if name.startswith(kind[0]))
-        source = f"{mean:g} in all of {SEEDS}, which do not exclude one more in one seed of 32, nor two"
+        group, direction, unit, advice = next(
+            kind[1:] for kind in _KINDS if name.startswith(kind[0])
+        )
+        source = (
+            f"{mean:g} in all of {SEEDS}, which do not exclude one more in one seed of 32, nor two"
+        )
         if sd:
             source = f"mean {mean:g} (sd {sd:g}) of {SEEDS}; bounded 4.5 sd of the log error from it, or else 5 sd"
         sides: tuple[tuple[str, Direction], ...] = ((name, direction),)

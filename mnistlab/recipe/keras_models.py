@@ -19,13 +19,17 @@ FAR = 0.01
 def is_keras(model: Any) -> bool:
     """Tell whether an object is a Keras model, without importing Keras."""
     bases = type(model).__mro__
-    return any(base.__name__ == "Model" and base.__module__.partition(".")[0] == "keras" for base in bases)
+    return any(
+        base.__name__ == "Model" and base.__module__.partition(".")[0] == "keras" for base in bases
+    )
 
 
 def keras_model(model: Any, what: str) -> Any:
     """Return a Keras model, or raise NotJudgedError that says what another lacks: «its layers»."""
     if not is_keras(model):
-        raise NotJudgedError(f"build returns {type_name(model)}, which is no Keras model: {what} cannot be looked at")
+        raise NotJudgedError(
+            f"build returns {type_name(model)}, which is no Keras model: {what} cannot be looked at"
+        )
     return model
 
 
@@ -52,7 +56,10 @@ def read_model(path: Path) -> Any:
             what = f"needs a class that is not Keras's ({describe_error(error, None)})"
             advice = "register it with @keras.saving.register_keras_serializable() in a file that --pipeline names"
         else:
-            what, advice = f"is not a model that Keras can load ({describe_error(error, None)})", SAVE
+            what, advice = (
+                f"is not a model that Keras can load ({describe_error(error, None)})",
+                SAVE,
+            )
         raise MnistlabError(f"{what}; {advice}") from error
 
 

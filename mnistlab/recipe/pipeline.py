@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnistlab.errors import MnistlabError
-from mnistlab.recipe import training as engine
 from mnistlab.recipe.spec import DIGITS, PUBLISHED
+from mnistlab.recipe.training import History, epoch_order, train
 
 WHITE = np.float32(255)
 CLASSES = 10
@@ -41,7 +41,9 @@ class Pipeline:
         """
         images = np.asarray(images)
         if images.dtype != np.uint8 or images.ndim != 3 or images.shape[1:] != (28, 28):
-            raise MnistlabError(f"images: got {_describe(images)}; required uint8 (N, 28, 28), as read from MNIST")
+            raise MnistlabError(
+                f"images: got {_describe(images)}; required uint8 (N, 28, 28), as read from MNIST"
+            )
         return images.astype(np.float32) / WHITE
 
     def prepare_labels(self, labels: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -63,10 +65,14 @@ class Pipeline:
         """
         labels = np.asarray(labels)
         if not np.issubdtype(labels.dtype, np.integer) or labels.ndim != 1:
-            raise MnistlabError(f"labels: got {_describe(labels)}; required integers (N,), as read from MNIST")
+            raise MnistlabError(
+                f"labels: got {_describe(labels)}; required integers (N,), as read from MNIST"
+            )
         outside = labels[(labels < 0) | (labels >= CLASSES)]
         if outside.size:
-            raise MnistlabError(f"labels: got {outside[0]} among {outside.size} outside 0..9; required digits")
+            raise MnistlabError(
+                f"labels: got {outside[0]} among {outside.size} outside 0..9; required digits"
+            )
         return np.eye(CLASSES, dtype=np.float32)[labels]
 
     def build(self, seed: int) -> Any:
@@ -80,7 +86,9 @@ class Pipeline:
                 keras.Input((28, 28)),
                 keras.layers.Flatten(),
                 keras.layers.Dense(128, activation="relu", kernel_initializer=glorot(hidden)),
-                keras.layers.Dense(CLASSES, activation="softmax", kernel_initializer=glorot(output)),
+                keras.layers.Dense(
+                    CLASSES, activation="softmax", kernel_initializer=glorot(output)
+                ),
             ]
         )
         optimizer = keras.optimizers.Adam(learning_rate=0.001)
@@ -95,7 +103,7 @@ class Pipeline:
         *,
         seed: int,
         epochs: int | None = None,
-    ) -> engine.History:
+    ) -> History:
         """Train a model in place, in a fresh order every epoch, holding out the last part for validation.
 
         Parameters
@@ -116,9 +124,9 @@ class Pipeline:
         """
         count = self.spec.trained_on(len(images))
         rounds = range(self.spec.epochs if epochs is None else epochs)
-        orders = [engine.epoch_order(seed, epoch, count) for epoch in rounds]
+        orders = [epoch_order(seed, epoch, count) for epoch in rounds]
         training, validation = (images[:count], labels[:count]), (images[count:], labels[count:])
-        return engine.train(model, training, validation, orders, self.spec.batch_size)
+        return train(model, training, validation, orders, self.spec.batch_size)
 
     def predict(self, model: Any, images: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the probabilities of the ten digits.
@@ -134,7 +142,9 @@ class Pipeline:
         numpy.ndarray of float32, shape (N, 10)
         """
         starts = range(0, max(len(images), 1), PREDICTION_BATCH)
-        batches = [model(images[start : start + PREDICTION_BATCH], training=False) for start in starts]
+        batches = [
+            model(images[start : start + PREDICTION_BATCH], training=False) for start in starts
+        ]
         return np.concatenate([np.asarray(batch, dtype=np.float32) for batch in batches])
 
 

@@ -34,9 +34,7 @@ ACCURACY = Requirement(
     "the recipe's requirement, stated before any measurement", "look at the curves: does it learn at all?",
 )
 # fmt: on
-_NOW_AND_THEN = (
-    "1.7 % of healthy seeds miss it too (7 of 416): try --seed 1, and if that misses as well, the recipe is worse"
-)
+_NOW_AND_THEN = "1.7 % of healthy seeds miss it too (7 of 416): try --seed 1, and if that misses as well, the recipe is worse"
 # fmt: off
 MNIST_BOUNDS = bounds.requirements(0) + bounds.results(
     replace(ACCURACY, advice=_NOW_AND_THEN), loss=0.113, gap=0.022, rises=0, recall=bounds.MNIST_RECALL
@@ -115,11 +113,15 @@ DIGITS = Spec(dataset="digits", epochs=40, bounds=DIGITS_BOUNDS)
 
 def known_bound(name: str) -> Requirement | None:
     """Return what the published recipe is held to under a name, without a number of its own; None if to nothing."""
-    known = next((bound for bound in (ACCURACY, *MNIST_BOUNDS, *DIGITS_BOUNDS) if bound.name == name), None)
+    known = next(
+        (bound for bound in (ACCURACY, *MNIST_BOUNDS, *DIGITS_BOUNDS) if bound.name == name), None
+    )
     return known and replace(known, bound=None, source="")
 
 
-def bounds_of(numbers: Mapping[str, float], source: str = "stated in the spec") -> tuple[Requirement, ...]:
+def bounds_of(
+    numbers: Mapping[str, float], source: str = "stated in the spec"
+) -> tuple[Requirement, ...]:
     """Make the bounds of a spec of one's own.
 
     Parameters
@@ -144,6 +146,8 @@ def bounds_of(numbers: Mapping[str, float], source: str = "stated in the spec") 
         if known is None:
             names = {bound.name for bound in MNIST_BOUNDS}
             near = difflib.get_close_matches(name, names, 3, 0.3)
-            raise MnistlabError(f"nothing is measured under the name {name!r}; near it: {', '.join(near)}")
+            raise MnistlabError(
+                f"nothing is measured under the name {name!r}; near it: {', '.join(near)}"
+            )
         found.append(replace(known, bound=number, source=source))
     return tuple(found)

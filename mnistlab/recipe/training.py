@@ -29,8 +29,26 @@ XLA_PAYS_FROM = 1500
 # XLA compiles loops of these into one program, five times as fast as the plain graph. Convolutions in an XLA loop
 # are 18 times slower than the plain graph on a CPU, random numbers (dropout) 3 times: all else stays plain.
 _XLA_LAYERS = (
-    *("Sequential", "Functional", "InputLayer", "Flatten", "Reshape", "Dense", "Activation", "ReLU", "LeakyReLU"),
-    *("Softmax", "Rescaling", "Normalization", "BatchNormalization", "LayerNormalization", "Add", "Concatenate"),
+    *(
+        "Sequential",
+        "Functional",
+        "InputLayer",
+        "Flatten",
+        "Reshape",
+        "Dense",
+        "Activation",
+        "ReLU",
+        "LeakyReLU",
+    ),
+    *(
+        "Softmax",
+        "Rescaling",
+        "Normalization",
+        "BatchNormalization",
+        "LayerNormalization",
+        "Add",
+        "Concatenate",
+    ),
 )
 
 
@@ -94,7 +112,9 @@ def train(
     validation = validation or (training[0][:0], training[1][:0])
     tensors = [tf.constant(part) for part in (*training, *validation)]
     if not program.experimental_get_tracing_count():
-        subject.test_step((tensors[0][:1], tensors[1][:1]))  # makes the metrics' variables, else a second trace does
+        subject.test_step(
+            (tensors[0][:1], tensors[1][:1])
+        )  # makes the metrics' variables, else a second trace does
     history: History = {"averaged_weights": model.get_weights()}
     for order in orders:
         logs, averaged = program(*tensors, tf.constant(order), batch_size)
@@ -132,9 +152,13 @@ def _compile(model: Any, xla: bool) -> Any:
         for total, weight in zip(sums, model.weights, strict=True):
             total.assign_add(weight.value)
 
-    def epoch(images: Any, targets: Any, val_images: Any, val_targets: Any, order: Any, batch_size: int) -> Any:
+    def epoch(
+        images: Any, targets: Any, val_images: Any, val_targets: Any, order: Any, batch_size: int
+    ) -> Any:
         steps, rest = divmod(order.shape[0], batch_size)
-        stride = max(n for n in range(1, AVERAGING_STRIDE + 1) if steps % n == 0)  # XLA wants loops of fixed length
+        stride = max(
+            n for n in range(1, AVERAGING_STRIDE + 1) if steps % n == 0
+        )  # XLA wants loops of fixed length
         batches = tf.reshape(order[: steps * batch_size], (steps, batch_size))
         model.reset_metrics()
         for total in sums:
@@ -149,7 +173,10 @@ def _compile(model: Any, xla: bool) -> Any:
             add_weights()
         logs = dict(model.get_metrics_result())
         if val_images.shape[0]:
-            logs |= {f"val_{key}": value for key, value in _evaluate(model, val_images, val_targets).items()}
+            logs |= {
+                f"val_{key}": value
+                for key, value in _evaluate(model, val_images, val_targets).items()
+            }
         return logs, [total / (steps // stride + (rest > 0)) for total in sums]
 
     return tf.function(epoch, jit_compile=xla)
@@ -171,7 +198,9 @@ def _evaluate(model: Any, images: Any, targets: Any) -> Any:
 
 def _copy_state(source: Any, target: Any) -> None:
     """Copy weights, random states and the optimizer's state between two models of one architecture."""
-    values, variables = ([*model.variables, *model.optimizer.variables] for model in (source, target))
+    values, variables = (
+        [*model.variables, *model.optimizer.variables] for model in (source, target)
+    )
     for variable, value in zip(variables, values, strict=True):
         variable.assign(value.value)
 

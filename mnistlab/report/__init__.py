@@ -1,1 +1,6 @@
-"""What people see: the page, the terminal, the pictures, and files written whole."""
+"""What people see: the page, the terminal, figures, and files that are written whole."""
+
+from mnistlab.report.files import check_writable, write_atomically
+from mnistlab.report.page import row_cells, table
+
+__all__ = ["canvas", "check_writable", "figures", "page", "row_cells", "table", "write_atomically"]

@@ -13,17 +13,29 @@ from numpy.typing import NDArray
 Array: TypeAlias = NDArray[Any]
 WIDTH, DPI, MARGIN = 940, 100, 10  # lengths are in pixels at native size
 INK, GREY, PALE = "#222222", "#6b6b6b", "#ececec"
-BLUE, ORANGE, RED = "#0072b2", "#e69f00", "#d55e00"  # Okabe and Ito (2008): told apart by colour-blind people
+BLUE, ORANGE, RED = (
+    "#0072b2",
+    "#e69f00",
+    "#d55e00",
+)  # Okabe and Ito (2008): told apart by colour-blind people
 FONT = "DejaVu Sans"  # matplotlib brings it along, so a figure looks the same everywhere
-TEXT: dict[str, Any] = {"family": FONT, "color": INK, "parse_math": False}  # a "$" from outside is a "$"
+TEXT: dict[str, Any] = {
+    "family": FONT,
+    "color": INK,
+    "parse_math": False,
+}  # a "$" from outside is a "$"
 
 
 def wrap(text: str, width: float, size: float) -> list[str]:
     """Break a text into lines of a width in pixels, at a font size."""
     # A character that the fonts lack would warn. At 100 dpi a letter is about size / 1.2 pixels wide.
     fonts = [get_font(findfont(f"{FONT}:{weight}")) for weight in ("regular", "bold")]
-    text = "".join(c if c == "\n" or all(f.get_char_index(ord(c)) for f in fonts) else "\ufffd" for c in text)
-    return [row for line in text.splitlines() for row in textwrap.wrap(line, int(1.2 * width / size))]
+    text = "".join(
+        c if c == "\n" or all(f.get_char_index(ord(c)) for f in fonts) else "\ufffd" for c in text
+    )
+    return [
+        row for line in text.splitlines() for row in textwrap.wrap(line, int(1.2 * width / size))
+    ]
 
 
 def new_figure(title: str, body: float) -> Figure:
@@ -36,7 +48,9 @@ def new_figure(title: str, body: float) -> Figure:
     return figure
 
 
-def axes_at(figure: Figure, box: tuple[float, float, float, float], xlabel: str = "", ylabel: str = "") -> Axes:
+def axes_at(
+    figure: Figure, box: tuple[float, float, float, float], xlabel: str = "", ylabel: str = ""
+) -> Axes:
     """Add axes to a figure; the box is left, bottom, width and height in pixels."""
     axes = figure.add_axes(tuple(np.array(box) / ([WIDTH, figure.get_figheight() * DPI] * 2)))
     axes.spines[["top", "right"]].set_visible(False)
@@ -61,7 +75,9 @@ def tiles(title: str, images: Array, captions: Sequence[str], cell: int, below: 
     for i, (image, rows) in enumerate(zip(images, lines, strict=True)):
         y, x = i // columns * step, i % columns * cell + (cell - wide) // 2
         page[y : y + high, x : x + wide] = image
-        axes.text(x + wide / 2, y + high + 4, "\n".join(rows), fontsize=9, ha="center", va="top", **TEXT)
+        axes.text(
+            x + wide / 2, y + high + 4, "\n".join(rows), fontsize=9, ha="center", va="top", **TEXT
+        )
     if not len(images):
         axes.text(0, 0, "There are none.", fontsize=10, va="top", **TEXT)
     axes.imshow(page, "gray", vmin=0, vmax=255, interpolation="nearest", aspect="auto")

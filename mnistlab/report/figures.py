@@ -78,7 +78,9 @@ def curves(history: Mapping[str, Sequence[float]]) -> Figure:
     """
     keys = ("loss", "val_loss", "accuracy", "val_accuracy")
     epochs = range(1, (n := len(history["loss"])) + 1)
-    loss, val_loss, accuracy, val_accuracy = (np.array(history.get(key, [np.nan] * n), float) for key in keys)
+    loss, val_loss, accuracy, val_accuracy = (
+        np.array(history.get(key, [np.nan] * n), float) for key in keys
+    )
     title = f"After epoch {n}: validation accuracy {100 * val_accuracy[-1]:.4g} %, loss {val_loss[-1]:.4g}"
     for epoch, key in np.argwhere(~np.isfinite([loss, val_loss, accuracy, val_accuracy]).T)[:1]:
         title = f"Epoch {epoch + 1} has no finite {keys[key]}: training diverged, or recorded none"
@@ -88,9 +90,29 @@ def curves(history: Mapping[str, Sequence[float]]) -> Figure:
         (550, "Accuracy (% of images)", 100 * accuracy, 100 * val_accuracy),
     ):
         axes = axes_at(figure, (left, 55, 370, 200), "Epoch", label)
-        axes.plot(epochs, training, "o--", color=ORANGE, label=f"training {training[-1]:.4g}", clip_on=False)
-        axes.plot(epochs, validation, "s-", color=BLUE, label=f"validation {validation[-1]:.4g}", clip_on=False)
-        axes.legend(loc="lower left", bbox_to_anchor=(0, 1.04), ncols=2, frameon=False, prop={"family": FONT})
+        axes.plot(
+            epochs,
+            training,
+            "o--",
+            color=ORANGE,
+            label=f"training {training[-1]:.4g}",
+            clip_on=False,
+        )
+        axes.plot(
+            epochs,
+            validation,
+            "s-",
+            color=BLUE,
+            label=f"validation {validation[-1]:.4g}",
+            clip_on=False,
+        )
+        axes.legend(
+            loc="lower left",
+            bbox_to_anchor=(0, 1.04),
+            ncols=2,
+            frameon=False,
+            prop={"family": FONT},
+        )
         axes.set(xlim=(0.8, n + 0.2), xticks=epochs[:: 1 + n // 10])
         axes.grid(axis="y", color=PALE)
     return figure
@@ -113,11 +135,18 @@ def first_predictions(images: Array, probabilities: Array, labels: Array) -> Fig
     ]
     title = f"{right.sum()} of the first {len(right)} test images are read correctly"
     figure = tiles(title, images[:5], captions, cell, below=180)
-    axes = axes_at(figure, (WIDTH - MARGIN - 5 * cell, 60, 5 * cell, 110), "Digit", "Probability (%)")
+    axes = axes_at(
+        figure, (WIDTH - MARGIN - 5 * cell, 60, 5 * cell, 110), "Digit", "Probability (%)"
+    )
     axes.xaxis.labelpad = 27
     for i, (row, truth) in enumerate(zip(chances, truths, strict=True)):
         x = [i * cell + 14 + 16 * digit for digit in range(10)]
-        axes.bar(x, np.nan_to_num(row), 12, color=[BLUE if digit == truth else RED for digit in range(10)])
+        axes.bar(
+            x,
+            np.nan_to_num(row),
+            12,
+            color=[BLUE if digit == truth else RED for digit in range(10)],
+        )
         for digit, middle in enumerate(x):
             axes.text(middle, -5, f"{digit}", fontsize=9, ha="center", va="top", **TEXT)
         axes.text(x[truth], -20, "truth", fontsize=9, ha="center", va="top", **TEXT)
@@ -134,14 +163,20 @@ def confusion(matrix: Array) -> Figure:
     """
     errors = matrix - np.diag(np.diag(matrix))
     totals, (truth, digit) = matrix.sum(1), divmod(int(errors.argmax()), 10)
-    most = f", most often {truth} as {digit} ({errors.max()} of {totals[truth]})" if errors.any() else ""
+    most = (
+        f", most often {truth} as {digit} ({errors.max()} of {totals[truth]})"
+        if errors.any()
+        else ""
+    )
     figure = new_figure(f"{errors.sum():,} of {totals.sum():,} test images are misread{most}", 410)
     # The diagonal would dwarf the errors: it is grey. The scale goes to 3 % at least: few must look few.
     share = 100 * errors / np.maximum(totals[:, None], 1) + np.diag(np.full(10, np.nan))
     top = max(3, np.nanmax(share))
     label = f"Predicted digit (colour: share of the row, white 0 % to red {top:.0f} %)"
     axes = axes_at(figure, (115, 50, 815, 350), label, "True digit")
-    colours = LinearSegmentedColormap.from_list("errors", ["white", ORANGE, RED]).with_extremes(bad=PALE)
+    colours = LinearSegmentedColormap.from_list("errors", ["white", ORANGE, RED]).with_extremes(
+        bad=PALE
+    )
     axes.imshow(share, colours, vmin=0, vmax=top, aspect="auto")
     for (row, column), count in np.ndenumerate(matrix):
         axes.text(column, row, f"{count or ''}", fontsize=11, ha="center", va="center", **TEXT)
@@ -152,7 +187,9 @@ def confusion(matrix: Array) -> Figure:
     return figure
 
 
-def recall_by_digit(recall: Array, interval_low: Array, interval_high: Array, bounds: Array) -> Figure:
+def recall_by_digit(
+    recall: Array, interval_low: Array, interval_high: Array, bounds: Array
+) -> Figure:
     """Show the recall of each digit with its interval against its bound.
 
     Parameters
@@ -163,16 +200,29 @@ def recall_by_digit(recall: Array, interval_low: Array, interval_high: Array, bo
     recall, low, high, least = 100 * recall, 100 * interval_low, 100 * interval_high, 100 * bounds
     worst, below = np.nan_to_num(recall, nan=101).argmin(), (recall < least).sum()
     title = f"Digit {worst} has the lowest recall, {recall[worst]:.1f} %; {below} of 10 are below their bound"
-    figure = new_figure(title if np.isfinite(recall).any() else "There is no recall: no images were judged", 305)
-    axes = axes_at(figure, (80, 50, 735, 240), "Digit, with its Wilson interval", "Recall (% of the digit's images)")
+    figure = new_figure(
+        title if np.isfinite(recall).any() else "There is no recall: no images were judged", 305
+    )
+    axes = axes_at(
+        figure,
+        (80, 50, 735, 240),
+        "Digit, with its Wilson interval",
+        "Recall (% of the digit's images)",
+    )
     axes.hlines(least, np.arange(10) - 0.35, np.arange(10) + 0.35, color=INK, linewidth=1.6)
     axes.text(9.5, least[9], "bound", fontsize=10, va="center", **TEXT)
     axes.vlines(range(10), low, high, color=GREY, linewidth=2)
     axes.plot(recall, "o", color=BLUE, markersize=8, clip_on=False)
     axes.plot(worst, recall[worst], "D", color=RED, markersize=9, clip_on=False)
-    paper = {"facecolor": "white", "linewidth": 0, "pad": 1}  # keeps the bound's line out of the numbers
+    paper = {
+        "facecolor": "white",
+        "linewidth": 0,
+        "pad": 1,
+    }  # keeps the bound's line out of the numbers
     for digit, value in enumerate(recall):
         text, y = (f"{value:.1f}", value) if np.isfinite(value) else ("none", least[digit])
         axes.text(digit + 0.15, y, text, fontsize=10, va="center", bbox=paper, **TEXT)
-    axes.set(xlim=(-0.5, 9.5), ylim=(1.08 * np.nanmin([99, *least, *low]) - 8, 100), xticks=range(10))
+    axes.set(
+        xlim=(-0.5, 9.5), ylim=(1.08 * np.nanmin([99, *least, *low]) - 8, 100), xticks=range(10)
+    )
     return figure

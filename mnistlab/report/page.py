@@ -55,13 +55,25 @@ def page(summary: Mapping[str, Any], pictures: Iterable[Mapping[str, str]]) -> s
     """
     safe = escaped(summary)
     kind = safe["verdict"].lower().replace(" ", "-")
-    parts = [f'<div class="verdict {kind}"><strong>{safe["verdict"]}</strong> {html.escape(headline(summary))}</div>']
+    parts = [
+        f'<div class="verdict {kind}"><strong>{safe["verdict"]}</strong> {html.escape(headline(summary))}</div>'
+    ]
     if safe["dataset"].get("note"):
-        parts.append(f'<div class="banner">This is not a verdict on MNIST: {safe["dataset"]["note"]}</div>')
+        parts.append(
+            f'<div class="banner">This is not a verdict on MNIST: {safe["dataset"]["note"]}</div>'
+        )
     rows = "".join(f"<tr><th>{name}</th><td>{value}</td></tr>" for name, value in _facts(safe))
     parts.append(f'<table class="facts">{rows}</table>')
-    for status, title in (("failed", "What failed"), ("undecided", "Undecided"), ("not run", "What was not judged")):
-        found = [row["message"] for row in safe["requirements"] if row["status"] == status and row["asked"]]
+    for status, title in (
+        ("failed", "What failed"),
+        ("undecided", "Undecided"),
+        ("not run", "What was not judged"),
+    ):
+        found = [
+            row["message"]
+            for row in safe["requirements"]
+            if row["status"] == status and row["asked"]
+        ]
         parts.append(f"<h3>{title} ({len(found)})</h3>{_listed(found)}" if found else "")
     unasked = [row["message"] for row in safe["requirements"] if not row["asked"]]
     if unasked:
@@ -71,7 +83,9 @@ def page(summary: Mapping[str, Any], pictures: Iterable[Mapping[str, str]]) -> s
     for picture in sorted(map(escaped, pictures), key=lambda picture: picture["group"] != GATES):
         image = f'<img alt="{picture["title"]}" src="data:image/png;base64,{picture["png"]}"/>'
         parts.append(f"<figure>{image}<figcaption>{picture['caption']}</figcaption></figure>")
-    parts.append("<h3>Every test</h3><noscript>This table needs JavaScript; verdict.json says the same.</noscript>")
+    parts.append(
+        "<h3>Every test</h3><noscript>This table needs JavaScript; verdict.json says the same.</noscript>"
+    )
     return f'<section class="mnistlab">{"".join(parts)}</section>'
 
 
@@ -88,12 +102,19 @@ def _facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
             facts.append(("Result", row["message"]))
     facts += _gate_facts(summary)
     if subject:
-        promised = f", {show(subject['parameters'])} parameters promised" if subject["parameters"] else ""
+        promised = (
+            f", {show(subject['parameters'])} parameters promised" if subject["parameters"] else ""
+        )
         file = f"file {subject['file']}, as " if "file" in subject else ""
         facts.append(("Subject", f"{file}pipeline «{subject['name']}»{promised}"))
         facts.append(("Seed", str(subject["seed"])))
     if dataset:
-        facts.append(("Data", f"{dataset['name']}, from {dataset['source']} (SHA-256 {dataset['sha256'][:12]}…)"))
+        facts.append(
+            (
+                "Data",
+                f"{dataset['name']}, from {dataset['source']} (SHA-256 {dataset['sha256'][:12]}…)",
+            )
+        )
     counts = [row["status"] if row["asked"] else "not asked for" for row in summary["requirements"]]
     tally = ", ".join(f"{counts.count(status)} {status}" for status in dict.fromkeys(counts))
     facts.append(("Requirements", tally or "none"))
@@ -107,7 +128,9 @@ def row_cells(properties: Iterable[tuple[str, object]]) -> list[str]:
     texts = ["", "", ""]
     if found and found[-1]["direction"] != "holds":
         row = found[-1]
-        required = f"{row['direction']} {show(row['bound'], row['unit'])}" if row["asked"] else "not asked"
+        required = (
+            f"{row['direction']} {show(row['bound'], row['unit'])}" if row["asked"] else "not asked"
+        )
         margin = Verdict(**row).margin
         texts = [show(row["measured"], row["unit"]), required]
         texts.append("" if margin is None else show_difference(margin, row["unit"]))
@@ -122,7 +145,9 @@ def table(headings: Iterable[str], rows: Iterable[Iterable[str]], width: int | N
 
     laid = Table(box=None, pad_edge=False)
     for heading in headings:
-        laid.add_column(heading, justify="right" if heading == "measured" else "left", overflow="fold")
+        laid.add_column(
+            heading, justify="right" if heading == "measured" else "left", overflow="fold"
+        )
     for row in rows:
         laid.add_row(*(Text(text) for text in row))
     text = io.StringIO()
@@ -152,16 +177,24 @@ def terminal_table(summary: Mapping[str, Any], width: int) -> str:
         if row["status"] == "passed" and (row["group"] != KEY_GROUP or row["direction"] == "holds"):
             others[row["group"]] += 1
             continue
-        if row["status"] == "not run" and row["group"] != "run":  # why nothing ran at all, pytest says itself
+        if (
+            row["status"] == "not run" and row["group"] != "run"
+        ):  # why nothing ran at all, pytest says itself
             reason = row["message"].partition("not judged; ")[2] if row["asked"] else NOT_REQUIRED
             unjudged.setdefault(reason, []).append(row["name"])
             continue
-        required = "" if row["direction"] == "holds" else f"{row['direction']} {show(row['bound'], row['unit'])}"
+        required = (
+            ""
+            if row["direction"] == "holds"
+            else f"{row['direction']} {show(row['bound'], row['unit'])}"
+        )
         measured = "" if row["measured"] is None else show(row["measured"], row["unit"])
         rows.append((row["name"], measured, required, row["status"]))
     lines = [table(("requirement", "measured", "required", "status"), rows, width)]
     for reason, names in unjudged.items():
-        lines.append(f"not judged, {names[0] if len(names) == 1 else f'{len(names)} requirements'}: {reason}")
+        lines.append(
+            f"not judged, {names[0] if len(names) == 1 else f'{len(names)} requirements'}: {reason}"
+        )
     if others:
         counts = ", ".join(f"{group.replace('_', ' ')} {count}" for group, count in others.items())
         lines.append(f"also passed: {counts}")
@@ -171,4 +204,8 @@ def terminal_table(summary: Mapping[str, Any], width: int) -> str:
 def _gate_facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return what the gates found, and how often they err, as pairs of name and text."""
     names = {"recipe": "Recipe gate", "file": "File gate", "rates": "Its error rates"}
-    return [(names[name], found["sentence"]) for name, found in summary["gate"].items() if "sentence" in found]
+    return [
+        (names[name], found["sentence"])
+        for name, found in summary["gate"].items()
+        if "sentence" in found
+    ]

@@ -7,7 +7,7 @@ import pytest
 
 from mnistlab.errors import NotJudgedError, NotRequiredError
 from mnistlab.probes import model as model_probes
-from mnistlab.recipe.keras_models import keras_model
+from mnistlab.recipe import keras_model
 from mnistlab.requirement import Requirement
 
 SPEC = "the subject's spec"
@@ -22,7 +22,11 @@ def model(built):
 def layers(model, pipeline):
     """Return the promised layers, each with the model's own beside it; None where there is none."""
     promised = pipeline.spec.promised("layers")
-    own = [layer for layer in keras_model(model, "its layers").layers if type(layer).__name__ != "InputLayer"]
+    own = [
+        layer
+        for layer in keras_model(model, "its layers").layers
+        if type(layer).__name__ != "InputLayer"
+    ]
     return list(itertools.zip_longest(promised, own))
 
 
@@ -31,7 +35,11 @@ def counted(layers):
     """Return those of which a number of parameters is promised, and those that are not promised at all."""
     if all(promised.parameters is None for promised, _ in layers if promised):
         raise NotRequiredError("the spec promises no layer's parameters")
-    return [(promised, own) for promised, own in layers if promised is None or promised.parameters is not None]
+    return [
+        (promised, own)
+        for promised, own in layers
+        if promised is None or promised.parameters is not None
+    ]
 
 
 def describe(kind, units, activation):
@@ -56,12 +64,16 @@ def name_of(part):
 def compiled(model, part):
     """Return a model that tells of a part that it is compiled with."""
     if not keras_model(model, f"its {part}").compiled:
-        raise NotJudgedError(f"the file was saved without its {part}: compile the model before it is saved")
+        raise NotJudgedError(
+            f"the file was saved without its {part}: compile the model before it is saved"
+        )
     return model
 
 
 def test_layers_are_the_specified_ones(check, layers):
-    required = " > ".join(describe(each.kind, each.units, each.activation) for each, _ in layers if each)
+    required = " > ".join(
+        describe(each.kind, each.units, each.activation) for each, _ in layers if each
+    )
     got = " > ".join(own_words(promised, own) for promised, own in layers if own)
     check(Requirement("layers", "architecture", required, "equal to", source=SPEC), got)
 
@@ -69,14 +81,23 @@ def test_layers_are_the_specified_ones(check, layers):
 def test_parameters_are_where_they_belong(check, counted):
     required = " + ".join(str(promised.parameters) for promised, _ in counted if promised)
     got = " + ".join(str(own.count_params()) for _, own in counted if own)
-    check(Requirement("parameters by layer", "architecture", required, "equal to", source=SPEC), got)
+    check(
+        Requirement("parameters by layer", "architecture", required, "equal to", source=SPEC), got
+    )
 
 
 def test_all_parameters_are_trained(check, counted):
     required = sum(promised.parameters - promised.untrained for promised, _ in counted if promised)
-    trained = sum(int(np.prod(weight.shape)) for _, own in counted if own for weight in own.trainable_weights)
+    trained = sum(
+        int(np.prod(weight.shape)) for _, own in counted if own for weight in own.trainable_weights
+    )
     advice = "is a layer frozen, or of another size?"
-    check(Requirement("trained parameters", "architecture", required, "equal to", source=SPEC, advice=advice), trained)
+    check(
+        Requirement(
+            "trained parameters", "architecture", required, "equal to", source=SPEC, advice=advice
+        ),
+        trained,
+    )
 
 
 @pytest.mark.parametrize("part", ["optimizer", "learning rate", "metric"])
@@ -96,21 +117,35 @@ def test_model_is_compiled_as_specified(check, model, pipeline, part):
 def test_initial_weights_spread_as_they_should(check, pipeline, seed, layer):
     name = f"initial spread of the weights of layer {layer} off Glorot's"
     check.required(name)
-    spread = model_probes.initial_spread(keras_model(pipeline.build(seed), "its initial weights"), layer)
+    spread = model_probes.initial_spread(
+        keras_model(pipeline.build(seed), "its initial weights"), layer
+    )
     check(name, abs(spread), f"{100 * spread:+.1f} %")
 
 
 def test_one_seed_gives_the_same_weights_and_two_give_others(pipeline, seed):
-    model, again, other = (keras_model(pipeline.build(each), "its weights") for each in (seed, seed, seed + 1))
-    same = [np.array_equal(a, b) for a, b in zip(model.get_weights(), again.get_weights(), strict=True)]
-    assert all(same), f"{same.count(False)} of {len(same)} arrays of weights differ between two builds of one seed"
-    differ = [not np.array_equal(a, b) for a, b in zip(model.get_weights(), other.get_weights(), strict=True)]
+    model, again, other = (
+        keras_model(pipeline.build(each), "its weights") for each in (seed, seed, seed + 1)
+    )
+    same = [
+        np.array_equal(a, b) for a, b in zip(model.get_weights(), again.get_weights(), strict=True)
+    ]
+    assert all(same), (
+        f"{same.count(False)} of {len(same)} arrays of weights differ between two builds of one seed"
+    )
+    differ = [
+        not np.array_equal(a, b)
+        for a, b in zip(model.get_weights(), other.get_weights(), strict=True)
+    ]
     assert any(differ), f"seeds {seed} and {seed + 1} give the same weights: is the seed used?"
 
 
 def test_optimizer_has_no_other_settings(check, model):
     check.required("settings of the optimizer")
-    check("settings of the optimizer", model_probes.unusual_settings(keras_model(model, "its optimizer").optimizer))
+    check(
+        "settings of the optimizer",
+        model_probes.unusual_settings(keras_model(model, "its optimizer").optimizer),
+    )
 
 
 def test_loss_is_the_specified_one(check, model, pipeline):
@@ -118,14 +153,19 @@ def test_loss_is_the_specified_one(check, model, pipeline):
     apart = model_probes.loss_difference(compiled(model, "loss"), required)
     source = "the subject's spec; Keras cuts probabilities off at 1e-7"
     advice = "another loss, smoothed labels, or logits?"
-    same = Requirement(f"distance from {required}", "architecture", 1e-4, "at most", "nats", source, advice)
+    same = Requirement(
+        f"distance from {required}", "architecture", 1e-4, "at most", "nats", source, advice
+    )
     check(same, apart, f"compiled with {model_probes.compiled_with(model)}")
 
 
 def test_accuracy_is_the_share_of_images_read_right(check, model, pipeline):
     if pipeline.spec.promised("metric") != "accuracy":
         raise NotRequiredError("the spec promises another metric than accuracy")
-    source, advice = "64 random predictions", "does its metric count each of the ten outputs by itself?"
+    source, advice = (
+        "64 random predictions",
+        "does its metric count each of the ten outputs by itself?",
+    )
     name = "distance of the model's accuracy from the share of the right"
     same = Requirement(name, "architecture", 1e-6, "at most", "", source, advice)
     check(same, model_probes.accuracy_difference(compiled(model, "metric")))
@@ -133,4 +173,7 @@ def test_accuracy_is_the_share_of_images_read_right(check, model, pipeline):
 
 def test_loss_has_no_other_terms(check, model):
     check.required("what regularisation adds to the loss")
-    check("what regularisation adds to the loss", model_probes.regularisation_loss(keras_model(model, "its loss")))
+    check(
+        "what regularisation adds to the loss",
+        model_probes.regularisation_loss(keras_model(model, "its loss")),
+    )

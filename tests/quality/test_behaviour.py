@@ -2,8 +2,7 @@
 
 import pytest
 
-from mnistlab.data.perturbations import PERTURBATIONS
-from mnistlab.data.synthetic_digits import draw_digits
+from mnistlab.data import PERTURBATIONS, draw_digits
 from mnistlab.metrics import robustness as behaviour
 from mnistlab.report import figures as plots
 
@@ -33,11 +32,16 @@ def test_clean_drawn_digits_are_read_right(check, predicted):
     images, labels = draw_digits()
     digits = predicted(images)
     captions = [
-        f"{digit}" if digit == label else f"{digit}, not {label}" for digit, label in zip(digits, labels, strict=True)
+        f"{digit}" if digit == label else f"{digit}, not {label}"
+        for digit, label in zip(digits, labels, strict=True)
     ]
-    figure = plots.gallery(images, captions, title="Digits drawn by code, and what they are read as")
+    figure = plots.gallery(
+        images, captions, title="Digits drawn by code, and what they are read as"
+    )
     check.picture(
-        "Drawn digits", "Three clean forms of each digit: whatever else a model can do, it reads these.", figure
+        "Drawn digits",
+        "Three clean forms of each digit: whatever else a model can do, it reads these.",
+        figure,
     )
     check("drawn digits that are misread", int((digits != labels).sum()), f"of {len(labels)}")
 

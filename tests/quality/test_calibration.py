@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mnistlab.data.perturbations import images_without_digits
+from mnistlab.data import images_without_digits
 from mnistlab.metrics import calibration as calibrate
 from mnistlab.metrics import figures as plots_behaviour
 from mnistlab.metrics import robustness as behaviour
@@ -31,7 +31,10 @@ def not_digits():
 @pytest.fixture(scope="module")
 def said_of(pipeline, trained, not_digits):
     """Return the probabilities that images get which show no digit."""
-    return {kind: behaviour.predict_raw(pipeline, trained.model, images) for kind, images in not_digits.items()}
+    return {
+        kind: behaviour.predict_raw(pipeline, trained.model, images)
+        for kind, images in not_digits.items()
+    }
 
 
 def test_reliability_can_be_looked_at(check, reliability, bias):
@@ -40,7 +43,9 @@ def test_reliability_can_be_looked_at(check, reliability, bias):
         "95 % Wilson intervals; most lie in the corner, enlarged on the right. On the line, confidence is honest; "
         "below it the model says more than it knows."
     )
-    check.picture("Reliability diagram", caption, plots_behaviour.reliability_diagram(reliability, bias))
+    check.picture(
+        "Reliability diagram", caption, plots_behaviour.reliability_diagram(reliability, bias)
+    )
 
 
 def test_confidence_is_accuracy(check, reliability, bias):
@@ -57,11 +62,18 @@ def test_probabilities_are_near_the_truth(check, evaluation):
 
 def test_mistakes_are_not_made_with_confidence(check, evaluation):
     mean = calibrate.mean_confidence_on_mistakes(evaluation.confidence, evaluation.right)
-    check("mean confidence on mistakes", mean, f"{evaluation.count - int(evaluation.right.sum())} mistakes")
+    check(
+        "mean confidence on mistakes",
+        mean,
+        f"{evaluation.count - int(evaluation.right.sum())} mistakes",
+    )
 
 
 def test_confidence_tells_right_from_wrong(check, evaluation):
-    check("area under the ROC of confidence", calibrate.discrimination(evaluation.confidence, evaluation.right))
+    check(
+        "area under the ROC of confidence",
+        calibrate.discrimination(evaluation.confidence, evaluation.right),
+    )
 
 
 @pytest.mark.parametrize("kind", ["blank", "noise"])
@@ -69,7 +81,11 @@ def test_confidence_where_there_is_no_digit_is_reported(check, said_of, kind):
     name = f"{kind} images read with more than 99 % confidence"
     reported = Requirement(name, "calibration", 1.0, "at most", "fraction", REPORTED)
     most = said_of[kind].max(axis=1)
-    check(reported, float((most > behaviour.SURE).mean()), f"{len(most)} images, highest {100 * most.max():.2f} %")
+    check(
+        reported,
+        float((most > behaviour.SURE).mean()),
+        f"{len(most)} images, highest {100 * most.max():.2f} %",
+    )
 
 
 def test_readings_of_what_is_no_digit_can_be_looked_at(check, said_of, not_digits):
@@ -77,7 +93,11 @@ def test_readings_of_what_is_no_digit_can_be_looked_at(check, said_of, not_digit
     for kind, probabilities in said_of.items():
         for index in np.argsort(-probabilities.max(axis=1), kind="stable")[:10]:
             images.append(not_digits[kind][index])
-            captions.append(f"{probabilities[index].argmax()}\n{100 * probabilities[index].max():.2f} % sure")
-    figure = plots.gallery(np.stack(images), captions, title="Read as a digit, though there is none")
+            captions.append(
+                f"{probabilities[index].argmax()}\n{100 * probabilities[index].max():.2f} % sure"
+            )
+    figure = plots.gallery(
+        np.stack(images), captions, title="Read as a digit, though there is none"
+    )
     caption = "One grey level all over, and noise: the most confident readings. An honest model would not be sure."
     check.picture("What is read where there is no digit", caption, figure)

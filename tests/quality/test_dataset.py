@@ -17,7 +17,10 @@ COUNTS = {
     ("digits", "train"): "142 146 142 146 145 145 145 143 139 144",
     ("digits", "test"): "36 36 35 37 36 37 36 36 35 36",
 }
-SOURCE = {"mnist": "published by LeCun, Cortes and Burges", "digits": "scikit-learn's load_digits, split by mnistlab"}
+SOURCE = {
+    "mnist": "published by LeCun, Cortes and Burges",
+    "digits": "scikit-learn's load_digits, split by mnistlab",
+}
 PARTS = ["train", "test"]
 
 
@@ -38,7 +41,9 @@ def repeated(*sets):
 def test_content_is_the_published_one(check, dataset):
     required = HASHES[dataset.name][:16]
     source, advice = SOURCE[dataset.name], "download the data again"
-    hashed = Requirement("SHA-256 of the content", "dataset", required, "equal to", source=source, advice=advice)
+    hashed = Requirement(
+        "SHA-256 of the content", "dataset", required, "equal to", source=source, advice=advice
+    )
     check(hashed, dataset.sha256[:16])
 
 
@@ -61,23 +66,31 @@ def test_every_digit_comes_as_often_as_published(check, dataset, part):
 def test_pixels_use_the_full_range_of_a_byte(check, dataset, part):
     images = images_of(dataset, part)
     advice = "were the images scaled or cut before?"
-    full = Requirement(f"grey levels, {part}", "dataset", "0 to 255", "equal to", source="uint8", advice=advice)
+    full = Requirement(
+        f"grey levels, {part}", "dataset", "0 to 255", "equal to", source="uint8", advice=advice
+    )
     check(full, f"{images.min()} to {images.max()}")
 
 
 @pytest.mark.parametrize("part", PARTS)
 def test_no_image_comes_twice(check, dataset, part):
-    once = Requirement(f"repeated images, {part}", "dataset", 0, "equal to", source="true of the published files")
+    once = Requirement(
+        f"repeated images, {part}", "dataset", 0, "equal to", source="true of the published files"
+    )
     check(once, repeated(images_of(dataset, part)))
 
 
 def test_no_test_image_is_a_training_image(check, dataset):
     advice = "the test set leaks into training: its accuracy means nothing"
-    apart = Requirement("test images that are training images", "dataset", 0, "equal to", advice=advice)
+    apart = Requirement(
+        "test images that are training images", "dataset", 0, "equal to", advice=advice
+    )
     both = repeated(dataset.train_images, dataset.test_images)
     check(apart, both - repeated(dataset.train_images) - repeated(dataset.test_images))
 
 
 def test_first_samples_can_be_looked_at(check, dataset):
     figure = plots.samples(dataset.train_images[:20], dataset.train_labels[:20])
-    check.picture("The first training images", "Does every image show the digit that its label says?", figure)
+    check.picture(
+        "The first training images", "Does every image show the digit that its label says?", figure
+    )

@@ -6,7 +6,7 @@ import pytest
 from mnistlab.errors import NotJudgedError
 from mnistlab.probes import model as model_probes
 from mnistlab.probes import sample_order, updates
-from mnistlab.recipe.keras_models import is_keras, keras_model
+from mnistlab.recipe import is_keras, keras_model
 from mnistlab.requirement import Requirement
 
 BATCHES = 16  # of the small training runs
@@ -20,7 +20,11 @@ def small(prepared, pipeline):
     spec = pipeline.spec
     count = min(BATCHES * spec.batch_size, spec.trained_on(len(prepared.train_images)))
     total = spec.total_of(count)
-    return prepared.train_images[:total], prepared.train_labels[:total], count  # read-only, as all that is prepared
+    return (
+        prepared.train_images[:total],
+        prepared.train_labels[:total],
+        count,
+    )  # read-only, as all that is prepared
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +52,9 @@ def test_fit_leaves_its_images_and_labels_as_they_are(pipeline, small, seed):
     images, labels = small[0].copy(), small[1].copy()  # that can be written to
     pipeline.fit(pipeline.build(seed), images, labels, seed=seed, epochs=1)
     if not np.array_equal(images, small[0]) or not np.array_equal(labels, small[1]):
-        reason = "fit changes the arrays that it is given, which others read as well; let it copy them"
+        reason = (
+            "fit changes the arrays that it is given, which others read as well; let it copy them"
+        )
         pytest.fail(reason, pytrace=False)
 
 
@@ -80,7 +86,9 @@ def test_fit_trains_with_what_the_model_was_compiled_with(check, pipeline, small
     before = model_probes.compiled_with(model)
     pipeline.fit(model, *small[:2], seed=seed, epochs=1)
     advice = "does fit compile it again?"
-    same = Requirement("compiled with, after training", "training", before, "equal to", source=SPEC, advice=advice)
+    same = Requirement(
+        "compiled with, after training", "training", before, "equal to", source=SPEC, advice=advice
+    )
     check(same, model_probes.compiled_with(model))
 
 
@@ -89,7 +97,9 @@ def test_validation_images_do_not_influence_the_weights(pipeline, small, small_w
     images, labels = images.copy(), labels.copy()
     images[count:], labels[count:] = 1 - images[count:], np.roll(labels[count:], 1, axis=1)
     changed = model_probes.weights_after(pipeline, images, labels, seed=seed)
-    assert not differing(small_weights, changed), "other validation images give other weights: they are trained on"
+    assert not differing(small_weights, changed), (
+        "other validation images give other weights: they are trained on"
+    )
 
 
 def test_the_history_is_that_of_the_model(check, pipeline, small, seed):
@@ -98,7 +108,11 @@ def test_the_history_is_that_of_the_model(check, pipeline, small, seed):
     source = "the same weights and images, in float32"
     name = "validation loss, the history's last to the model's"
     detail = f"{own:.4f}; the history's: {', '.join(f'{loss:.4f}' for loss in claimed)}"
-    check(Requirement(name, "training", 1e-4, "at most", "nats", source, advice), abs(own - claimed[-1]), detail)
+    check(
+        Requirement(name, "training", 1e-4, "at most", "nats", source, advice),
+        abs(own - claimed[-1]),
+        detail,
+    )
 
 
 def test_images_are_trained_on_as_they_are(check, pipeline, seed):
@@ -106,7 +120,15 @@ def test_images_are_trained_on_as_they_are(check, pipeline, seed):
     seen = updates.image_seen(pipeline, image, seed=seed)
     advice = "does fit scale, turn, mirror or blur them, or add noise?"
     source = "float32: quotients of sums of 32 terms, 2**-24 each, of pixels of 0.1 or more"
-    same = Requirement("largest difference of a pixel, in training", "training", 1e-4, "at most", "", source, advice)
+    same = Requirement(
+        "largest difference of a pixel, in training",
+        "training",
+        1e-4,
+        "at most",
+        "",
+        source,
+        advice,
+    )
     check(same, float(np.abs(seen - image).max()))
 
 
@@ -132,7 +154,12 @@ def test_learning_rate_during_training_is_the_specified_one(check, pipeline, lea
 def test_a_step_sees_as_many_images_as_specified(check, pipeline, seed):
     size = pipeline.spec.batch_size
     required = Requirement(
-        "images in a step", "training", size, "equal to", source=SPEC, advice="look at the batch size"
+        "images in a step",
+        "training",
+        size,
+        "equal to",
+        source=SPEC,
+        advice="look at the batch size",
     )
     check(required, round(updates.batch_size_seen(pipeline, seed=seed), 2))
 
@@ -142,7 +169,9 @@ def test_every_epoch_sees_every_training_image_once(batch_plan):
     for number, steps in enumerate(epochs, start=1):
         heard = steps[: sum(batches)]
         seen = np.bincount(heard[heard != sample_order.UNSEEN], minlength=len(batches))
-        assert seen.tolist() == batches, f"epoch {number}: images by step {seen.tolist()}, required {batches}"
+        assert seen.tolist() == batches, (
+            f"epoch {number}: images by step {seen.tolist()}, required {batches}"
+        )
 
 
 def test_no_epoch_sees_an_image_that_is_held_out(batch_plan):
@@ -156,7 +185,9 @@ def test_every_epoch_has_a_fresh_order(batch_plan):
     _, epochs = batch_plan
     for first, second in ((0, 1), (1, 2), (0, 2)):
         same = np.array_equal(epochs[first], epochs[second])
-        assert not same, f"epochs {first + 1} and {second + 1} show the images in one order: shuffle for every epoch"
+        assert not same, (
+            f"epochs {first + 1} and {second + 1} show the images in one order: shuffle for every epoch"
+        )
 
 
 def test_training_images_do_influence_the_weights(pipeline, small, small_weights, seed):
@@ -164,14 +195,21 @@ def test_training_images_do_influence_the_weights(pipeline, small, small_weights
     images = images.copy()
     images[count - 1] = 1 - images[count - 1]
     changed = model_probes.weights_after(pipeline, images, labels, seed=seed)
-    assert differing(small_weights, changed), "the last training image has no influence: is it left out?"
+    assert differing(small_weights, changed), (
+        "the last training image has no influence: is it left out?"
+    )
 
 
 def test_a_large_set_is_trained_on_as_a_whole(check, pipeline, seed):
     astray = updates.misseen_places(pipeline, seed=seed, count=LARGE)
     advice = "is there a limit, or a part that is read twice or has another's labels?"
     name = f"parts of {LARGE} images that are not seen once, with their labels"
-    check(Requirement(name, "training", 0.0, "at most", "fraction", "every epoch sees every image", advice), astray)
+    check(
+        Requirement(
+            name, "training", 0.0, "at most", "fraction", "every epoch sees every image", advice
+        ),
+        astray,
+    )
 
 
 def test_the_order_of_an_epoch_is_not_that_of_the_data(check, pipeline, seed):
@@ -185,7 +223,9 @@ def test_the_order_of_an_epoch_is_not_that_of_the_data(check, pipeline, seed):
 
 
 def test_another_seed_trains_to_other_weights(pipeline, built, small, small_weights, seed):
-    start = seed if is_keras(built) else seed + 1  # others may draw all that they need where they are built
+    start = (
+        seed if is_keras(built) else seed + 1
+    )  # others may draw all that they need where they are built
     other = model_probes.weights_after(pipeline, *small[:2], seed=start, fit_seed=seed + 1)
     assert differing(small_weights, other), (
         "trained with two seeds, it ends in the same weights: does fit use its seed?"
@@ -195,12 +235,18 @@ def test_another_seed_trains_to_other_weights(pipeline, built, small, small_weig
 def test_gradients_reach_every_parameter(check, pipeline, small, seed):
     check.required("parameters that no gradient reaches")
     unmoved = model_probes.unmoved_parameters(pipeline, small[1], seed=seed)
-    check("parameters that no gradient reaches", sum(unmoved), f"by array: {', '.join(map(str, unmoved))}")
+    check(
+        "parameters that no gradient reaches",
+        sum(unmoved),
+        f"by array: {', '.join(map(str, unmoved))}",
+    )
 
 
 def test_weights_depend_on_the_seed_and_not_on_trainings_before(pipeline, small, seed):
     forgotten = model_probes.seeds_with_carryover(pipeline, *small[:2], seeds=(seed, seed + 1))
-    assert not forgotten, f"seeds {forgotten} end in other weights after another training: what is left over from it?"
+    assert not forgotten, (
+        f"seeds {forgotten} end in other weights after another training: what is left over from it?"
+    )
 
 
 def test_one_batch_can_be_memorised(check, pipeline, prepared, seed):
@@ -208,7 +254,9 @@ def test_one_batch_can_be_memorised(check, pipeline, prepared, seed):
     size = pipeline.spec.batch_size
     total = pipeline.spec.total_of(size)
     model = pipeline.build(seed)
-    pipeline.fit(model, prepared.train_images[:total], prepared.train_labels[:total], seed=seed, epochs=100)
+    pipeline.fit(
+        model, prepared.train_images[:total], prepared.train_labels[:total], seed=seed, epochs=100
+    )
     predicted = pipeline.predict(model, prepared.train_images[:size]).argmax(axis=1)
     check(one, float(np.mean(predicted == prepared.train_labels[:size].argmax(axis=1))))
 

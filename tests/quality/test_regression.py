@@ -17,7 +17,9 @@ def accepted(baseline, baselines):
     return facts(baseline, path_of(baselines, baseline.pipeline, baseline.dataset))
 
 
-def test_recipe_is_no_worse_than_the_accepted_one(check, recipe_gate, gate_rates, not_judged, accepted):
+def test_recipe_is_no_worse_than_the_accepted_one(
+    check, recipe_gate, gate_rates, not_judged, accepted
+):
     check.gate("recipe", recipe_gate.as_dict())
     check.gate("baseline", accepted)
     told = gate_rates.get("unknown") or rates.sentence(gate_rates)
@@ -31,7 +33,11 @@ def test_seeds_can_be_looked_at(check, recipe_gate, baseline):
         "A dot is a training: above the accepted seeds, below the candidate's; the bar is what is known of the "
         "candidate's mean. It passes where the bar ends before the margin."
     )
-    check.picture("Fresh seeds against the accepted", caption, plots_gate.seed_strip(recipe_gate, baseline.columns))
+    check.picture(
+        "Fresh seeds against the accepted",
+        caption,
+        plots_gate.seed_strip(recipe_gate, baseline.columns),
+    )
 
 
 def test_power_can_be_looked_at(check, recipe_gate, gate_rates):
@@ -39,7 +45,11 @@ def test_power_can_be_looked_at(check, recipe_gate, gate_rates):
         return
     here = recipe_gate.comparisons[0].degradation
     caption = f"{rates.sentence(gate_rates).capitalize()}. Measured on real trainings; docs/power.md says how."
-    check.picture("What this gate finds", caption, plots_gate.power_curve(gate_rates, gate_rates["others"], here))
+    check.picture(
+        "What this gate finds",
+        caption,
+        plots_gate.power_curve(gate_rates, gate_rates["others"], here),
+    )
 
 
 def test_file_is_no_worse_than_the_accepted_one(check, file_comparison, accepted):
@@ -51,9 +61,13 @@ def test_file_is_no_worse_than_the_accepted_one(check, file_comparison, accepted
 
 def test_paired_counts_can_be_looked_at(check, file_comparison, baselines, dataset):
     caption = WHY_NOT_MCNEMAR.format(alarms=rates.mcnemar_alarms(baselines, dataset.name))
-    check.picture("The file against the accepted", caption, plots_gate.paired_table(file_comparison))
+    check.picture(
+        "The file against the accepted", caption, plots_gate.paired_table(file_comparison)
+    )
 
 
 def test_newly_wrong_images_can_be_looked_at(check, file_comparison, dataset):
     figure = plots_gate.newly_wrong(file_comparison, dataset.test_images)
-    check.picture("Newly wrong", "Truth, prediction and its confidence; the surest first, at most 40.", figure)
+    check.picture(
+        "Newly wrong", "Truth, prediction and its confidence; the surest first, at most 40.", figure
+    )

@@ -12,13 +12,17 @@ def test_first_five_predictions_can_be_looked_at(check, dataset, evaluation):
     figure = plots.first_predictions(
         dataset.test_images[five], evaluation.probabilities[five], dataset.test_labels[five]
     )
-    check.picture("The first five predictions", "Truth, prediction and the probability of each digit.", figure)
+    check.picture(
+        "The first five predictions", "Truth, prediction and the probability of each digit.", figure
+    )
 
 
 def test_accuracy_on_the_test_images_is_as_required(check, evaluation):
     interval = wilson(int(evaluation.right.sum()), evaluation.count)
     ends = f"{100 * interval.low:.2f} to {100 * interval.high:.2f} %"
-    check("test accuracy", evaluation.accuracy, f"95 % Wilson interval {ends}, n = {evaluation.count}")
+    check(
+        "test accuracy", evaluation.accuracy, f"95 % Wilson interval {ends}, n = {evaluation.count}"
+    )
 
 
 def test_loss_on_the_test_images_is_as_required(check, evaluation):
@@ -38,11 +42,17 @@ def test_confusions_can_be_looked_at(check, evaluation):
 def test_recall_can_be_looked_at(check, evaluation, pipeline):
     right, all_of = np.diag(evaluation.confusion), evaluation.confusion.sum(axis=1)
     intervals = [wilson(int(r), int(n)) for r, n in zip(right, all_of, strict=True)]
-    low, high = (np.array([getattr(interval, end) for interval in intervals]) for end in ("low", "high"))
+    low, high = (
+        np.array([getattr(interval, end) for interval in intervals]) for end in ("low", "high")
+    )
     stated = {bound.name: bound.bound for bound in pipeline.spec.bounds}
-    bounds = np.array([stated.get(f"recall of digit {digit}", np.nan) for digit in range(10)], dtype=np.float64)
+    bounds = np.array(
+        [stated.get(f"recall of digit {digit}", np.nan) for digit in range(10)], dtype=np.float64
+    )
     caption = "The share of each digit's images that are read right, with 95 % Wilson intervals, against its bound."
-    check.picture("Recall by digit", caption, plots.recall_by_digit(evaluation.recall, low, high, bounds))
+    check.picture(
+        "Recall by digit", caption, plots.recall_by_digit(evaluation.recall, low, high, bounds)
+    )
 
 
 @pytest.mark.parametrize("digit", range(10))
@@ -54,8 +64,11 @@ def test_every_digit_is_recognised(check, evaluation, digit):
 def test_most_confident_mistakes_can_be_looked_at(check, dataset, evaluation):
     worst = evaluation.confident_mistakes(20)
     captions = [
-        f"{dataset.test_labels[i]} read as {evaluation.predictions[i]}\n{evaluation.confidence[i]:.2%}" for i in worst
+        f"{dataset.test_labels[i]} read as {evaluation.predictions[i]}\n{evaluation.confidence[i]:.2%}"
+        for i in worst
     ]
-    figure = plots.gallery(dataset.test_images[worst], captions, title="The most confident mistakes", columns=10)
+    figure = plots.gallery(
+        dataset.test_images[worst], captions, title="The most confident mistakes", columns=10
+    )
     caption = "Truth, prediction and confidence. Would you read them right? If so, they are defects of the model."
     check.picture("The most confident mistakes", caption, figure)

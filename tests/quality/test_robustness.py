@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mnistlab.data.corruptions import CORRUPTIONS
+from mnistlab.data import CORRUPTIONS
 from mnistlab.metrics import figures as plots_behaviour
 from mnistlab.metrics import robustness as behaviour
 from mnistlab.requirement import Requirement
@@ -56,7 +56,11 @@ def test_accuracy_by_severity_can_be_looked_at(check, accuracies, examples, pipe
 def test_every_corruption_changes_every_image(check, accuracies, unchanged):
     total = sum(unchanged.values())
     detail = f"of {len(unchanged)} sets of images"
-    check(Requirement("images that a corruption leaves as they are", "robustness", 0, "equal to"), total, detail)
+    check(
+        Requirement("images that a corruption leaves as they are", "robustness", 0, "equal to"),
+        total,
+        detail,
+    )
 
 
 @pytest.mark.parametrize("name", CORRUPTIONS)
@@ -64,7 +68,11 @@ def test_accuracy_under_corruption_is_that_of_healthy_models(check, accuracies, 
     by_severity = ", ".join(f"{100 * accuracy:.1f}" for accuracy in accuracies[name])
     unit = CORRUPTIONS[name].unit
     at = behaviour.SEVERITY
-    check(f"accuracy under {name}, severity {at}", accuracies[name][at], f"{by_severity} % from severity 0; {unit}")
+    check(
+        f"accuracy under {name}, severity {at}",
+        accuracies[name][at],
+        f"{by_severity} % from severity 0; {unit}",
+    )
 
 
 def test_mean_accuracy_under_corruption_is_that_of_healthy_models(check, accuracies):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mnistlab.probes import model as model_probes
-from mnistlab.recipe.keras_models import keras_model
+from mnistlab.recipe import keras_model
 from mnistlab.report import figures as plots
 from mnistlab.requirement import Requirement
 
@@ -20,7 +20,12 @@ def test_training_takes_the_specified_epochs_and_steps(check, trained, prepared,
     taken = int(keras_model(trained.model, "the steps of its optimizer").optimizer.iterations)
     got = f"{epochs} epochs, {taken} steps"
     advice = "look at epochs, batch size and the part held out"
-    check(Requirement("length of training", "training", required, "equal to", source=SPEC, advice=advice), got)
+    check(
+        Requirement(
+            "length of training", "training", required, "equal to", source=SPEC, advice=advice
+        ),
+        got,
+    )
 
 
 def test_loss_falls_every_epoch(check, trained):
@@ -33,11 +38,15 @@ def test_loss_falls_every_epoch(check, trained):
 def test_nothing_is_nan_or_infinite(trained):
     model = keras_model(trained.model, "its weights")
     weights = [np.isfinite(weight).all() for weight in model.get_weights()]
-    assert all(weights), f"fit leaves {weights.count(False)} of {len(weights)} arrays of weights with NaN or infinity"
+    assert all(weights), (
+        f"fit leaves {weights.count(False)} of {len(weights)} arrays of weights with NaN or infinity"
+    )
 
 
 @pytest.mark.parametrize("side", ["least", "most"])
-def test_training_accuracy_of_the_history_is_that_of_the_model(check, pipeline, trained, prepared, dataset, side):
+def test_training_accuracy_of_the_history_is_that_of_the_model(
+    check, pipeline, trained, prepared, dataset, side
+):
     claimed = trained.history["accuracy"][-1]
     count = pipeline.spec.trained_on(len(prepared.train_images))
     predictions = pipeline.predict(trained.model, prepared.train_images[:count]).argmax(axis=1)
@@ -46,17 +55,26 @@ def test_training_accuracy_of_the_history_is_that_of_the_model(check, pipeline, 
     check(f"training accuracy less the history's, {side}", accuracy - claimed, detail)
 
 
-def test_validation_accuracy_of_the_history_is_that_of_the_model(check, pipeline, trained, prepared, dataset):
+def test_validation_accuracy_of_the_history_is_that_of_the_model(
+    check, pipeline, trained, prepared, dataset
+):
     claimed = trained.history["val_accuracy"][-1]
     count = pipeline.spec.trained_on(len(prepared.train_images))
     right = (
-        pipeline.predict(trained.model, prepared.train_images[count:]).argmax(axis=1) == dataset.train_labels[count:]
+        pipeline.predict(trained.model, prepared.train_images[count:]).argmax(axis=1)
+        == dataset.train_labels[count:]
     )
     apart = abs(int(right.sum()) - claimed * len(right))
     source = "the same weights and images; near ties may round the other way"
     advice = "is it another model, are other images validated, or is preparation another?"
     same = Requirement(
-        "validation images read otherwise than by the history", "training", 3, "at most", "", source, advice
+        "validation images read otherwise than by the history",
+        "training",
+        3,
+        "at most",
+        "",
+        source,
+        advice,
     )
     check(same, round(apart, 2))
 
@@ -67,7 +85,9 @@ def test_every_weight_array_moves(check, trained):
     moved = [float(np.mean(after != before)) for before, after in pairs]
     detail = "moved of each array: " + ", ".join(f"{100 * share:.1f} %" for share in moved)
     advice = "is a layer frozen, or its gradient zero?"
-    still = Requirement("arrays of weights that stand still", "training", 0, "equal to", advice=advice)
+    still = Requirement(
+        "arrays of weights that stand still", "training", 0, "equal to", advice=advice
+    )
     check(still, moved.count(0), detail)
 
 

@@ -13,7 +13,9 @@ from mnistlab.recipe.pipeline import Pipeline
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 
 
-@pytest.mark.parametrize("reference", ["convnet.py:Convnet", "functional.py:TwoPaths", "normalised.py:Normalised"])
+@pytest.mark.parametrize(
+    "reference", ["convnet.py:Convnet", "functional.py:TwoPaths", "normalised.py:Normalised"]
+)
 def test_a_keras_example_has_the_layers_that_it_promises(reference):
     subject = load_pipeline(f"{EXAMPLES / reference}", None, "mnist")
     layers = [layer for layer in subject.build(0).layers if type(layer).__name__ != "InputLayer"]
@@ -31,7 +33,9 @@ def test_the_documentation_shows_the_scikit_learn_example_whole():
 def test_the_scikit_learn_example_which_has_no_base_class_learns_and_predicts_probabilities():
     subject = load_pipeline(f"{EXAMPLES / 'sklearn_mlp.py'}:Mlp", None, "mnist")
     assert not isinstance(subject.pipeline, Pipeline)
-    images = subject.prepare_images(np.random.default_rng(0).integers(0, 256, (50, 28, 28), dtype=np.uint8))
+    images = subject.prepare_images(
+        np.random.default_rng(0).integers(0, 256, (50, 28, 28), dtype=np.uint8)
+    )
     labels = subject.prepare_labels((np.arange(50) % 10).astype(np.uint8))
     model = subject.build(0)
     history = subject.fit(model, images, labels, seed=0, epochs=20)
@@ -42,6 +46,8 @@ def test_the_scikit_learn_example_which_has_no_base_class_learns_and_predicts_pr
 def test_the_promise_in_toml_is_that_of_the_published_architecture():
     subject = load_pipeline(None, str(EXAMPLES / "model.toml"), "mnist")
     published, stated = load_pipeline(None, None, "mnist").spec, as_file_pipeline(subject).spec
-    assert stated.layers[1:] == published.layers[1:]  # of the first, which has no parameters, only the kind is asked
+    assert (
+        stated.layers[1:] == published.layers[1:]
+    )  # of the first, which has no parameters, only the kind is asked
     assert (stated.optimizer, stated.loss) == (published.optimizer, published.loss)
     assert [bound.bound for bound in stated.bounds] == [0.97, 0.015, 0.75]

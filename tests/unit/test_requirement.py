@@ -9,7 +9,9 @@ import pytest
 
 from mnistlab.requirement import Requirement, overall, show, show_difference
 
-AT_LEAST = Requirement("accuracy", "result", 0.97, "at least", "fraction", "the recipe", "look at the curves")
+AT_LEAST = Requirement(
+    "accuracy", "result", 0.97, "at least", "fraction", "the recipe", "look at the curves"
+)
 AT_MOST = Requirement("loss", "result", 0.113, "at most", "nats", "96 seeds", "look at the scaling")
 EQUAL = Requirement("parameters", "architecture", 101770, "equal to")
 HOLDS = Requirement("labels are one-hot", "preparation", advice="look at prepare_labels")
@@ -38,12 +40,16 @@ def verdict_with(status):
         (HOLDS, None, "failed"),
     ],
 )
-def test_a_value_on_the_right_side_of_its_bound_passes_and_so_does_the_bound(requirement, measured, status):
+def test_a_value_on_the_right_side_of_its_bound_passes_and_so_does_the_bound(
+    requirement, measured, status
+):
     assert requirement.judge(measured).status == status
 
 
 @pytest.mark.parametrize("direction", ["at least", "at most", "equal to"])
-@pytest.mark.parametrize("measured", [math.nan, math.inf, -math.inf, np.float32("nan"), None, True, "0.5", ""])
+@pytest.mark.parametrize(
+    "measured", [math.nan, math.inf, -math.inf, np.float32("nan"), None, True, "0.5", ""]
+)
 def test_what_is_no_number_meets_no_bound_of_a_number(measured, direction):
     for bound in (0, 0.5, 1, 1e308, -1e308):
         verdict = Requirement("x", "result", bound, direction).judge(measured)
@@ -107,7 +113,10 @@ def test_every_verdict_can_be_written_as_strict_json_and_read_back(measured):
     ("verdict", "message"),
     [
         (AT_LEAST.judge(0.98), "accuracy: measured 98.00 %, required at least 97.00 %"),
-        (AT_LEAST.judge(0.98, "n = 100"), "accuracy: measured 98.00 %, required at least 97.00 % (n = 100)"),
+        (
+            AT_LEAST.judge(0.98, "n = 100"),
+            "accuracy: measured 98.00 %, required at least 97.00 % (n = 100)",
+        ),
         (
             AT_LEAST.judge(0.9688, "n = 100"),
             "accuracy: measured 96.88 %, required at least 97.00 %, missed by 0.12 points; "
@@ -117,14 +126,22 @@ def test_every_verdict_can_be_written_as_strict_json_and_read_back(measured):
             AT_MOST.judge(0.2),
             "loss: measured 0.2 nats, required at most 0.113 nats, missed by 0.087 nats; look at the scaling",
         ),
-        (AT_MOST.judge(np.nan), "loss: measured nan, required at most 0.113 nats; look at the scaling"),
+        (
+            AT_MOST.judge(np.nan),
+            "loss: measured nan, required at most 0.113 nats; look at the scaling",
+        ),
         (EQUAL.judge(5), "parameters: measured 5, required equal to 101 770"),
         (HOLDS.judge(True), "labels are one-hot: holds"),
-        (HOLDS.judge(False, "row 3"), "labels are one-hot: does not hold; look at prepare_labels (row 3)"),
+        (
+            HOLDS.judge(False, "row 3"),
+            "labels are one-hot: does not hold; look at prepare_labels (row 3)",
+        ),
         (AT_LEAST.not_run("no network"), "accuracy: not judged; no network"),
     ],
 )
-def test_messages_say_what_was_measured_and_required_how_far_it_missed_and_what_to_do(verdict, message):
+def test_messages_say_what_was_measured_and_required_how_far_it_missed_and_what_to_do(
+    verdict, message
+):
     assert verdict.message == message
 
 
@@ -135,7 +152,12 @@ def test_a_near_miss_is_not_shown_as_no_miss():
 def test_a_verdict_keeps_what_was_required_and_where_that_comes_from():
     verdict = AT_LEAST.judge(0.98)
     assert (verdict.name, verdict.group, verdict.source) == ("accuracy", "result", "the recipe")
-    assert (verdict.measured, verdict.bound, verdict.direction, verdict.unit) == (0.98, 0.97, "at least", "fraction")
+    assert (verdict.measured, verdict.bound, verdict.direction, verdict.unit) == (
+        0.98,
+        0.97,
+        "at least",
+        "fraction",
+    )
 
 
 @pytest.mark.parametrize(
@@ -152,7 +174,9 @@ def test_the_margin_is_positive_on_the_good_side(verdict, margin):
     assert verdict.margin == pytest.approx(margin, abs=1e-12)
 
 
-@pytest.mark.parametrize("verdict", [EQUAL.judge(5), HOLDS.judge(True), AT_LEAST.not_run("x"), AT_LEAST.judge("x")])
+@pytest.mark.parametrize(
+    "verdict", [EQUAL.judge(5), HOLDS.judge(True), AT_LEAST.not_run("x"), AT_LEAST.judge("x")]
+)
 def test_there_is_no_margin_where_there_is_no_distance(verdict):
     assert verdict.margin is None
 

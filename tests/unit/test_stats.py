@@ -34,14 +34,52 @@ from mnistlab.stats import (
 NAN, INF = math.nan, math.inf
 
 # R's data set ToothGrowth (Crampton 1947): length by supplement, orange juice and ascorbic acid, 30 each.
-ORANGE_JUICE = [15.2, 21.5, 17.6, 9.7, 14.5, 10.0, 8.2, 9.4, 16.5, 9.7, 19.7, 23.3, 23.6, 26.4, 20.0, 25.2, 25.8]
+ORANGE_JUICE = [
+    15.2,
+    21.5,
+    17.6,
+    9.7,
+    14.5,
+    10.0,
+    8.2,
+    9.4,
+    16.5,
+    9.7,
+    19.7,
+    23.3,
+    23.6,
+    26.4,
+    20.0,
+    25.2,
+    25.8,
+]
 ORANGE_JUICE += [21.2, 14.5, 27.3, 25.5, 26.4, 22.4, 24.5, 24.8, 30.9, 26.4, 27.3, 29.4, 23.0]
-ASCORBIC_ACID = [4.2, 11.5, 7.3, 5.8, 6.4, 10.0, 11.2, 11.2, 5.2, 7.0, 16.5, 16.5, 15.2, 17.3, 22.5, 17.3, 13.6]
+ASCORBIC_ACID = [
+    4.2,
+    11.5,
+    7.3,
+    5.8,
+    6.4,
+    10.0,
+    11.2,
+    11.2,
+    5.2,
+    7.0,
+    16.5,
+    16.5,
+    15.2,
+    17.3,
+    22.5,
+    17.3,
+    13.6,
+]
 ASCORBIC_ACID += [14.5, 18.8, 15.5, 23.6, 18.5, 33.9, 25.5, 26.4, 32.5, 26.7, 21.5, 23.3, 29.5]
 
 
 def welch(new, old, alpha_low, alpha_high):
-    return difference_bounds(moments(np.asarray(new)), moments(np.asarray(old)), alpha_low, alpha_high)
+    return difference_bounds(
+        moments(np.asarray(new)), moments(np.asarray(old)), alpha_low, alpha_high
+    )
 
 
 def spread(new, old, alpha_low, alpha_high):
@@ -50,7 +88,9 @@ def spread(new, old, alpha_low, alpha_high):
 
 def assert_rate(hits, nominal):
     error = math.sqrt(nominal * (1 - nominal) / len(hits))
-    assert abs(np.mean(hits) - nominal) < 4.5 * error, f"{np.mean(hits):.5f}, expected {nominal} +- {error:.5f}"
+    assert abs(np.mean(hits) - nominal) < 4.5 * error, (
+        f"{np.mean(hits):.5f}, expected {nominal} +- {error:.5f}"
+    )
 
 
 def test_importing_stats_does_not_load_scipy_stats():
@@ -61,7 +101,12 @@ def test_importing_stats_does_not_load_scipy_stats():
 # Newcombe 1998, Stat. Med. 17:857, table I, method 3.
 @pytest.mark.parametrize(
     ("successes", "trials", "low", "high"),
-    [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611), (1, 29, 0.0061, 0.1718)],
+    [
+        (81, 263, 0.2553, 0.3662),
+        (15, 148, 0.0624, 0.1605),
+        (0, 20, 0.0, 0.1611),
+        (1, 29, 0.0061, 0.1718),
+    ],
 )
 def test_wilson_agrees_with_newcombes_table(successes, trials, low, high):
     interval = wilson(successes, trials)
@@ -82,7 +127,8 @@ def test_wilson_covers_an_accuracy_of_97_percent_95_times_in_100():
 
 
 @pytest.mark.parametrize(
-    ("successes", "trials"), [(-1, 10), (11, 10), (0, 0), (1.0, 10), (1, 10.0), (NAN, 10), (1, -3), (None, 10)]
+    ("successes", "trials"),
+    [(-1, 10), (11, 10), (0, 0), (1.0, 10), (1, 10.0), (NAN, 10), (1, -3), (None, 10)],
 )
 def test_wilson_refuses_what_are_no_counts(successes, trials):
     with pytest.raises(MnistlabError, match="need whole numbers, none negative, and enough trials"):
@@ -101,9 +147,15 @@ def test_mcnemar_agrees_with_the_r_package_contingencytables():
     assert 2 * mcnemar(16, 6) == pytest.approx(0.052479, abs=5e-7)
 
 
-@pytest.mark.parametrize(("wrong", "right"), [(0, 0), (1, 0), (0, 1), (5, 0), (0, 5), (30, 12), (12, 30), (150, 86)])
+@pytest.mark.parametrize(
+    ("wrong", "right"), [(0, 0), (1, 0), (0, 1), (5, 0), (0, 5), (30, 12), (12, 30), (150, 86)]
+)
 def test_mcnemar_is_scipys_binomial_test_of_the_changes(wrong, right):
-    exact = stats.binomtest(wrong, wrong + right, alternative="greater").pvalue if wrong + right else 1.0
+    exact = (
+        stats.binomtest(wrong, wrong + right, alternative="greater").pvalue
+        if wrong + right
+        else 1.0
+    )
     assert mcnemar(wrong, right) == pytest.approx(exact, rel=1e-12)
 
 
@@ -164,7 +216,9 @@ def test_tango_covers_a_difference_of_half_a_point_95_times_in_100():
     assert_rate(covers[which.ravel()], 0.95)
 
 
-@pytest.mark.parametrize(("wrong", "right", "trials"), [(6, 5, 10), (-1, 0, 10), (1.5, 0, 10), (0, 0, 0)])
+@pytest.mark.parametrize(
+    ("wrong", "right", "trials"), [(6, 5, 10), (-1, 0, 10), (1.5, 0, 10), (0, 0, 0)]
+)
 def test_tango_refuses_what_are_no_counts(wrong, right, trials):
     with pytest.raises(MnistlabError, match="enough trials"):
         tango(wrong, right, trials)
@@ -199,18 +253,25 @@ def test_welch_agrees_with_scipy_for_different_numbers_of_seeds(new, old):
 
 def test_welchs_bound_covers_99_times_in_100_with_unlike_spreads():
     random = np.random.default_rng(3)
-    assert_rate(welch(random.normal(0, 2, (2000, 16)), random.normal(0, 1, (2000, 96)), 0.01, 0.01)[0] <= 0, 0.99)
+    assert_rate(
+        welch(random.normal(0, 2, (2000, 16)), random.normal(0, 1, (2000, 96)), 0.01, 0.01)[0] <= 0,
+        0.99,
+    )
 
 
 def test_the_bounds_on_the_spread_agree_with_r_on_toothgrowth():
     # R, var.test(len ~ supp): ratio of variances 0.6385951, 95 percent confidence interval: 0.3039488 1.3416857.
     low, high, estimate = spread(ORANGE_JUICE, ASCORBIC_ACID, 0.025, 0.025)
-    assert np.square([low, estimate, high]) == pytest.approx([0.3039488, 0.6385951, 1.3416857], abs=5e-8)
+    assert np.square([low, estimate, high]) == pytest.approx(
+        [0.3039488, 0.6385951, 1.3416857], abs=5e-8
+    )
 
 
 def test_the_bounds_on_the_spread_cover_95_and_90_times_in_100():
     random = np.random.default_rng(4)
-    low, high, _ = spread(random.normal(0, 2, (2000, 8)), random.normal(0, 1, (2000, 96)), 0.1, 0.05)
+    low, high, _ = spread(
+        random.normal(0, 2, (2000, 8)), random.normal(0, 1, (2000, 96)), 0.1, 0.05
+    )
     assert_rate(high >= 2, 0.95)
     assert_rate(low <= 2, 0.90)
 
@@ -239,7 +300,9 @@ def test_only_a_bound_strictly_beside_the_margin_decides(low, high, decision):
     assert non_inferiority(low, high, 0.001) == decision
 
 
-@pytest.mark.parametrize(("low", "high", "margin"), [(NAN, 1, 1), (0, NAN, 1), (0, 1, NAN), (0, 1, INF), (2, 1, 0)])
+@pytest.mark.parametrize(
+    ("low", "high", "margin"), [(NAN, 1, 1), (0, NAN, 1), (0, 1, NAN), (0, 1, INF), (2, 1, 0)]
+)
 def test_bounds_that_cannot_be_judged_do_not_pass(low, high, margin):
     with pytest.raises(MnistlabError, match="need low <= high, a margin"):
         non_inferiority(low, high, margin)
@@ -271,7 +334,13 @@ FIFTHS = (0.2, 0.4, 0.6, 0.8, 1.0)
         (FIFTHS, 0.025, "pocock", (2.4380, 2.4268, 2.4101, 2.3966, 2.3859), 2e-4),
         (FIFTHS, 0.025, "obrien-fleming", (4.8769, 3.3569, 2.6803, 2.2898, 2.0310), 2e-4),
         # Julia package SeqBounds, README, one-sided, grid step 0.05.
-        ((0.25, 0.5, 0.75, 1.0), 0.05, "obrien-fleming", (3.74955, 2.53993, 2.01604, 1.72014), 1e-4),
+        (
+            (0.25, 0.5, 0.75, 1.0),
+            0.05,
+            "obrien-fleming",
+            (3.74955, 2.53993, 2.01604, 1.72014),
+            1e-4,
+        ),
     ],
 )
 def test_spending_agrees_with_published_boundaries(fractions, alpha, kind, z, tolerance):
@@ -289,7 +358,9 @@ def test_two_looks_spend_exactly_alpha_by_direct_integration(kind):
     def stays_below(x):
         return stats.norm.pdf(x) * stats.norm.cdf((last.z - math.sqrt(0.4) * x) / rest)
 
-    assert 1 - integrate.quad(stays_below, -10, first.z, epsabs=1e-13)[0] == pytest.approx(0.01, abs=1e-10)
+    assert 1 - integrate.quad(stays_below, -10, first.z, epsabs=1e-13)[0] == pytest.approx(
+        0.01, abs=1e-10
+    )
 
 
 def test_one_look_is_the_ordinary_test():
@@ -308,14 +379,21 @@ def mean_gates(random, seeds, drop, gates):
     values = random.normal(-drop, 1, (gates, seeds[-1]))
     means = np.stack([values[:, :n].mean(axis=1) for n in seeds])
     sds = np.stack([values[:, :n].std(axis=1, ddof=1) for n in seeds])
-    return means, sds, random.normal(0, 1 / math.sqrt(96), gates), np.sqrt(random.chisquare(95, gates) / 95)
+    return (
+        means,
+        sds,
+        random.normal(0, 1 / math.sqrt(96), gates),
+        np.sqrt(random.chisquare(95, gates) / 95),
+    )
 
 
 def test_looks_that_share_one_baseline_miss_as_often_as_alpha_says():
     seeds, margin = [8, 16, 32], 1.25
     means, _, baseline, _ = mean_gates(np.random.default_rng(5), seeds, margin, 50_000)
     for kind in ("pocock", "obrien-fleming"):
-        critical = np.array([look.z for look in spending(information(seeds, 96), 0.01, kind)])[:, None]
+        critical = np.array([look.z for look in spending(information(seeds, 96), 0.01, kind)])[
+            :, None
+        ]
         error = np.sqrt(1 / np.array(seeds) + 1 / 96)[:, None]
         assert_rate((baseline - means + critical * error < margin).any(axis=0), 0.01)
 
@@ -327,17 +405,23 @@ def test_welchs_t_at_8_16_and_32_seeds_misses_at_most_1_percent_where_0075_is_sp
     freedom = (a + b) ** 2 / (a**2 / (seeds[:, None] - 1) + b**2 / 95)
     alphas = np.array([look.alpha for look in spending(information(seeds.tolist(), 96), 0.0075)])
     high = baseline - means - special.stdtrit(freedom, alphas[:, None]) * np.sqrt(a + b)
-    assert_rate((high < margin).any(axis=0), 0.0091)  # the rate that the docstring of spending states
+    assert_rate(
+        (high < margin).any(axis=0), 0.0091
+    )  # the rate that the docstring of spending states
 
 
-@pytest.mark.parametrize("fractions", [[], [0.0, 1.0], [0.5, 0.5], [0.6, 0.5], [0.5, 1.1], [0.5, NAN], [0.5, 0.5001]])
+@pytest.mark.parametrize(
+    "fractions", [[], [0.0, 1.0], [0.5, 0.5], [0.6, 0.5], [0.5, 1.1], [0.5, NAN], [0.5, 0.5001]]
+)
 def test_fractions_that_do_not_increase_to_1_are_refused(fractions):
     with pytest.raises(MnistlabError, match=r"need steps of at least 0.002, up to at most 1"):
         spending(fractions, 0.01)
 
 
 def test_spending_refuses_another_kind_another_alpha_and_a_look_too_early_to_spend():
-    with pytest.raises(MnistlabError, match="kind of spending 'haybittle': need 'pocock' or 'obrien-fleming'"):
+    with pytest.raises(
+        MnistlabError, match="kind of spending 'haybittle': need 'pocock' or 'obrien-fleming'"
+    ):
         spending([1.0], 0.01, "haybittle")
     with pytest.raises(MnistlabError, match=r"alpha is 0.5: need a number between 0 and 0.5"):
         spending([1.0], 0.5)
@@ -362,11 +446,15 @@ def test_seeds_needed_gives_the_power_that_it_promises():
     arms = random.normal(0, 0.002, (2000, n)), random.normal(0, 0.001, (2000, 96))
     passed = welch(*arms, 0.01, 0.01)[0] > -0.001
     error = math.sqrt(0.9 * 0.1 / 2000)
-    assert 0.90 - 4.5 * error < np.mean(passed) < 0.91 + 4.5 * error  # one seed more adds less than 0.01
+    assert (
+        0.90 - 4.5 * error < np.mean(passed) < 0.91 + 4.5 * error
+    )  # one seed more adds less than 0.01
 
 
 def test_no_number_of_seeds_makes_up_for_a_baseline_too_small():
-    with pytest.raises(MnistlabError, match="5000 seeds against 8 do not suffice: need more of the baseline"):
+    with pytest.raises(
+        MnistlabError, match="5000 seeds against 8 do not suffice: need more of the baseline"
+    ):
         seeds_needed((0.0008, 0.0008), 8, 0.0005, 0.01, 0.99)
 
 
@@ -398,7 +486,10 @@ def test_holm_agrees_with_rs_p_adjust():
 def test_holm_rejects_what_the_closed_test_of_bonferroni_rejects(p):
     # Marcus, Peritz and Gabriel 1976, Biometrika 63:655: Holm's is the closure of Bonferroni's test.
     families = [f for n in range(1, len(p) + 1) for f in itertools.combinations(range(len(p)), n)]
-    closed = [max(min(1, len(f) * min(p[j] for j in f)) for f in families if i in f) for i in range(len(p))]
+    closed = [
+        max(min(1, len(f) * min(p[j] for j in f)) for f in families if i in f)
+        for i in range(len(p))
+    ]
     assert holm(p) == pytest.approx(closed)
 
 

@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from mnistlab.faults.catalogue.registry import fault, variants
-from mnistlab.recipe.pipeline import CLASSES, Pipeline
+from mnistlab.recipe import CLASSES, Pipeline
 
 LAYERS = "test_layers_are_the_specified_ones"
 PARAMETERS = "test_parameters_are_where_they_belong"
@@ -48,12 +48,19 @@ class _Built(Pipeline):
         shared = {"kernel_regularizer": self.penalty}
         dense = keras.layers.Dense
         before, between = (
-            [getattr(keras.layers, kind)(**given) for kind, given in more] for more in (self.before, self.between)
+            [getattr(keras.layers, kind)(**given) for kind, given in more]
+            for more in (self.before, self.between)
         )
-        hidden = dense(self.units, self.activation, kernel_initializer=first, use_bias=self.biases[0], **shared)
+        hidden = dense(
+            self.units, self.activation, kernel_initializer=first, use_bias=self.biases[0], **shared
+        )
         hidden.trainable = not self.frozen
-        output = dense(CLASSES, self.output, kernel_initializer=second, use_bias=self.biases[1], **shared)
-        model = keras.Sequential([keras.Input((28, 28)), keras.layers.Flatten(), *before, hidden, *between, output])
+        output = dense(
+            CLASSES, self.output, kernel_initializer=second, use_bias=self.biases[1], **shared
+        )
+        model = keras.Sequential(
+            [keras.Input((28, 28)), keras.layers.Flatten(), *before, hidden, *between, output]
+        )
         rate = {"learning_rate": self.factor * float(self.spec.promised("learning_rate"))}
         optimizer = getattr(keras.optimizers, self.optimizer)(**{**rate, **self.settings})
         loss, metric = self.loss, self.metric

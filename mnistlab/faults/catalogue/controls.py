@@ -9,15 +9,16 @@ import numpy as np
 
 from mnistlab.faults.catalogue.registry import control
 from mnistlab.faults.catalogue.training_steps import Array, Pair, TrainingSteps, joined
-from mnistlab.recipe import training as engine
-from mnistlab.recipe.pipeline import CLASSES, Pipeline
+from mnistlab.recipe import CLASSES, History, Pipeline, train
 
 
 @control("keras-fit")
 class KerasFit(Pipeline):
     """Trained by Keras's own loop over tf.data, which shuffles for every epoch."""
 
-    def fit(self, model: Any, images: Array, labels: Array, *, seed: int, epochs: int | None = None) -> engine.History:
+    def fit(
+        self, model: Any, images: Array, labels: Array, *, seed: int, epochs: int | None = None
+    ) -> History:
         import tensorflow as tf
 
         count = math.floor(len(images) * (1 - self.spec.validation_split))
@@ -25,16 +26,25 @@ class KerasFit(Pipeline):
         pixels, digits = tf.constant(images[:count]), tf.constant(labels[:count])
         order = tf.data.Dataset.range(count).shuffle(count, seed=seed).batch(size)
         options = tf.data.Options()
-        options.threading.private_threadpool_size = 1  # beside the one that trains: more wait for each other
+        options.threading.private_threadpool_size = (
+            1  # beside the one that trains: more wait for each other
+        )
         options.autotune.enabled = False
-        batches = order.map(lambda batch: (tf.gather(pixels, batch), tf.gather(digits, batch))).with_options(options)
+        batches = order.map(
+            lambda batch: (tf.gather(pixels, batch), tf.gather(digits, batch))
+        ).with_options(options)
         model.steps_per_execution = min(math.ceil(count / size), 500)
         rounds = self.spec.epochs if epochs is None else epochs
         held_out = (images[count:], labels[count:])
         history = model.fit(
-            batches, epochs=rounds, validation_data=held_out, validation_batch_size=2000, shuffle=False, verbose=0
+            batches,
+            epochs=rounds,
+            validation_data=held_out,
+            validation_batch_size=2000,
+            shuffle=False,
+            verbose=0,
         )
-        found: engine.History = history.history
+        found: History = history.history
         return found
 
 
@@ -49,10 +59,18 @@ class Functional(Pipeline):
         glorot = keras.initializers.GlorotUniform
         image = keras.Input((28, 28))
         pixels = keras.layers.Flatten()(image)
-        hidden = keras.layers.Dense(128, keras.activations.relu, kernel_initializer=glorot(first))(pixels)
-        output = keras.layers.Dense(CLASSES, keras.activations.softmax, kernel_initializer=glorot(second))(hidden)
+        hidden = keras.layers.Dense(128, keras.activations.relu, kernel_initializer=glorot(first))(
+            pixels
+        )
+        output = keras.layers.Dense(
+            CLASSES, keras.activations.softmax, kernel_initializer=glorot(second)
+        )(hidden)
         model = keras.Model(image, output)
-        model.compile(keras.optimizers.Adam(self.spec.learning_rate), self.spec.loss, metrics=[self.spec.metric])
+        model.compile(
+            keras.optimizers.Adam(self.spec.learning_rate),
+            self.spec.loss,
+            metrics=[self.spec.metric],
+        )
         return model
 
 
@@ -81,7 +99,9 @@ class ExplicitAdam(Pipeline):
         import keras
 
         model = super().build(seed)
-        adam = keras.optimizers.Adam(self.spec.learning_rate, beta_1=0.9, beta_2=0.999, epsilon=1e-7, amsgrad=False)
+        adam = keras.optimizers.Adam(
+            self.spec.learning_rate, beta_1=0.9, beta_2=0.999, epsilon=1e-7, amsgrad=False
+        )
         loss = keras.losses.CategoricalCrossentropy(name="cross_entropy")
         model.compile(adam, loss, metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")])
         return model
@@ -127,7 +147,9 @@ class Predicts250(Pipeline):
         import tensorflow as tf
 
         parts = [images[start : start + 250] for start in range(0, max(len(images), 1), 250)]
-        return np.concatenate([np.asarray(model(tf.constant(part), training=False)) for part in parts])
+        return np.concatenate(
+            [np.asarray(model(tf.constant(part), training=False)) for part in parts]
+        )
 
 
 @control("predicted-by-keras")
@@ -164,10 +186,12 @@ class BatchesOnFourThreads(TrainingSteps):
     """The shuffled images are looked up by four threads of tf.data's own, with two threads an operation."""
 
     # The threads that compute are counted once a process, before its first operation: a pipeline cannot change them.
-    def run(self, model: Any, training: Pair, validation: Pair, orders: list[Array], size: int) -> engine.History:
+    def run(
+        self, model: Any, training: Pair, validation: Pair, orders: list[Array], size: int
+    ) -> History:
         in_place = np.arange(len(training[0]), dtype=np.int32)
         epochs = (self.shuffled(training, order) for order in orders)
-        return joined([engine.train(model, epoch, validation, [in_place], size) for epoch in epochs])
+        return joined([train(model, epoch, validation, [in_place], size) for epoch in epochs])
 
     def shuffled(self, training: Pair, order: Array) -> Pair:
         """Return images and labels in an order."""
@@ -178,6 +202,8 @@ class BatchesOnFourThreads(TrainingSteps):
         options.threading.max_intra_op_parallelism = 2
         pixels, digits = (tf.constant(rows) for rows in training)
         places = tf.data.Dataset.from_tensor_slices(order).batch(500)
-        parts = places.map(lambda part: (tf.gather(pixels, part), tf.gather(digits, part)), num_parallel_calls=4)
+        parts = places.map(
+            lambda part: (tf.gather(pixels, part), tf.gather(digits, part)), num_parallel_calls=4
+        )
         images, labels = zip(*parts.with_options(options).as_numpy_iterator(), strict=True)
         return np.concatenate(images), np.concatenate(labels)

@@ -6,7 +6,7 @@ import numpy as np
 
 from mnistlab.faults.catalogue.registry import fault, variants
 from mnistlab.faults.catalogue.training_steps import Array
-from mnistlab.recipe.pipeline import CLASSES, WHITE, Pipeline
+from mnistlab.recipe import CLASSES, WHITE, Pipeline
 
 ROWS = "test_output_rows_are_probabilities_for_any_input"
 AGAIN = "test_the_same_images_get_the_same_predictions_again"

@@ -4,7 +4,7 @@ import numpy as np
 
 from mnistlab.faults.catalogue.registry import variants
 from mnistlab.faults.catalogue.training_steps import Array
-from mnistlab.recipe.pipeline import WHITE, Pipeline
+from mnistlab.recipe import WHITE, Pipeline
 
 RANGE = "test_prepared_images_are_float32_within_0_and_1"
 ENDS = "test_black_becomes_0_and_white_becomes_1"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, TypeAlias, TypeVar
 
-from mnistlab.recipe.pipeline import Pipeline
+from mnistlab.recipe import Pipeline
 
 Subject: TypeAlias = type[Pipeline]
 PipelineClass = TypeVar("PipelineClass", bound=Subject)
@@ -47,7 +47,9 @@ def fault(name: str, source: str, expected: str) -> Callable[[PipelineClass], Pi
     """Enter a pipeline as a fault; its docstring is how it happens. The parameters are those of `Entry`."""
 
     def enter(kind: PipelineClass) -> PipelineClass:
-        entry = Entry(name, f"{kind.__module__}:{kind.__name__}", kind.__doc__ or "", source, expected)
+        entry = Entry(
+            name, f"{kind.__module__}:{kind.__name__}", kind.__doc__ or "", source, expected
+        )
         kind.entry = entry  # type: ignore[attr-defined]
         return kind
 

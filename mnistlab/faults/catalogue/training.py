@@ -7,7 +7,7 @@ import numpy as np
 
 from mnistlab.faults.catalogue.registry import fault, variants
 from mnistlab.faults.catalogue.training_steps import Array, Pair, TrainingSteps, joined, test_set
-from mnistlab.recipe import training as engine
+from mnistlab.recipe import History, epoch_order, train
 
 FRESH = "test_every_epoch_has_a_fresh_order"
 PLACE = "test_the_order_of_an_epoch_is_not_that_of_the_data"
@@ -30,7 +30,7 @@ def _buffered(_: TrainingSteps, seed: int, epoch: int, count: int) -> Array:
 
 def _whole_batches(loop: TrainingSteps, seed: int, epoch: int, count: int) -> Array:
     size = loop.spec.batch_size
-    return engine.epoch_order(seed, epoch, count)[: count // size * size]
+    return epoch_order(seed, epoch, count)[: count // size * size]
 
 
 def _times(factor: float) -> Callable[[TrainingSteps, int], int]:
@@ -40,7 +40,7 @@ def _times(factor: float) -> Callable[[TrainingSteps, int], int]:
 # fmt: off
 variants(__name__, TrainingSteps, (
     ("order-frozen", "kan-bayashi/ParallelWaveGAN#177", FRESH, "The images are shuffled once, before the first epoch.",
-     {"order": lambda self, seed, epoch, count: engine.epoch_order(seed, 0, count)}),
+     {"order": lambda self, seed, epoch, count: epoch_order(seed, 0, count)}),
     ("no-shuffling", "Deci-AI/super-gradients#416", FRESH, "The images come in the order of the file.",
      {"order": lambda self, seed, epoch, count: np.arange(count, dtype=np.int32)}),
     ("shuffle-buffer-too-small", "IBM/graph2tac#95", PLACE,
@@ -68,17 +68,23 @@ variants(__name__, TrainingSteps, (
 class ValidationImagesTrainedOn(TrainingSteps):
     """Validation images are validated on, but not held out."""
 
-    def fit(self, model: Any, images: Array, labels: Array, *, seed: int, epochs: int | None = None) -> engine.History:
+    def fit(
+        self, model: Any, images: Array, labels: Array, *, seed: int, epochs: int | None = None
+    ) -> History:
         orders = [self.order(seed, epoch, len(images)) for epoch in range(self.rounds(epochs))]
-        validation = self.held_out(images, labels, int(len(images) * (1 - self.spec.validation_split)))
-        return engine.train(model, (images, labels), validation, orders, self.spec.batch_size)
+        validation = self.held_out(
+            images, labels, int(len(images) * (1 - self.spec.validation_split))
+        )
+        return train(model, (images, labels), validation, orders, self.spec.batch_size)
 
 
 @fault("no-validation", "VRM gross", HISTORY)
 class NoValidation(TrainingSteps):
     """The history has training's figures in place of validation's, as where nothing is validated on."""
 
-    def run(self, model: Any, training: Pair, validation: Pair, orders: list[Array], size: int) -> engine.History:
+    def run(
+        self, model: Any, training: Pair, validation: Pair, orders: list[Array], size: int
+    ) -> History:
         history = super().run(model, training, validation, orders, size)
         return {**history, "val_loss": history["loss"], "val_accuracy": history["accuracy"]}
 
@@ -87,7 +93,9 @@ class NoValidation(TrainingSteps):
 class FirstPartHeldOut(TrainingSteps):
     """Two helpers split: one takes the validation images from the end, the other from the beginning."""
 
-    def fit(self, model: Any, images: Array, labels: Array, *, seed: int, epochs: int | None = None) -> engine.History:
+    def fit(
+        self, model: Any, images: Array, labels: Array, *, seed: int, epochs: int | None = None
+    ) -> History:
         first = len(images) - int(len(images) * (1 - self.spec.validation_split))
         images, labels = np.roll(images, -first, axis=0), np.roll(labels, -first, axis=0)
         return super().fit(model, images, labels, seed=seed, epochs=epochs)
@@ -107,11 +115,13 @@ class _Rates(TrainingSteps):
     def factor(self, epoch: int) -> float:
         return 1.0
 
-    def run(self, model: Any, training: Pair, validation: Pair, orders: list[Array], size: int) -> engine.History:
+    def run(
+        self, model: Any, training: Pair, validation: Pair, orders: list[Array], size: int
+    ) -> History:
         start, parts = float(model.optimizer.learning_rate), []
         for epoch, order in enumerate(orders):
             model.optimizer.learning_rate = start * self.factor(epoch)
-            parts.append(engine.train(model, training, validation, [order], size))
+            parts.append(train(model, training, validation, [order], size))
         return joined(parts)
 
 
@@ -129,7 +139,9 @@ variants(__name__, _Rates, (
 class CompiledAgain(TrainingSteps):
     """Training compiles the model once more, with another optimizer."""
 
-    def run(self, model: Any, training: Pair, validation: Pair, orders: list[Array], size: int) -> engine.History:
+    def run(
+        self, model: Any, training: Pair, validation: Pair, orders: list[Array], size: int
+    ) -> History:
         model.compile("sgd", loss=self.spec.loss, metrics=[self.spec.metric])
         return super().run(model, training, validation, orders, size)
 
@@ -138,7 +150,9 @@ class CompiledAgain(TrainingSteps):
 class OnlyTheLastLayerTrained(TrainingSteps):
     """All layers but the last are frozen, as for a transfer."""
 
-    def run(self, model: Any, training: Pair, validation: Pair, orders: list[Array], size: int) -> engine.History:
+    def run(
+        self, model: Any, training: Pair, validation: Pair, orders: list[Array], size: int
+    ) -> History:
         for layer in model.layers[:-1]:
             layer.trainable = False
         return super().run(model, training, validation, orders, size)
@@ -150,7 +164,7 @@ variants(__name__, TrainingSteps, (
      {"order": lambda self, seed, epoch, count: np.random.default_rng().permutation(count).astype(np.int32)}),
     ("same-orders-for-every-seed", "amazon-science/PrefEval#10", "test_another_seed_trains_to_other_weights",
      "The orders are drawn with a constant in place of the seed.",
-     {"order": lambda self, seed, epoch, count: engine.epoch_order(42, epoch, count)}),
+     {"order": lambda self, seed, epoch, count: epoch_order(42, epoch, count)}),
 ))
 # fmt: on
 
@@ -159,7 +173,9 @@ variants(__name__, TrainingSteps, (
 class HistoryOfAnotherRun(TrainingSteps):
     """A variable still holds the history of the run before."""
 
-    def run(self, model: Any, training: Pair, validation: Pair, orders: list[Array], size: int) -> engine.History:
+    def run(
+        self, model: Any, training: Pair, validation: Pair, orders: list[Array], size: int
+    ) -> History:
         history = super().run(self.build(len(orders)), training, validation, orders, size)
         return {**super().run(model, training, validation, orders, size), **history}
 
@@ -168,7 +184,9 @@ class HistoryOfAnotherRun(TrainingSteps):
 class EarlyWeightsReturned(TrainingSteps):
     """The checkpoint that is restored at the end is the first, not the best."""
 
-    def run(self, model: Any, training: Pair, validation: Pair, orders: list[Array], size: int) -> engine.History:
+    def run(
+        self, model: Any, training: Pair, validation: Pair, orders: list[Array], size: int
+    ) -> History:
         parts, weights = [], []
         for order in orders:
             parts.append(super().run(model, training, validation, [order], size))
@@ -181,7 +199,9 @@ class EarlyWeightsReturned(TrainingSteps):
 class AveragedWeightsReturned(TrainingSteps):
     """The moving average of the weights is left in the model, and the history is that of the last ones."""
 
-    def run(self, model: Any, training: Pair, validation: Pair, orders: list[Array], size: int) -> engine.History:
+    def run(
+        self, model: Any, training: Pair, validation: Pair, orders: list[Array], size: int
+    ) -> History:
         history = super().run(model, training, validation, orders, size)
         model.set_weights(history["averaged_weights"])
         return history
@@ -191,7 +211,11 @@ class AveragedWeightsReturned(TrainingSteps):
 class FitChangesItsInput(TrainingSteps):
     """Images and labels are shuffled where they stand, and the caller's arrays with them."""
 
-    def fit(self, model: Any, images: Array, labels: Array, *, seed: int, epochs: int | None = None) -> engine.History:
+    def fit(
+        self, model: Any, images: Array, labels: Array, *, seed: int, epochs: int | None = None
+    ) -> History:
         for rows in (images, labels):
-            np.random.default_rng(seed).shuffle(rows[: self.spec.trained_on(len(rows))])  # both in the same way
+            np.random.default_rng(seed).shuffle(
+                rows[: self.spec.trained_on(len(rows))]
+            )  # both in the same way
         return super().fit(model, images, labels, seed=seed, epochs=epochs)

@@ -4,7 +4,7 @@ import numpy as np
 
 from mnistlab.faults.catalogue.registry import fault, variants
 from mnistlab.faults.catalogue.training_steps import Array, Pair, TrainingSteps, test_set
-from mnistlab.recipe.pipeline import CLASSES, WHITE
+from mnistlab.recipe import CLASSES, WHITE
 
 LABELS = "test_every_image_is_trained_with_its_own_label"
 ONCE = "test_every_epoch_sees_every_training_image_once"
@@ -21,7 +21,9 @@ class _WrongLabels(TrainingSteps):
 
     def trained_on(self, images: Array, labels: Array, rng: np.random.Generator) -> Pair:
         wrong = rng.random(len(labels)) < self.share
-        return images, ONE_HOT[(labels.argmax(axis=1) + wrong * rng.integers(1, CLASSES, len(labels))) % CLASSES]
+        return images, ONE_HOT[
+            (labels.argmax(axis=1) + wrong * rng.integers(1, CLASSES, len(labels))) % CLASSES
+        ]
 
 
 class _Removed(TrainingSteps):
@@ -55,7 +57,9 @@ class _Overlapping(TrainingSteps):
     def trained_on(self, images: Array, labels: Array, rng: np.random.Generator) -> Pair:
         ones = np.flatnonzero(labels[:, 1] == 1)
         copied = rng.choice(ones, round(self.share * len(ones)), replace=False)
-        return np.concatenate([images, images[copied]]), np.concatenate([labels, ONE_HOT[np.full(len(copied), 7)]])
+        return np.concatenate([images, images[copied]]), np.concatenate(
+            [labels, ONE_HOT[np.full(len(copied), 7)]]
+        )
 
 
 def _repeated(rows: Array, share: float) -> Array:

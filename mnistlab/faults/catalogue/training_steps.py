@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mnistlab.data.datasets import load_dataset
-from mnistlab.recipe import training as engine
-from mnistlab.recipe.pipeline import Pipeline
+from mnistlab.data import load_dataset
+from mnistlab.recipe import History, Pipeline, epoch_order, train
 
 Array = NDArray[Any]
 Pair = tuple[Array, Array]
@@ -40,17 +39,21 @@ class TrainingSteps(Pipeline):
 
     def order(self, seed: int, epoch: int, count: int) -> Array:
         """Return the order of an epoch."""
-        return engine.epoch_order(seed, epoch, count)
+        return epoch_order(seed, epoch, count)
 
     def size(self, count: int) -> int:
         """Return the images a step, of `count` to train on."""
         return self.spec.batch_size
 
-    def run(self, model: Any, training: Pair, validation: Pair, orders: list[Array], size: int) -> engine.History:
+    def run(
+        self, model: Any, training: Pair, validation: Pair, orders: list[Array], size: int
+    ) -> History:
         """Train, and return the history."""
-        return engine.train(model, training, validation, orders, size)
+        return train(model, training, validation, orders, size)
 
-    def fit(self, model: Any, images: Array, labels: Array, *, seed: int, epochs: int | None = None) -> engine.History:
+    def fit(
+        self, model: Any, images: Array, labels: Array, *, seed: int, epochs: int | None = None
+    ) -> History:
         """Train as published, part by part."""
         count = math.floor(len(images) * (1 - self.spec.validation_split))
         training = self.trained_on(images[:count], labels[:count], np.random.default_rng([seed, 1]))
@@ -60,7 +63,7 @@ class TrainingSteps(Pipeline):
         return self.run(model, training, validation, orders, self.size(trained))
 
 
-def joined(parts: list[engine.History]) -> engine.History:
+def joined(parts: list[History]) -> History:
     """Make one history of those of epochs that were trained one by one."""
     history = {key: [value for part in parts for value in part[key]] for key in parts[0]}
     return {**history, "averaged_weights": parts[-1]["averaged_weights"]}

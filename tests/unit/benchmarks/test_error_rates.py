@@ -33,7 +33,8 @@ def drawn(seeds=200, harm=0.0, seed=0, wrong_share=0.025):
     names = {margin.metric for margin in margins_for("mnist", {"averaged", "final"})} | {GAP}
     columns = {
         weights: {
-            name: rng.normal(0.07 if name.startswith("loss") else 0.975, 0.0008, seeds) - harm * (name == "accuracy")
+            name: rng.normal(0.07 if name.startswith("loss") else 0.975, 0.0008, seeds)
+            - harm * (name == "accuracy")
             for name in sorted(names)
         }
         for weights in ("averaged", "final")
@@ -60,7 +61,9 @@ def test_simulated_gates_decide_as_the_gate_does(metric):
     new, old = (rng.integers(200, size=size) for size in ((40, 32), (40, 100)))
     ties = 0
     for number in range(40):
-        baseline = {p: {n: v[old[number]] for n, v in m.items()} for p, m in HEALTHY.columns.items()}
+        baseline = {
+            p: {n: v[old[number]] for n, v in m.items()} for p, m in HEALTHY.columns.items()
+        }
         comparisons = []
         for look, count in enumerate(plan.looks):
             arm = {p: {n: v[new[number, :count]] for n, v in m.items()} for p, m in weak.items()}
@@ -89,14 +92,20 @@ def test_healthy_gates_pass_and_gross_regressions_fail_at_the_first_look():
 def test_a_baseline_that_was_lucky_raises_more_alarms():
     plan = gate.plan(MARGINS, 16, 200)
     lucky = shifted(HEALTHY.columns, {("averaged", "accuracy"): -0.0003})
-    fair, unfair = (simulate(HEALTHY.columns, each, plan, (500, 0)) for each in (HEALTHY.columns, lucky))
+    fair, unfair = (
+        simulate(HEALTHY.columns, each, plan, (500, 0)) for each in (HEALTHY.columns, lucky)
+    )
     assert unfair.passed.mean() < fair.passed.mean() - 0.1
 
 
 def test_shifting_makes_losses_higher_and_accuracies_lower():
     moved = shifted(HEALTHY.columns, {("averaged", "loss"): 0.01, ("final", "accuracy"): 0.02})
-    assert (moved["averaged"]["loss"] - HEALTHY.columns["averaged"]["loss"]).mean() == pytest.approx(0.01)
-    assert (moved["final"]["accuracy"] - HEALTHY.columns["final"]["accuracy"]).mean() == pytest.approx(-0.02)
+    assert (
+        moved["averaged"]["loss"] - HEALTHY.columns["averaged"]["loss"]
+    ).mean() == pytest.approx(0.01)
+    assert (
+        moved["final"]["accuracy"] - HEALTHY.columns["final"]["accuracy"]
+    ).mean() == pytest.approx(-0.02)
     assert moved["averaged"]["accuracy"] is HEALTHY.columns["averaged"]["accuracy"]
 
 
@@ -149,21 +158,30 @@ def test_pools_are_read_healthy_first(tmp_path):
     found = load_pools(tmp_path, "mnist")
     assert list(found.recipes) == ["healthy", "weak"]
     assert (found.healthy.seeds, found.recipes["weak"].seeds) == (6, 5)
-    assert np.array_equal(found.recipes["weak"].columns["final"]["loss"], drawn(5).columns["final"]["loss"])
+    assert np.array_equal(
+        found.recipes["weak"].columns["final"]["loss"], drawn(5).columns["final"]["loss"]
+    )
     assert np.array_equal(found.labels, LABELS)
 
 
 def test_missing_and_damaged_pools_say_how_to_make_them(tmp_path):
     with pytest.raises(
-        MnistlabError, match=r"there are no pools; make them: python benchmarks/train_pools\.py --dataset digits"
+        MnistlabError,
+        match=r"there are no pools; make them: python benchmarks/train_pools\.py --dataset digits",
     ):
         load_pools(tmp_path, "digits")
     path = saved(tmp_path, {"healthy": drawn(6)})
     path.write_text(path.read_text().replace('"seeds": 6', '"seeds": 7'))
     with pytest.raises(MnistlabError, match=r"damaged, healthy: metrics of \[6\] seeds, not of 7"):
         load_pools(tmp_path, "mnist")
-    path.write_text(path.read_text().replace('"seeds": 7', '"seeds": 6').replace(pack(LABELS), pack(LABELS[:-1])))
-    with pytest.raises(MnistlabError, match="damaged, predictions of other images than the 1999 labels"):
+    path.write_text(
+        path.read_text()
+        .replace('"seeds": 7', '"seeds": 6')
+        .replace(pack(LABELS), pack(LABELS[:-1]))
+    )
+    with pytest.raises(
+        MnistlabError, match="damaged, predictions of other images than the 1999 labels"
+    ):
         load_pools(tmp_path, "mnist")
 
 
@@ -202,12 +220,16 @@ def test_curves_reach_beyond_twice_the_margin_and_nothing_is_told_beyond_them(ma
     lone = gate.plan((Margin("averaged", "accuracy", margin, 0.0075, "a test"),), 16, 100)
     found = measure._curve({"averaged": {"accuracy": values}}, lone, measure.LEADING, (50, 100))
     assert rates.found_at(found, 2 * margin) > 0.98
-    with pytest.raises(MnistlabError, match=r"a drop of 10 points: measured to .*; type: python benchmarks"):
+    with pytest.raises(
+        MnistlabError, match=r"a drop of 10 points: measured to .*; type: python benchmarks"
+    ):
         rates.found_at(found, 0.1)
 
 
 def test_rates_with_other_trainings_lie_around_those_of_the_trainings_that_there_are(measured):
-    assert len(measured["resampled"]) == 4  # of the pool and of all, against drawn baselines and that in use
+    assert (
+        len(measured["resampled"]) == 4
+    )  # of the pool and of all, against drawn baselines and that in use
     for each in measured["resampled"]:
         for name in ("not passed", "miss"):
             estimate, low, high = each[name]
@@ -220,7 +242,9 @@ def test_the_rates_of_another_gate_are_not_this_ones(measured):
     spent = dataclasses.replace(PLAN.margins[0], alpha=0.005)
     others = gate.plan(PLAN.margins, 64, 100), gate.plan((spent, *PLAN.margins[1:]), 32, 100)
     for other in others:
-        with pytest.raises(MnistlabError, match=r"not measured; type: python benchmarks/.* --margin 0\.001 --seeds"):
+        with pytest.raises(
+            MnistlabError, match=r"not measured; type: python benchmarks/.* --margin 0\.001 --seeds"
+        ):
             rates.of_gate({"gates": [measured]}, other, ACCEPTED)
 
 
@@ -229,7 +253,9 @@ def test_the_committed_rates_are_those_of_the_gates_as_they_are_now(dataset):
     found = rates.load(Path(__file__).parents[3] / "baselines", dataset)
     for each in found["gates"]:
         margins = margins_for(dataset, {"averaged", "final"}, each["margin"])
-        assert each["plan"] == rates.plan_digest(gate.plan(margins, each["budget"], each["baseline_seeds"]))
+        assert each["plan"] == rates.plan_digest(
+            gate.plan(margins, each["budget"], each["baseline_seeds"])
+        )
 
 
 def test_other_accepted_seeds_than_those_that_were_measured_are_told_so(measured):
@@ -241,7 +267,9 @@ def test_other_accepted_seeds_than_those_that_were_measured_are_told_so(measured
 @pytest.mark.parametrize("content", ["", "{}", '{"schema": 1}', "[]"])
 def test_rates_that_cannot_be_read_say_what_to_type(content, tmp_path):
     rates.path_of(tmp_path, "mnist").write_text(content)
-    with pytest.raises(MnistlabError, match=r"no measured error rates .*; type: python benchmarks/error_rates.py"):
+    with pytest.raises(
+        MnistlabError, match=r"no measured error rates .*; type: python benchmarks/error_rates.py"
+    ):
         rates.load(tmp_path, "mnist")
     assert rates.mcnemar_alarms(tmp_path, "mnist").startswith("far more than 1 % of healthy")
 
@@ -263,20 +291,33 @@ def test_more_seeds_keep_to_smaller_margins_and_find_smaller_drops():
     assert 7 <= few["planned"] <= 10
 
 
-COMPLETE = [{"recipe": "healthy", "margin": 0.001, "budget": 32, "decision": "PASSED", "seeds": 8}] * 3
+COMPLETE = [
+    {"recipe": "healthy", "margin": 0.001, "budget": 32, "decision": "PASSED", "seeds": 8}
+] * 3
 COMPLETE += [{"recipe": "tanh", "margin": 0.001, "budget": 32, "decision": "FAILED", "seeds": 16}]
 
 
 @pytest.fixture(scope="module")
 def found(measured):
     leading = margins_for("mnist", {"averaged", "final"})[0]
-    gates = [{**measured, "margin": margin, "budget": budget} for margin, budget, _ in power_page.TARGETS]
-    gates.append({**gates[1], "committed": None, "resampled": measured["resampled"][:2], "baseline_seeds": 96})
+    gates = [
+        {**measured, "margin": margin, "budget": budget} for margin, budget, _ in power_page.TARGETS
+    ]
+    gates.append(
+        {
+            **gates[1],
+            "committed": None,
+            "resampled": measured["resampled"][:2],
+            "baseline_seeds": 96,
+        }
+    )
     return {
         "schema": rates.SCHEMA,
         "gates": gates,
         "others": measure.others(POOLS, leading, 0.97, (50, 100)),
-        "smallest": [{"budget": 8, "margin": 0.0017, "drop": 0.00145, "mean seeds": 8.0, "planned": 9}],
+        "smallest": [
+            {"budget": 8, "margin": 0.0017, "drop": 0.00145, "mean seeds": 8.0, "planned": 9}
+        ],
         "files": measure.digits_of_files(POOLS, 100),
     }
 
@@ -306,10 +347,14 @@ def test_page_states_every_table(found):
     assert "| 0 | 0 (+0.00) | 100 % | 0 % |" in page
 
 
-def test_power_writes_rates_page_and_picture_and_counts_complete_gates(found, tmp_path, monkeypatch):
+def test_power_writes_rates_page_and_picture_and_counts_complete_gates(
+    found, tmp_path, monkeypatch
+):
     monkeypatch.setattr(power_command, "measured", lambda options, dataset: found)
     (tmp_path / "gates.jsonl").write_text("".join(json.dumps(row) + "\n" for row in COMPLETE))
-    options = argparse.Namespace(dataset="digits", baselines=tmp_path, pools=tmp_path, docs=tmp_path, gates=9)
+    options = argparse.Namespace(
+        dataset="digits", baselines=tmp_path, pools=tmp_path, docs=tmp_path, gates=9
+    )
     with pytest.raises(MnistlabError, match=r"power-mnist\.json: no measured error rates"):
         power_command.command(options)
     options.dataset = "all"
@@ -321,13 +366,17 @@ def test_power_writes_rates_page_and_picture_and_counts_complete_gates(found, tm
 
 def test_without_gates_the_page_is_written_anew_of_what_was_measured(found, tmp_path):
     rates.path_of(tmp_path, "mnist").write_text(json.dumps(found))
-    options = argparse.Namespace(dataset="all", baselines=tmp_path, pools=tmp_path, docs=tmp_path, gates=0)
+    options = argparse.Namespace(
+        dataset="all", baselines=tmp_path, pools=tmp_path, docs=tmp_path, gates=0
+    )
     assert power_command.command(options) == 0
     assert "\n## The recipe gate\n" in (tmp_path / "power.md").read_text()
     assert "The gate on the digits" not in (tmp_path / "power.md").read_text()
 
 
-@pytest.mark.parametrize(("got", "answer"), [([0.1, 0.2], "yes"), ([0.1, 0.4], "open"), ([0.4, 0.5], "**no**")])
+@pytest.mark.parametrize(
+    ("got", "answer"), [([0.1, 0.2], "yes"), ([0.1, 0.4], "open"), ([0.4, 0.5], "**no**")]
+)
 def test_a_target_is_reached_only_if_it_is_with_other_trainings_too(got, answer):
     assert power_page._answer(got, 0.3) == answer
 

@@ -34,7 +34,9 @@ def test_showing_what_was_never_accepted_says_what_to_type(tmp_path, capsys):
     assert "nothing was accepted yet; type: mnistlab baseline accept" in capsys.readouterr().err
 
 
-def test_a_baseline_is_looked_for_where_told_then_here_then_where_there_is_one(tmp_path, monkeypatch):
+def test_a_baseline_is_looked_for_where_told_then_here_then_where_there_is_one(
+    tmp_path, monkeypatch
+):
     monkeypatch.chdir(tmp_path)
     assert baseline_folder("there", "seed-mnist.json") == Path("there")
     assert baseline_folder(None, "mine-mnist.json") == Path("baselines")
@@ -55,7 +57,11 @@ def test_showing_what_was_accepted_of_a_pipeline_of_ones_own_names_its_file(tmp_
     (tmp_path / "mine.py").write_text(
         "from mnistlab.recipe.pipeline import Pipeline\nclass Mine(Pipeline):\n    name = 'my-own'\n"
     )
-    arguments = ["--dataset=digits", f"--baselines={tmp_path}", f"--pipeline={tmp_path / 'mine.py'}:Mine"]
+    arguments = [
+        "--dataset=digits",
+        f"--baselines={tmp_path}",
+        f"--pipeline={tmp_path / 'mine.py'}:Mine",
+    ]
     assert cli.main(["baseline", "show", *arguments]) == 1
     assert f"{tmp_path / 'my-own-digits.json'}: nothing was accepted yet" in capsys.readouterr().err
 
@@ -63,4 +69,6 @@ def test_showing_what_was_accepted_of_a_pipeline_of_ones_own_names_its_file(tmp_
 def test_accepting_what_is_no_pipeline_is_refused_in_one_line(tmp_path, capsys):
     arguments = ["--dataset=digits", f"--baselines={tmp_path}", "--pipeline=no.py:Mine"]
     assert cli.main(["baseline", "accept", *arguments]) == 1
-    assert capsys.readouterr().err.startswith("mnistlab: --pipeline no.py:Mine: there is no file no.py in ")
+    assert capsys.readouterr().err.startswith(
+        "mnistlab: --pipeline no.py:Mine: there is no file no.py in "
+    )

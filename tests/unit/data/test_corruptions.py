@@ -86,7 +86,9 @@ def test_a_prefix_of_the_images_is_corrupted_like_the_whole(digits, name):
     np.testing.assert_array_equal(whole[:7], prefix)
 
 
-@pytest.mark.parametrize("name", ["shift", "rotation", "shear", "gaussian_noise", "impulse_noise", "occlusion"])
+@pytest.mark.parametrize(
+    "name", ["shift", "rotation", "shear", "gaussian_noise", "impulse_noise", "occlusion"]
+)
 def test_another_seed_is_another_draw_and_the_same_seed_the_same(digits, name):
     first = corrupt(digits, name, 3, seed=1)
     np.testing.assert_array_equal(corrupt(digits, name, 3, seed=1), first)
@@ -94,12 +96,18 @@ def test_another_seed_is_another_draw_and_the_same_seed_the_same(digits, name):
 
 
 def test_draws_are_the_same_in_another_process(digits):
-    names = ["shift", "impulse_noise", "occlusion"]  # whole grey levels: no rounding that could differ
+    names = [
+        "shift",
+        "impulse_noise",
+        "occlusion",
+    ]  # whole grey levels: no rounding that could differ
     program = (
         "import zlib; from mnistlab.data.corruptions import corrupt; from mnistlab.data.synthetic_digits import draw_digits\n"
         f"print(*[zlib.crc32(corrupt(draw_digits()[0], name, 2)) for name in {names}])"
     )
-    printed = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    printed = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    ).stdout
     assert printed.split() == [str(zlib.crc32(corrupt(digits, name, 2))) for name in names]
 
 
@@ -116,7 +124,12 @@ def test_a_shift_keeps_its_direction_at_every_severity_and_goes_all_four_ways(di
     one, two = corrupt(digits, "shift", 2), corrupt(digits, "shift", 4)  # by one and by two pixels
     ways = set()
     for image, by_one, by_two in zip(digits, one, two, strict=True):
-        moves = [(y, x) for y in (-1, 1) for x in (-1, 1) if (np.roll(image, (y, x), (0, 1)) == by_one).all()]
+        moves = [
+            (y, x)
+            for y in (-1, 1)
+            for x in (-1, 1)
+            if (np.roll(image, (y, x), (0, 1)) == by_one).all()
+        ]
         assert len(moves) == 1
         ways.update(moves)
         rolled, inner = np.roll(image, 2 * np.array(moves[0]), (0, 1)), (slice(2, -2), slice(2, -2))
@@ -139,7 +152,9 @@ def test_affine_maps_agree_with_scipy_in_one_of_the_two_directions(digits, name)
         errors = []
         for matrix in np.array(linear):
             offset = 13.5 - matrix @ [13.5, 13.5]
-            expected = ndimage.affine_transform(image * 1.0, matrix, offset, order=1, mode="grid-constant")
+            expected = ndimage.affine_transform(
+                image * 1.0, matrix, offset, order=1, mode="grid-constant"
+            )
             errors.append(np.abs(expected - warped).max())
         assert min(errors) < 0.51  # rounding to a whole grey level
         chosen.add(int(np.argmin(errors)))
@@ -148,11 +163,15 @@ def test_affine_maps_agree_with_scipy_in_one_of_the_two_directions(digits, name)
 
 @pytest.mark.parametrize("severity", [1, 5])
 def test_jpeg_is_what_pillow_makes_of_each_image_alone(digits, severity):
-    noisy = corrupt(digits, "gaussian_noise", 5)  # up to the border, where JPEG fills incomplete blocks
+    noisy = corrupt(
+        digits, "gaussian_noise", 5
+    )  # up to the border, where JPEG fills incomplete blocks
     many = np.tile(noisy, (70, 1, 1))  # 2 100 images: more than fit one strip
     for image, decoded in zip(many[::37], corrupt(many, "jpeg", severity)[::37], strict=True):
         file = io.BytesIO()
-        Image.fromarray(image).save(file, "JPEG", quality=CORRUPTIONS["jpeg"].parameters[severity - 1])
+        Image.fromarray(image).save(
+            file, "JPEG", quality=CORRUPTIONS["jpeg"].parameters[severity - 1]
+        )
         np.testing.assert_array_equal(decoded, np.asarray(Image.open(file)))
 
 
@@ -170,7 +189,10 @@ def test_impulse_noise_hits_the_share_stated_half_of_it_white():
 
 def test_impulse_noise_at_one_severity_keeps_every_impulse_of_the_one_below():
     for severity in range(1, 5):
-        low, high = corrupt(GREY, "impulse_noise", severity), corrupt(GREY, "impulse_noise", severity + 1)
+        low, high = (
+            corrupt(GREY, "impulse_noise", severity),
+            corrupt(GREY, "impulse_noise", severity + 1),
+        )
         np.testing.assert_array_equal(high[low != 128], low[low != 128])
 
 
@@ -193,9 +215,17 @@ def test_occlusion_grows_by_a_pixel_on_every_side():
 @every_corruption
 def test_extreme_images_do_not_wrap_around(name):
     black, white = np.zeros((4, 28, 28), np.uint8), np.full((4, 28, 28), 255, np.uint8)
-    inner = (slice(None), slice(10, 18), slice(10, 18))  # away from the border, where a warp brings in black
+    inner = (
+        slice(None),
+        slice(10, 18),
+        slice(10, 18),
+    )  # away from the border, where a warp brings in black
     for severity in range(1, 6):
-        if name not in ("gaussian_noise", "impulse_noise", "occlusion"):  # those do put white on black
+        if name not in (
+            "gaussian_noise",
+            "impulse_noise",
+            "occlusion",
+        ):  # those do put white on black
             rounding = 4 if name == "jpeg" else 0  # that of a block's mean
             added = 128 if name == "brightness" else 0
             assert corrupt(black, name, severity).max() <= rounding + added
@@ -215,12 +245,20 @@ def test_thick_by_one_pixel_is_a_dilation_by_the_four_neighbours():
     dot = np.zeros((1, 28, 28), np.uint8)
     dot[0, 9, 12] = 200
     rows, columns = np.nonzero(corrupt(dot, "thick", 2)[0] == 200)
-    assert set(zip(rows.tolist(), columns.tolist(), strict=True)) == {(9, 12), (8, 12), (10, 12), (9, 11), (9, 13)}
+    assert set(zip(rows.tolist(), columns.tolist(), strict=True)) == {
+        (9, 12),
+        (8, 12),
+        (10, 12),
+        (9, 11),
+        (9, 13),
+    }
 
 
 def test_blur_and_contrast_keep_the_mean(digits):
     for name in ("blur", "contrast"):
-        np.testing.assert_allclose(corrupt(digits, name, 3).mean(axis=(1, 2)), digits.mean(axis=(1, 2)), atol=0.6)
+        np.testing.assert_allclose(
+            corrupt(digits, name, 3).mean(axis=(1, 2)), digits.mean(axis=(1, 2)), atol=0.6
+        )
 
 
 def test_blur_spreads_a_dot_alike_along_rows_and_columns():
@@ -228,7 +266,9 @@ def test_blur_spreads_a_dot_alike_along_rows_and_columns():
     dot[0, 14, 14] = 255
     blurred = corrupt(dot, "blur", 2)[0]
     np.testing.assert_array_equal(blurred, blurred.T)
-    assert blurred[14, 14] == round(255 / (2 * math.pi))  # the peak of a Gaussian whose sd is one pixel
+    assert blurred[14, 14] == round(
+        255 / (2 * math.pi)
+    )  # the peak of a Gaussian whose sd is one pixel
 
 
 def test_the_table_cannot_be_changed():
@@ -239,7 +279,9 @@ def test_the_table_cannot_be_changed():
 
 
 def test_an_unknown_name_is_answered_with_the_known_ones(digits):
-    with pytest.raises(MnistlabError, match=r"'fog' is unknown; choose one of shift, rotation, .*, jpeg$"):
+    with pytest.raises(
+        MnistlabError, match=r"'fog' is unknown; choose one of shift, rotation, .*, jpeg$"
+    ):
         corrupt(digits, "fog", 1)
 
 
@@ -259,5 +301,7 @@ def test_a_severity_other_than_0_to_5_is_rejected(digits, severity):
     ],
 )
 def test_prepared_or_misshapen_images_are_rejected(images, got):
-    with pytest.raises(MnistlabError, match=got + r": corruptions take raw uint8 images of shape \(N, 28, 28\)"):
+    with pytest.raises(
+        MnistlabError, match=got + r": corruptions take raw uint8 images of shape \(N, 28, 28\)"
+    ):
         corrupt(images, "shift", 0)

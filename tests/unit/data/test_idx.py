@@ -48,7 +48,10 @@ def test_a_parsed_array_cannot_be_written_to():
         (idx_file(2, 3) + b"\0", "x: 7 bytes of data, required 2 x 3"),
         (idx_file(0, 28, 28), "x: 0 bytes of data, required 0 x 28 x 28"),
         (idx_file(0, 2**32 - 1, 2**32 - 1, data=b""), "required 0 x 4294967295 x 4294967295"),
-        (idx_file(2**32 - 1, 2**32 - 1, 2**32 - 1, data=b"abc"), "3 bytes of data, required 4294967295 x"),
+        (
+            idx_file(2**32 - 1, 2**32 - 1, 2**32 - 1, data=b"abc"),
+            "3 bytes of data, required 4294967295 x",
+        ),
         (gzip.compress(idx_file(2, 3), mtime=0)[:-9], "x: damaged gzip"),
         (gzip.compress(idx_file(2, 3), mtime=0) + b"tail", "x: damaged gzip"),
         (gzip.compress(idx_file(2, 3), mtime=0)[:10] + b"\xff" * 20, "x: damaged gzip"),
@@ -60,7 +63,9 @@ def test_a_file_that_is_not_exactly_idx_is_refused(content, message):
 
 
 def test_a_plain_file_named_gz_is_refused():
-    with pytest.raises(MnistlabError, match=r"x\.gz: damaged gzip \(Not a gzipped file .*; download"):
+    with pytest.raises(
+        MnistlabError, match=r"x\.gz: damaged gzip \(Not a gzipped file .*; download"
+    ):
         parse_idx(idx_file(2, 3), "x.gz")
 
 
@@ -78,7 +83,9 @@ def test_a_plain_file_beyond_the_limit_is_refused(monkeypatch):
 
 # Noise alone never gets past the magic number, so most examples begin well and go wrong later.
 noise = st.binary(max_size=64)
-nearly_idx = st.builds(bytes.__add__, st.sampled_from([b"\0\0\x08\x01", b"\0\0\x08\x03", b"\0\0\x08"]), noise)
+nearly_idx = st.builds(
+    bytes.__add__, st.sampled_from([b"\0\0\x08\x01", b"\0\0\x08\x03", b"\0\0\x08"]), noise
+)
 nearly_gzip = st.builds(
     lambda content, length: gzip.compress(content, mtime=0)[:length], nearly_idx, st.integers(2, 99)
 )

@@ -20,7 +20,9 @@ def test_the_nearest_image_is_the_one_that_was_copied():
 
 def test_the_nearest_image_agrees_with_all_distances_where_all_components_are_used():
     few = IMAGES[:20, :, :]
-    indices, distances = dataquality.nearest(few + 0.1 * IMAGES[100:120], IMAGES[20:], dimensions=784)
+    indices, distances = dataquality.nearest(
+        few + 0.1 * IMAGES[100:120], IMAGES[20:], dimensions=784
+    )
     rows = (few + 0.1 * IMAGES[100:120]).reshape(20, 1, -1) - IMAGES[20:].reshape(1, 280, -1)
     every = np.sqrt((rows**2).mean(axis=2))
     assert indices.tolist() == every.argmin(axis=1).tolist()
@@ -30,7 +32,9 @@ def test_the_nearest_image_agrees_with_all_distances_where_all_components_are_us
 def test_neighbours_are_measured_in_grey_levels():
     train = (255 * IMAGES).astype(np.uint8)
     test = train[[7, 42]] ^ 4  # every pixel 4 grey levels more or less
-    indices, distances = dataquality.neighbours(Dataset("made up", "", "", train, np.zeros(300), test, np.zeros(2)))
+    indices, distances = dataquality.neighbours(
+        Dataset("made up", "", "", train, np.zeros(300), test, np.zeros(2))
+    )
     assert indices.tolist() == [7, 42]
     np.testing.assert_allclose(distances, 4)
 
@@ -76,4 +80,6 @@ def test_drift_is_measured_in_mean_and_deviation(change, mean, deviation):
 
 def test_deviation_is_numpys():
     expected = np.abs(IMAGES[:100].std(axis=0) - IMAGES[100:].std(axis=0)).max()
-    np.testing.assert_allclose(dataquality.drift(IMAGES[:100], IMAGES[100:])[1], expected, rtol=1e-4)
+    np.testing.assert_allclose(
+        dataquality.drift(IMAGES[:100], IMAGES[100:])[1], expected, rtol=1e-4
+    )

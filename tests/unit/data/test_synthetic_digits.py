@@ -7,7 +7,18 @@ from scipy import ndimage
 from mnistlab.data.synthetic_digits import draw_digits
 
 # Holes in a digit (background regions that the border does not reach), by form. The second 4 is closed.
-HOLES = [(1, 1, 1), (0, 0, 0), (0, 0, 0), (0, 0, 0), (0, 1, 0), (0, 0, 0), (1, 1, 1), (0, 0, 0), (2, 2, 2), (1, 1, 1)]
+HOLES = [
+    (1, 1, 1),
+    (0, 0, 0),
+    (0, 0, 0),
+    (0, 0, 0),
+    (0, 1, 0),
+    (0, 0, 0),
+    (1, 1, 1),
+    (0, 0, 0),
+    (2, 2, 2),
+    (1, 1, 1),
+]
 
 
 @pytest.fixture(scope="module")

@@ -48,9 +48,18 @@ class Cluster:
         """Start a worker, which runs some code first."""
         preload = self.folder / f"preload{len(self.processes)}.py"
         # Behind the installed package, not before it.
-        preload.write_text(f"import sys\nsys.path.append({str(self.root)!r})\n{code}\n", encoding="utf-8")
-        common = ("--host=127.0.0.1", "--no-nanny", f"--nthreads={threads}", f"--local-directory={self.folder}")
-        return self._start("worker", f"--scheduler-file={self.file}", f"--preload={preload}", *common)
+        preload.write_text(
+            f"import sys\nsys.path.append({str(self.root)!r})\n{code}\n", encoding="utf-8"
+        )
+        common = (
+            "--host=127.0.0.1",
+            "--no-nanny",
+            f"--nthreads={threads}",
+            f"--local-directory={self.folder}",
+        )
+        return self._start(
+            "worker", f"--scheduler-file={self.file}", f"--preload={preload}", *common
+        )
 
     @property
     def address(self):
@@ -58,7 +67,9 @@ class Cluster:
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
             with contextlib.suppress(OSError, ValueError):
-                return distributed.utils.json.loads(self.file.read_text(encoding="utf-8"))["address"]
+                return distributed.utils.json.loads(self.file.read_text(encoding="utf-8"))[
+                    "address"
+                ]
             time.sleep(0.05)
         pytest.fail("the scheduler does not start")
 
@@ -67,14 +78,18 @@ class Cluster:
         with distributed.Client(self.address, set_as_default=False) as client:
             deadline = time.monotonic() + 30
             while len(client.nthreads()) != count:
-                assert time.monotonic() < deadline, f"{client.nthreads()} after 30 s, required {count}"
+                assert time.monotonic() < deadline, (
+                    f"{client.nthreads()} after 30 s, required {count}"
+                )
                 time.sleep(0.02)
         return self.address
 
     def _start(self, role, *arguments):
         log = f"{role}{len(self.processes)}.log"
         given = [str(self.folder), log, str(self.root), "dask", role, "--no-dashboard", *arguments]
-        self.processes.append(self.context.Process(target=exec, args=(DASK.format(given=given), {}), daemon=True))
+        self.processes.append(
+            self.context.Process(target=exec, args=(DASK.format(given=given), {}), daemon=True)
+        )
         self.processes[-1].start()
         return self.processes[-1]
 
@@ -92,9 +107,16 @@ def end(process):
 @pytest.fixture(scope="module")
 def clusters(tmp_path_factory, pytestconfig):
     """Return two clusters: one with two workers, one of whose has two threads; and one without any."""
-    context = multiprocessing.get_context("forkserver")  # one process imports Dask, for all that there are
-    context.set_forkserver_preload(["distributed", "distributed.cli.dask_scheduler", "distributed.cli.dask_worker"])
-    made = [Cluster(context, tmp_path_factory.mktemp(name), pytestconfig.rootpath) for name in ("busy", "lone")]
+    context = multiprocessing.get_context(
+        "forkserver"
+    )  # one process imports Dask, for all that there are
+    context.set_forkserver_preload(
+        ["distributed", "distributed.cli.dask_scheduler", "distributed.cli.dask_worker"]
+    )
+    made = [
+        Cluster(context, tmp_path_factory.mktemp(name), pytestconfig.rootpath)
+        for name in ("busy", "lone")
+    ]
     made[0].add()
     made[0].add(threads=2)
     yield SimpleNamespace(busy=made[0], lone=made[1])
@@ -125,7 +147,9 @@ def test_seeds_train_to_the_same_as_here(clusters, importable_tests):
     fake = importable_tests.Fake(), importable_tests.DATASET
     there = list(train_seeds(*fake, [5, 2, 9], Backend(clusters.busy.wait(2))))
     assert [seed.seed for seed in there] == [5, 2, 9]
-    assert [seed.metrics_of for seed in there] == [SeedRunner(*fake)(seed).metrics_of for seed in (5, 2, 9)]
+    assert [seed.metrics_of for seed in there] == [
+        SeedRunner(*fake)(seed).metrics_of for seed in (5, 2, 9)
+    ]
 
 
 @pytest.fixture
@@ -136,7 +160,9 @@ def importable_tests(monkeypatch, pytestconfig):
 
 def test_what_work_raises_is_told_here(pool):
     results = [result for _, result in pool.completed(operator.truediv, [1])]
-    with pytest.raises(MnistlabError, match="the work failed: TypeError: truediv expected 2 arguments, got 1"):
+    with pytest.raises(
+        MnistlabError, match="the work failed: TypeError: truediv expected 2 arguments, got 1"
+    ):
         results[0]()
 
 
@@ -195,7 +221,9 @@ def test_a_scheduler_without_workers_is_an_error(lone):
     ("code", "message"),
     [
         pytest.param(
-            "sys.modules['mnistlab'] = None", r"worker tcp://\S+: has no mnistlab .*install it there", id="none"
+            "sys.modules['mnistlab'] = None",
+            r"worker tcp://\S+: has no mnistlab .*install it there",
+            id="none",
         ),
         pytest.param(
             "import mnistlab; mnistlab.__version__ = '0.0.9'",
@@ -229,7 +257,10 @@ def test_a_worker_that_comes_late_and_lacks_mnistlab_is_named(lone, monkeypatch)
         lone.add("sys.modules['mnistlab'] = None")
         lone.wait(2)
         end(first)
-        with pytest.raises(MnistlabError, match=r"^worker tcp://\S+: has no mnistlab .*install it there, or stop it$"):
+        with pytest.raises(
+            MnistlabError,
+            match=r"^worker tcp://\S+: has no mnistlab .*install it there, or stop it$",
+        ):
             next(found)
 
 
@@ -238,13 +269,17 @@ def test_a_worker_that_does_not_answer_is_named(lone, monkeypatch):
     lone.add()
     with (
         open_pool(Backend(lone.wait(1))) as pool,
-        pytest.raises(MnistlabError, match=r"worker tcp://\S+: (no answer|timed out) after 0\.01 s"),
+        pytest.raises(
+            MnistlabError, match=r"worker tcp://\S+: (no answer|timed out) after 0\.01 s"
+        ),
     ):
         list(pool.in_order(operator.neg, [1]))
 
 
 def test_work_that_costs_every_worker_that_tries_it_has_crashed():
-    pool = workers.Pool(lambda function, item: failed(distributed.KilledWorker("x", "tcp://x:1", 3)), bool, bool)
+    pool = workers.Pool(
+        lambda function, item: failed(distributed.KilledWorker("x", "tcp://x:1", 3)), bool, bool
+    )
     ((_, result),) = pool.completed(operator.neg, [1])
     with pytest.raises(WorkerDiedError, match="crashed: every worker that tried it was lost"):
         result()
@@ -256,7 +291,9 @@ def failed(error):
     return future
 
 
-def test_a_scheduler_that_is_lost_in_the_middle_is_an_error_and_not_a_hang(clusters, tmp_path, monkeypatch):
+def test_a_scheduler_that_is_lost_in_the_middle_is_an_error_and_not_a_hang(
+    clusters, tmp_path, monkeypatch
+):
     monkeypatch.setattr(workers, "POLL_SECONDS", 0.1)
     cluster = Cluster(clusters.lone.context, tmp_path, clusters.lone.root)
     try:
@@ -273,14 +310,18 @@ def test_a_scheduler_that_is_lost_in_the_middle_is_an_error_and_not_a_hang(clust
 
 def test_a_worker_without_the_data_is_named(pool):
     data = Dataset("mnist", "/no/such/place", "ab" * 32, *[None] * 4)
-    with pytest.raises(MnistlabError, match=r"worker tcp://\S+: nowhere: No such file or directory"):
+    with pytest.raises(
+        MnistlabError, match=r"worker tcp://\S+: nowhere: No such file or directory"
+    ):
         list(pool.in_order(data.__eq__, [1]))
 
 
 @pytest.mark.parametrize("address", [NO_SUCH_PLACE, "nonsense://x", "tcp://"])
 def test_a_wrong_address_is_an_error_and_not_a_hang(address, monkeypatch):
     monkeypatch.setattr(dask_cluster, "CONNECT_SECONDS", 1)
-    with pytest.raises(MnistlabError, match=f"--scheduler {address}: .*required the address of a Dask scheduler"):
+    with pytest.raises(
+        MnistlabError, match=f"--scheduler {address}: .*required the address of a Dask scheduler"
+    ):
         open_pool(Backend(address)).__enter__()
 
 
@@ -298,5 +339,7 @@ def test_a_cluster_that_lost_its_last_worker_is_given_up(lone, monkeypatch):
         found = pool.completed(time.sleep, [0, 60])
         next(found)
         worker.kill()
-        with pytest.raises(MnistlabError, match="has no worker any more; start some, and the same command goes on"):
+        with pytest.raises(
+            MnistlabError, match="has no worker any more; start some, and the same command goes on"
+        ):
             next(found)

@@ -47,7 +47,9 @@ def test_work_is_done_in_one_process_that_is_another(worker):
 def test_memory_that_is_freed_is_used_again(worker):
     work = "[(b'x' * 10**8)[0] and it.getrusage(it.RUSAGE_SELF).ru_minflt for it in [__import__('resource')] * 3]"
     first, *others = do(worker, eval, work)
-    assert max(others) - first < 1000  # pages that the kernel gave anew: of 4 kB, an array has 24 414
+    assert (
+        max(others) - first < 1000
+    )  # pages that the kernel gave anew: of 4 kB, an array has 24 414
 
 
 def test_what_work_raises_is_raised_here_and_the_process_goes_on(worker):
@@ -67,8 +69,18 @@ def test_an_error_that_cannot_travel_is_told(worker):
     ("function", "item", "message"),
     [
         pytest.param(os._exit, 7, "crashed: its process ended with code 7", id="exit"),
-        pytest.param(ctypes.string_at, 0, r"crashed: killed by SIGSEGV, in string_at \(", id="segmentation fault"),
-        pytest.param(eval, "__import__('os').kill(__import__('os').getpid(), 9)", "killed by SIGKILL", id="kill"),
+        pytest.param(
+            ctypes.string_at,
+            0,
+            r"crashed: killed by SIGSEGV, in string_at \(",
+            id="segmentation fault",
+        ),
+        pytest.param(
+            eval,
+            "__import__('os').kill(__import__('os').getpid(), 9)",
+            "killed by SIGKILL",
+            id="kill",
+        ),
     ],
 )
 def test_a_crash_is_told_with_its_place_and_the_process_replaced(worker, function, item, message):
@@ -78,7 +90,9 @@ def test_a_crash_is_told_with_its_place_and_the_process_replaced(worker, functio
 
 
 def test_work_that_takes_too_long_is_stopped_even_in_native_code(worker):
-    with pytest.raises(WorkerDiedError, match=r"timed out after 0.2 s, in serve \(worker.py") as caught:
+    with pytest.raises(
+        WorkerDiedError, match=r"timed out after 0.2 s, in serve \(worker.py"
+    ) as caught:
         do(worker, time.sleep, 60, seconds=0.2)
     assert 0.2 <= caught.value.seconds < 60
     assert do(worker, abs, -3) == 3
@@ -114,7 +128,9 @@ time.sleep(60)
 @pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="reads /proc")
 def test_a_worker_ends_with_its_parent_in_the_middle_of_work(pytestconfig):
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    parent = subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE, text=True, env=environment)
+    parent = subprocess.Popen(
+        [sys.executable, "-c", PARENT], stdout=subprocess.PIPE, text=True, env=environment
+    )
     with parent:
         pid = int(parent.stdout.readline())
         assert is_alive(pid)

@@ -34,14 +34,25 @@ FAULTS = (
 )
 CONTROL = Entry("functional", "m:Functional", "another API")
 ENTRIES = (*FAULTS, CONTROL)
-CHECKS = ("preparation::test_scaled", "training::test_steps[first]", "training::test_steps[last]", "result::test_good")
+CHECKS = (
+    "preparation::test_scaled",
+    "training::test_steps[first]",
+    "training::test_steps[last]",
+    "result::test_good",
+)
 
 
 def trial(name, *failed, accuracy=None):
     checks = {check: "failed" if check in failed else "passed" for check in CHECKS}
     status = "caught" if failed else "passed"
     return Trial(
-        name, status, failed[0] if failed else "", f"{SCRIPT} is wrong" if failed else "", checks, accuracy, 1.5
+        name,
+        status,
+        failed[0] if failed else "",
+        f"{SCRIPT} is wrong" if failed else "",
+        checks,
+        accuracy,
+        1.5,
     )
 
 
@@ -91,10 +102,14 @@ def test_a_campaign_is_ok_if_every_fault_was_caught_and_every_control_passed():
         pytest.param(Trial("mild", "crashed"), "not caught: mild (crashed)", id="crash"),
         pytest.param(Trial("mild", "timed out"), "not caught: mild (timed out)", id="time-out"),
         pytest.param(
-            trial("functional", CHECKS[0]), "controls that did not pass: functional (caught)", id="wronged control"
+            trial("functional", CHECKS[0]),
+            "controls that did not pass: functional (caught)",
+            id="wronged control",
         ),
         pytest.param(
-            Trial("functional", "error"), "controls that did not pass: functional (error)", id="control without verdict"
+            Trial("functional", "error"),
+            "controls that did not pass: functional (error)",
+            id="control without verdict",
         ),
         pytest.param(
             Trial("functional", UNJUDGED),
@@ -118,7 +133,10 @@ def test_a_campaign_that_was_not_finished_is_not_well():
 def test_names_that_are_unknown_are_answered_with_near_ones():
     assert chosen(ENTRIES, ["slow", "functional"]) == [FAULTS[1], CONTROL]
     assert chosen(ENTRIES, []) == list(ENTRIES)
-    with pytest.raises(MnistlabError, match=r"--only no-scalin: no such fault or control; near: no-scaling.*; see all"):
+    with pytest.raises(
+        MnistlabError,
+        match=r"--only no-scalin: no such fault or control; near: no-scaling.*; see all",
+    ):
         chosen(ENTRIES, ["no-scalin"])
 
 
@@ -167,7 +185,10 @@ def test_crash_and_time_out_are_results_and_are_written_down_at_once(tmp_path, c
         "mild": WorkerDiedError("crashed: code 1"),
     }
     run(Here(**endings), Runner(), ENTRIES, log)
-    rows = [json.loads(line) for line in (tmp_path / "trials.jsonl").read_text(encoding="ascii").splitlines()]
+    rows = [
+        json.loads(line)
+        for line in (tmp_path / "trials.jsonl").read_text(encoding="ascii").splitlines()
+    ]
     assert {row["name"]: row["status"] for row in rows} == {
         "functional": "passed",
         "mild": "crashed",
@@ -176,7 +197,9 @@ def test_crash_and_time_out_are_results_and_are_written_down_at_once(tmp_path, c
     }
     assert log.trials["slow"].seconds == 9.0
     printed = capsys.readouterr().out
-    assert re.search(r"! slow +9\.0 s  timed out: timed out after 9 s, in fit \(x\.py, line 3\)", printed)
+    assert re.search(
+        r"! slow +9\.0 s  timed out: timed out after 9 s, in fit \(x\.py, line 3\)", printed
+    )
     assert re.search(r"  no-scaling +1\.5 s  caught by preparation::test_scaled  \[0 left", printed)
 
 
@@ -227,11 +250,16 @@ def test_the_seconds_of_all_runs_are_summed_and_that_there_were_several_is_said(
     row = {"key": "key", **asdict(GOOD[0])}
     rows = [{**row, "run": 0, "elapsed": 70.0}, {**row, "run": 0, "elapsed": 100.0, "name": "b"}]
     path.write_text("".join(json.dumps(each) + "\n" for each in rows), encoding="ascii")
-    assert re.fullmatch(r"100 s, 3 processes, \d+ CPUs here", campaign.time_of(Log(path, "key"), Backend(processes=3)))
+    assert re.fullmatch(
+        r"100 s, 3 processes, \d+ CPUs here",
+        campaign.time_of(Log(path, "key"), Backend(processes=3)),
+    )
     with path.open("a") as file:
         file.write(json.dumps({**row, "run": 1, "elapsed": 20.0, "name": "c"}) + "\n")
     told = campaign.time_of(Log(path, "key"), Backend("tcp://x:1"))
-    assert re.fullmatch(r"120 s, a Dask cluster, \d+ CPUs here, in 2 runs of the command, as it was resumed", told)
+    assert re.fullmatch(
+        r"120 s, a Dask cluster, \d+ CPUs here, in 2 runs of the command, as it was resumed", told
+    )
 
 
 def test_another_accepted_result_is_another_campaign(monkeypatch):
@@ -272,13 +300,17 @@ class Opened:
         """Do nothing."""
 
 
-def test_an_interrupted_campaign_writes_what_there_is_and_goes_on_from_there(prepared, tmp_path, capsys):
+def test_an_interrupted_campaign_writes_what_there_is_and_goes_on_from_there(
+    prepared, tmp_path, capsys
+):
     prepared.endings["slow"] = KeyboardInterrupt
     assert cli.main(["faults", f"--out={tmp_path}"]) == 1
     printed = capsys.readouterr()
     assert "the same command goes on" in printed.err
     assert "not tried yet: 2" in printed.out
-    assert [row["name"] for row in json.loads((tmp_path / "faults.json").read_text())["trials"]] == [
+    assert [
+        row["name"] for row in json.loads((tmp_path / "faults.json").read_text())["trials"]
+    ] == [
         "mild",
         "functional",
     ]
@@ -307,14 +339,18 @@ def test_a_list_shows_every_fault_and_runs_nothing(prepared, tmp_path, capsys, m
 
 
 @pytest.mark.parametrize("option", ["--out", "--docs"])
-def test_a_folder_that_cannot_be_made_is_said_before_anything_is_tried(prepared, tmp_path, capsys, option):
+def test_a_folder_that_cannot_be_made_is_said_before_anything_is_tried(
+    prepared, tmp_path, capsys, option
+):
     (tmp_path / "file").touch()
     assert cli.main(["faults", f"--out={tmp_path}", f"{option}={tmp_path / 'file'}"]) == 1
     assert f"name a folder with {option} that can be written" in capsys.readouterr().err
     assert not prepared.seen
 
 
-@pytest.mark.parametrize("option", ["--processes=-3", "--timeout=0", "--timeout=-1", "--timeout=nan"])
+@pytest.mark.parametrize(
+    "option", ["--processes=-3", "--timeout=0", "--timeout=-1", "--timeout=nan"]
+)
 def test_a_number_that_cannot_be_meant_is_said(prepared, tmp_path, capsys, option):
     assert cli.main(["faults", f"--out={tmp_path}", option]) == 1
     assert re.search(f"mnistlab: {option.partition('=')[0]} .*: required", capsys.readouterr().err)
@@ -326,7 +362,13 @@ def test_the_page_escapes_what_comes_from_outside_and_has_all_that_matters():
     assert "<script" not in page
     assert page.count("&lt;script&gt;") >= 3
     order = [
-        page.index(text) for text in ("2 of 3 faults caught", "Not caught (1)", "Who catches what", "Every fault (3)")
+        page.index(text)
+        for text in (
+            "2 of 3 faults caught",
+            "Not caught (1)",
+            "Who catches what",
+            "Every fault (3)",
+        )
     ]
     assert order == sorted(order)
     assert page.count('<img alt="Fault by check" src="data:image/png;base64,') == 1
@@ -345,13 +387,16 @@ def test_markdown_has_a_row_for_each_and_names_the_expected_check_where_another_
     assert len(rows) == 2 + len(ENTRIES)
     assert {line.count("|") for line in rows} == {8}
     assert (
-        "| mild | hardly visible | HLR mild | `training::test_steps[first]` | no: `test_rate` | nan % | 1.5 |" in rows
+        "| mild | hardly visible | HLR mild | `training::test_steps[first]` | no: `test_rate` | nan % | 1.5 |"
+        in rows
     )
     assert "- RCW changes a weight regularisation: the recipe has none" in text
 
 
 def test_page_json_markdown_and_picture_are_written(tmp_path):
-    page = campaign_page.write(summary_of(*GOOD), {"data": "made up"}, tmp_path / "out", tmp_path / "docs")
+    page = campaign_page.write(
+        summary_of(*GOOD), {"data": "made up"}, tmp_path / "out", tmp_path / "docs"
+    )
     assert page == tmp_path / "out" / "index.html"
     assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == [
         "faults.json",

@@ -42,18 +42,26 @@ def module_of(entry):
 
 
 def of_module(*modules):
-    return [pytest.param(entry.pipeline, id=name) for name, entry in CATALOGUE.items() if module_of(entry) in modules]
+    return [
+        pytest.param(entry.pipeline, id=name)
+        for name, entry in CATALOGUE.items()
+        if module_of(entry) in modules
+    ]
 
 
 def names_in_the_suite():
-    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in suite_folder().glob("test_*.py")]
+    trees = [
+        ast.parse(path.read_text(encoding="utf-8")) for path in suite_folder().glob("test_*.py")
+    ]
     return {node.name for tree in trees for node in tree.body if isinstance(node, ast.FunctionDef)}
 
 
 def test_the_catalogue_is_as_large_as_it_must_be():
     assert len(CATALOGUE) >= 45
     assert len(CONTROLS) >= 10
-    assert [entry.is_fault for entry in ENTRIES.values()] == [True] * len(CATALOGUE) + [False] * len(CONTROLS)
+    assert [entry.is_fault for entry in ENTRIES.values()] == [True] * len(CATALOGUE) + [
+        False
+    ] * len(CONTROLS)
 
 
 def test_every_pipeline_travels_to_another_process():
@@ -70,12 +78,18 @@ def test_a_name_is_in_kebab_case_and_its_reference_leads_to_the_pipeline(name):
 def test_every_entry_is_another_pipeline_that_says_how_it_happens_in_a_line():
     assert len({entry.pipeline for entry in ENTRIES.values()}) == len(ENTRIES)
     assert len({entry.how for entry in ENTRIES.values()}) == len(ENTRIES)
-    assert not [name for name, entry in ENTRIES.items() if not re.fullmatch(r"[^\n]{10,110}\.", entry.how)]
+    assert not [
+        name for name, entry in ENTRIES.items() if not re.fullmatch(r"[^\n]{10,110}\.", entry.how)
+    ]
 
 
 def test_every_expected_check_is_in_the_suite():
     known = names_in_the_suite()
-    assert not {name: fault.expected for name, fault in CATALOGUE.items() if fault.expected.split("[")[0] not in known}
+    assert not {
+        name: fault.expected
+        for name, fault in CATALOGUE.items()
+        if fault.expected.split("[")[0] not in known
+    }
 
 
 def test_every_source_is_an_operator_an_issue_or_practice():
@@ -85,9 +99,16 @@ def test_every_source_is_an_operator_an_issue_or_practice():
 
 def test_every_operator_of_deepcrime_is_there_at_both_strengths_or_excused():
     there = {fault.source for fault in CATALOGUE.values()}
-    missing = {f"{each} {how}" for each in OPERATORS for how in ("mild", "gross") if each not in NOT_APPLICABLE} - there
+    missing = {
+        f"{each} {how}"
+        for each in OPERATORS
+        for how in ("mild", "gross")
+        if each not in NOT_APPLICABLE
+    } - there
     assert missing <= set(NOT_APPLICABLE)
-    assert not {part for source in there for part in (source, source.split()[0])} & set(NOT_APPLICABLE)
+    assert not {part for source in there for part in (source, source.split()[0])} & set(
+        NOT_APPLICABLE
+    )
 
 
 @pytest.mark.parametrize("name", ENTRIES)
@@ -99,7 +120,11 @@ def test_the_published_promise_stays_as_it_is(name):
 @pytest.mark.parametrize("name", CATALOGUE)
 def test_a_fault_leaves_the_other_methods_as_published(name):
     kind = CATALOGUE[name].pipeline
-    changed = {method for method in vars(Pipeline) if getattr(kind, method) is not getattr(Pipeline, method)}
+    changed = {
+        method
+        for method in vars(Pipeline)
+        if getattr(kind, method) is not getattr(Pipeline, method)
+    }
     assert changed & set.union(*METHODS.values()) <= METHODS[module_of(CATALOGUE[name])]
 
 
@@ -109,7 +134,10 @@ def test_a_fault_of_preparation_prepares_otherwise_or_harms_its_input(kind):
     for images in (IMAGES // 2, IMAGES[:1]):
         given = images.copy()
         prepared = kind().prepare_images(given)
-        right.append(np.array_equal(prepared, Pipeline().prepare_images(images)) and prepared.dtype == np.float32)
+        right.append(
+            np.array_equal(prepared, Pipeline().prepare_images(images))
+            and prepared.dtype == np.float32
+        )
         right.append(np.array_equal(given, images))
     assert not all(right)
 
@@ -132,7 +160,9 @@ def test_a_fault_of_training_changes_one_part_of_it(kind):
     assert len(changed) == 1
     given = {"rounds": (None,), "size": (1100,), "order": (3, 1, 1100)}
     for part in changed & set(given):
-        assert not np.array_equal(getattr(kind(), part)(*given[part]), getattr(TrainingSteps(), part)(*given[part]))
+        assert not np.array_equal(
+            getattr(kind(), part)(*given[part]), getattr(TrainingSteps(), part)(*given[part])
+        )
 
 
 @pytest.mark.parametrize("kind", of_module("prediction"))
@@ -146,7 +176,10 @@ def test_a_fault_of_prediction_predicts_otherwise(kind):
     pipeline = kind()
     said = [pipeline.predict(model, part) for part in (PREPARED[:40], PREPARED[40:80])]
     right = [Pipeline().predict(model, part) for part in (PREPARED[:40], PREPARED[40:80])]
-    same = [a.shape == b.shape and np.allclose(a, b, atol=1e-4) for a, b in zip(said, right, strict=True)]
+    same = [
+        a.shape == b.shape and np.allclose(a, b, atol=1e-4)
+        for a, b in zip(said, right, strict=True)
+    ]
     assert not all(same)
 
 
@@ -193,12 +226,17 @@ def test_a_model_in_parts_is_the_published_one():
     ours, theirs = Pipeline().build(5), _Built().build(5)
     for one, other in zip(ours.get_weights(), theirs.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
-    assert {**theirs.optimizer.get_config(), "name": ""} == {**ours.optimizer.get_config(), "name": ""}
-    assert model_probes.loss_apart(theirs, "categorical_crossentropy") == pytest.approx(0, abs=1e-6)
-    assert model_probes.accuracy_apart(theirs) == pytest.approx(0, abs=1e-6)
+    assert {**theirs.optimizer.get_config(), "name": ""} == {
+        **ours.optimizer.get_config(),
+        "name": "",
+    }
+    assert model_probes.loss_difference(theirs, "categorical_crossentropy") == pytest.approx(0, abs=1e-6)
+    assert model_probes.accuracy_difference(theirs) == pytest.approx(0, abs=1e-6)
 
 
-@pytest.mark.parametrize("name", [name for name, control in CONTROLS.items() if "label" in name or "scaled" in name])
+@pytest.mark.parametrize(
+    "name", [name for name, control in CONTROLS.items() if "label" in name or "scaled" in name]
+)
 def test_a_control_prepares_the_same_but_for_rounding(name):
     control = CONTROLS[name].pipeline()
     images = control.prepare_images(IMAGES)

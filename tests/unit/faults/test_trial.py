@@ -84,7 +84,9 @@ def run(tmp_path, monkeypatch, modules):
     quality.mkdir()
     (quality / "test_result.py").write_text(textwrap.dedent(SUITE), encoding="utf-8")
     (tmp_path / "mine.py").write_text(textwrap.dedent(PIPELINE), encoding="utf-8")
-    config = types.SimpleNamespace(floatx=str, epsilon=str, dtype_policy=lambda: types.SimpleNamespace(name="float32"))
+    config = types.SimpleNamespace(
+        floatx=str, epsilon=str, dtype_policy=lambda: types.SimpleNamespace(name="float32")
+    )
     keras = types.SimpleNamespace(utils=types.SimpleNamespace(clear_session=str), config=config)
     eager = types.SimpleNamespace(functions_run_eagerly=str)
     tensorflow = types.SimpleNamespace(config=eager, random=types.SimpleNamespace(set_seed=str))
@@ -95,7 +97,9 @@ def run(tmp_path, monkeypatch, modules):
     images, labels = np.zeros((2, 28, 28), np.uint8), np.zeros(2, np.uint8)
     dataset = Dataset("mnist", str(tmp_path), "0" * 64, images, labels, images, labels)
     gc.freeze()  # pytest collects garbage five times at its end: it need not look through all that was here before
-    yield lambda name, *further: Runner({"seed": 0}, dataset, further)((name, f"{tmp_path / 'mine.py'}:{name}"))
+    yield lambda name, *further: Runner({"seed": 0}, dataset, further)(
+        (name, f"{tmp_path / 'mine.py'}:{name}")
+    )
     gc.unfreeze()
 
 
@@ -122,7 +126,9 @@ def test_what_a_pipeline_changes_in_mnistlab_is_noticed_and_its_process_spent(ru
     monkeypatch.setattr(robustness, "SURE", robustness.SURE)
     with pytest.raises(RetireWorkerError) as caught:
         run("Careless")
-    assert caught.value.result.traces == ("mnistlab.metrics.robustness: mnistlab.metrics.robustness.SURE",)
+    assert caught.value.result.traces == (
+        "mnistlab.metrics.robustness: mnistlab.metrics.robustness.SURE",
+    )
     assert caught.value.result.status == "passed"
 
 

@@ -120,7 +120,10 @@ def test_a_baseline_of_256_seeds_on_10000_images_is_below_100_kb(dataset):
     probabilities = rng.dirichlet(np.full(10, 0.03), 10_000).astype(np.float32)
     final = Evaluation(probabilities, labels)
     for number in range(256):
-        metrics_of = {p: {n: rng.random() for n in ["accuracy", *names, *"abcdefghi"]} for p in ("final", "averaged")}
+        metrics_of = {
+            p: {n: rng.random() for n in ["accuracy", *names, *"abcdefghi"]}
+            for p in ("final", "averaged")
+        }
         seeds.append(SeedRun(number, metrics_of, final))
     text = baseline.dump(made_of(Pipeline(), dataset, seeds, {}))
     assert 50_000 < len(text) < baseline.LARGEST
@@ -134,7 +137,10 @@ def test_a_file_above_100_kb_is_refused(made, tmp_path, monkeypatch):
 
 
 def test_a_missing_baseline_says_what_to_type(tmp_path):
-    with pytest.raises(NoBaselineError, match=r"seed-mnist\.json: nothing was accepted yet; type: mnistlab baseline"):
+    with pytest.raises(
+        NoBaselineError,
+        match=r"seed-mnist\.json: nothing was accepted yet; type: mnistlab baseline",
+    ):
         load(path_of(tmp_path, "seed", "mnist"))
 
 
@@ -169,15 +175,30 @@ def test_a_seed_that_was_edited_is_noticed(saved):
         (lambda c: c.pop("spec"), "'spec' is missing"),
         (lambda c: c["summary"].pop("final loss"), "'final loss' is missing"),
         (lambda c: c["model"].pop("truth"), "'truth' is missing"),
-        (lambda c: c["seeds"].__setitem__("final loss", [1, None]), "'final loss' is not a list of numbers"),
-        (lambda c: c["seeds"].__setitem__("final loss", []), "'final loss' is not a list of numbers"),
-        (lambda c: c["seeds"].__setitem__("final loss", "x"), "'final loss' is not a list of numbers"),
-        (lambda c: c["seeds"].__setitem__("final loss", [float("nan")]), "'final loss' is not a list of numbers"),
+        (
+            lambda c: c["seeds"].__setitem__("final loss", [1, None]),
+            "'final loss' is not a list of numbers",
+        ),
+        (
+            lambda c: c["seeds"].__setitem__("final loss", []),
+            "'final loss' is not a list of numbers",
+        ),
+        (
+            lambda c: c["seeds"].__setitem__("final loss", "x"),
+            "'final loss' is not a list of numbers",
+        ),
+        (
+            lambda c: c["seeds"].__setitem__("final loss", [float("nan")]),
+            "'final loss' is not a list of numbers",
+        ),
         (
             lambda c: c["seeds"].__setitem__("final accuracy", [97.5] * 12),
             "'final accuracy' is 97.5 to 97.5, required 0",
         ),
-        (lambda c: (c["seeds"].update(a=[0.5]), c["summary"].update(a=[0.5, 0.0])), r"seeds \[1, 12\]|\[1, 12\] seeds"),
+        (
+            lambda c: (c["seeds"].update(a=[0.5]), c["summary"].update(a=[0.5, 0.0])),
+            r"seeds \[1, 12\]|\[1, 12\] seeds",
+        ),
         (lambda c: c["seeds"].pop("final accuracy"), "'final accuracy' is missing"),
         (lambda c: c["seeds"].pop("final worst recall"), "'final worst recall' is missing"),
         (lambda c: c.update(spec=None), "'spec' is None, required a table"),
@@ -194,7 +215,10 @@ def test_a_seed_that_was_edited_is_noticed(saved):
         (lambda c: c["model"].update(truth=None), "'truth' cannot be read"),
         (lambda c: c["model"].__setitem__("predictions", "%%"), "'predictions' cannot be read"),
         (lambda c: c["model"].__setitem__("predictions", "eJw="), "'predictions' cannot be read"),
-        (lambda c: c["model"].__setitem__("truth", c["model"]["truth"] and "eJwDAAAAAAE="), "200 predictions and 0"),
+        (
+            lambda c: c["model"].__setitem__("truth", c["model"]["truth"] and "eJwDAAAAAAE="),
+            "200 predictions and 0",
+        ),
     ],
 )
 def test_damage_is_named(saved, change, message):
@@ -204,7 +228,12 @@ def test_damage_is_named(saved, change, message):
 
 def test_a_baseline_of_the_same_thing_is_accepted_whatever_it_was_trained_on(made, dataset):
     check(made, identity(Pipeline(), dataset))
-    check(made, identity(Pipeline(), Dataset("mnist", "", "cd" * 32, IMAGES[:9], LABELS[:9], IMAGES, LABELS)))
+    check(
+        made,
+        identity(
+            Pipeline(), Dataset("mnist", "", "cd" * 32, IMAGES[:9], LABELS[:9], IMAGES, LABELS)
+        ),
+    )
 
 
 def test_another_pipeline_dataset_or_test_set_is_named(made, dataset):
@@ -215,7 +244,10 @@ def test_another_pipeline_dataset_or_test_set_is_named(made, dataset):
     with pytest.raises(MnistlabError, match="dataset is 'mnist', here 'digits'"):
         check(made, identity(Pipeline(), Dataset("digits", "", "", IMAGES, LABELS, IMAGES, LABELS)))
     with pytest.raises(MnistlabError, match="test_sha256 is"):
-        check(made, identity(Pipeline(), Dataset("mnist", "", "", IMAGES, LABELS, IMAGES, LABELS[::-1])))
+        check(
+            made,
+            identity(Pipeline(), Dataset("mnist", "", "", IMAGES, LABELS, IMAGES, LABELS[::-1])),
+        )
 
 
 def test_another_spec_is_named_by_its_field(made, dataset):
@@ -226,7 +258,10 @@ def test_another_spec_is_named_by_its_field(made, dataset):
 
 
 def test_a_new_field_of_the_spec_that_says_nothing_is_no_difference(made, dataset):
-    layers = [{name: value for name, value in layer.items() if name != "units"} for layer in made.spec["layers"]]
+    layers = [
+        {name: value for name, value in layer.items() if name != "units"}
+        for layer in made.spec["layers"]
+    ]
     older = replace(made, spec={**made.spec, "layers": layers[:1] + made.spec["layers"][1:]})
     assert "units" not in older.spec["layers"][0]
     check(older, identity(Pipeline(), dataset))
@@ -239,7 +274,9 @@ def test_what_misses_its_own_requirements_is_not_accepted(dataset):
 
 
 def test_what_keeps_its_own_requirements_is_accepted(dataset):
-    spec = SimpleNamespace(bounds=tuple(bound for bound in Pipeline.spec.bounds if bound.name == "test accuracy"))
+    spec = SimpleNamespace(
+        bounds=tuple(bound for bound in Pipeline.spec.bounds if bound.name == "test accuracy")
+    )
     accept.refuse_unfit(SimpleNamespace(spec=spec), make(dataset, error=0.005)[1], "digits")
 
 
@@ -252,14 +289,17 @@ def test_too_few_seeds_are_refused_before_training():
 def test_an_error_of_calibration_beyond_its_bound_is_not_accepted(dataset):
     bounds = bounds_of({"test accuracy": 0.9, "expected calibration error": 0.001})
     with pytest.raises(MnistlabError, match="not accepted: expected calibration error: measured"):
-        accept.refuse_unfit(SimpleNamespace(spec=SimpleNamespace(bounds=bounds)), make(dataset)[1], "digits")
+        accept.refuse_unfit(
+            SimpleNamespace(spec=SimpleNamespace(bounds=bounds)), make(dataset)[1], "digits"
+        )
 
 
 def test_seeds_that_all_agree_are_not_accepted(dataset):
     seeds = make(dataset)[1]
     same = [replace(seeds[0], seed=number) for number in range(12)]
     with pytest.raises(
-        MnistlabError, match=r"accuracy of the averaged weights is 0\.\d+ with all 12 seeds; does the seed"
+        MnistlabError,
+        match=r"accuracy of the averaged weights is 0\.\d+ with all 12 seeds; does the seed",
     ):
         accept.refuse_unfit(SimpleNamespace(spec=SimpleNamespace(bounds=())), same, "digits")
 
@@ -289,7 +329,9 @@ def compare(tmp_path, capsys):
     def compared(old, new, *further):
         for name, each in (("a.json", old), ("b.json", new)):
             save(each, tmp_path / name)
-        code = cli.main(["baseline", "compare", f"{tmp_path / 'a.json'}", f"{tmp_path / 'b.json'}", *further])
+        code = cli.main(
+            ["baseline", "compare", f"{tmp_path / 'a.json'}", f"{tmp_path / 'b.json'}", *further]
+        )
         return code, "".join(capsys.readouterr())
 
     return compared
@@ -315,14 +357,22 @@ def pair(dataset):
 
 def test_comparing_ends_with_0_where_b_is_no_worse_and_with_1_where_it_is_or_may_be(compare, pair):
     code, said = compare(*pair)
-    assert (code, "no metric is worse by its margin" in said, "in common" in said) == (0, True, False)
+    assert (code, "no metric is worse by its margin" in said, "in common" in said) == (
+        0,
+        True,
+        False,
+    )
     for lost, words in (0.1, "it is worse"), (0.01, "it may be worse"):  # the margin is 0.01
-        code, said = compare(pair[0], replace(pair[1], columns=drawn(np.random.default_rng(1), lost=lost)))
+        code, said = compare(
+            pair[0], replace(pair[1], columns=drawn(np.random.default_rng(1), lost=lost))
+        )
         assert (code, words in said) == (1, True)
 
 
 @pytest.mark.parametrize(("given", "code"), [("", 1), ("--margin=0.3", 0), ("--spec=wide.toml", 0)])
-def test_comparing_is_told_the_margin_or_a_spec_with_it(compare, pair, tmp_path, monkeypatch, given, code):
+def test_comparing_is_told_the_margin_or_a_spec_with_it(
+    compare, pair, tmp_path, monkeypatch, given, code
+):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "wide.toml").write_text("[gate]\nmargin = 0.3\n")
     worse = {**pair[1].columns, "averaged": drawn(np.random.default_rng(1), lost=0.1)["averaged"]}
@@ -357,7 +407,9 @@ def test_comparing_two_things_is_an_error_that_names_the_field(compare, pair, ch
 def test_what_is_kept_beside_the_judged_metrics_is_shown_and_its_absence_too(made):
     new = {weights: dict(found) for weights, found in made.columns.items()}
     new["averaged"]["corruption accuracy"] = np.full(12, 0.94)
-    text, _ = accept.compared(*(replace(made, dataset="digits", columns=each) for each in (made.columns, new)))
+    text, _ = accept.compared(
+        *(replace(made, dataset="digits", columns=each) for each in (made.columns, new))
+    )
     assert "corruption accuracy (averaged weights) 0.94000, was not measured: not judged" in text
     mean = f"{made.columns['final']['calibration error'].mean():.5f}"
     assert f"calibration error (final weights) {mean}, was {mean}: not judged" in text

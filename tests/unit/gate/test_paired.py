@@ -5,7 +5,14 @@ import pytest
 
 from mnistlab.errors import MnistlabError
 from mnistlab.gate.baseline import true_class_probability
-from mnistlab.gate.paired import Comparison, compare, digit_power, most_newly_wrong, pass_rate, surely_named
+from mnistlab.gate.paired import (
+    Comparison,
+    compare,
+    digit_power,
+    most_newly_wrong,
+    pass_rate,
+    surely_named,
+)
 from mnistlab.metrics.evaluation import Evaluation
 from mnistlab.stats import mcnemar, tango
 
@@ -72,7 +79,10 @@ def test_one_digit_that_is_read_worse_fails_though_the_whole_passes():
 
 def test_five_newly_wrong_of_a_digit_are_not_enough_to_fail_it():
     threes = np.flatnonzero((LABELS == 3) & (np.arange(COUNT) > 500))[:5]
-    assert Comparison(predicted(off(ACCEPTED, threes)), ACCEPTED, TRUTH).verdicts()[1].status == "passed"
+    assert (
+        Comparison(predicted(off(ACCEPTED, threes)), ACCEPTED, TRUTH).verdicts()[1].status
+        == "passed"
+    )
 
 
 def test_newly_wrong_images_come_most_confident_first():
@@ -92,7 +102,9 @@ def test_the_chance_of_a_file_to_pass_is_that_of_a_simulation(moved, lost):
     drawn, total = simulated(moved, lost), moved + lost
     passes = [-tango(int(b), total - int(b), COUNT, 0.98).low < 0.005 for b in range(total + 1)]
     share = float(np.mean(np.array(passes)[drawn]))
-    assert pass_rate(moved, lost, COUNT, 0.005) == pytest.approx(share, abs=4.5 * (0.25 / 20_000) ** 0.5)
+    assert pass_rate(moved, lost, COUNT, 0.005) == pytest.approx(
+        share, abs=4.5 * (0.25 / 20_000) ** 0.5
+    )
     assert not any(passes[most_newly_wrong(total, COUNT, 0.005) + 1 :])
 
 
@@ -123,7 +135,11 @@ def test_a_comparison_states_how_often_it_errs():
 def test_identical_predictions_pass_at_any_margin(margin):
     found = Comparison(predicted(ACCEPTED), ACCEPTED, TRUTH, margin)
     assert tango(0, 0, COUNT, 0.98).low < -0.0005, "else the interval would decide it"
-    assert (found.decision, found.verdicts()[0].status, found.verdicts()[0].measured) == ("PASSED", "passed", 0)
+    assert (found.decision, found.verdicts()[0].status, found.verdicts()[0].measured) == (
+        "PASSED",
+        "passed",
+        0,
+    )
     one = Comparison(predicted(off(ACCEPTED, [300])), ACCEPTED, TRUTH, 1e-6)
     assert one.decision == "UNDECIDED"
 
@@ -131,7 +147,10 @@ def test_identical_predictions_pass_at_any_margin(margin):
 def test_a_file_that_is_better_by_more_than_the_margin_is_told_so_and_proposed():
     found = Comparison(predicted(LABELS), ACCEPTED, TRUTH)
     assert found.as_dict()["improved"]
-    assert "passed; better by more than the margin: to make its recipe the new" in found.verdicts()[0].message
+    assert (
+        "passed; better by more than the margin: to make its recipe the new"
+        in found.verdicts()[0].message
+    )
     little = Comparison(predicted(off(LABELS, np.arange(220))), ACCEPTED, TRUTH)
     assert not little.improved
     assert "better by" not in little.verdicts()[0].message

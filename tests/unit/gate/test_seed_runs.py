@@ -81,7 +81,9 @@ class Faded(Fake):
 
     def predict(self, model, images):
         """Give another answer to the others."""
-        return np.where((images.max(axis=(1, 2)) == 255)[:, None], super().predict(model, images), self.instead)
+        return np.where(
+            (images.max(axis=(1, 2)) == 255)[:, None], super().predict(model, images), self.instead
+        )
 
 
 def test_accuracy_under_corruption_is_the_mean_over_all_corruptions_of_the_first_images():
@@ -90,7 +92,9 @@ def test_accuracy_under_corruption_is_the_mean_over_all_corruptions_of_the_first
     found = trainer(7).metrics_of["final"]["corruption accuracy"]
     white = trainer._corrupted.reshape(13, 60, -1).max(axis=2) == 255
     assert 0.1 < white.mean() < 0.95
-    assert found == pytest.approx((white | (LABELS == 0)).mean())  # ten equal probabilities read as 0
+    assert found == pytest.approx(
+        (white | (LABELS == 0)).mean()
+    )  # ten equal probabilities read as 0
 
 
 def test_a_gate_measures_no_accuracy_under_corruption_here_or_elsewhere():
@@ -111,7 +115,9 @@ def test_a_fit_without_average_has_final_weights_only():
 
 def test_a_training_that_diverged_is_named_by_its_seed():
     pipeline = Fake(diverges_at=3)
-    with pytest.raises(MnistlabError, match="training with seed 3: predict returned NaN or infinity"):
+    with pytest.raises(
+        MnistlabError, match="training with seed 3: predict returned NaN or infinity"
+    ):
         list(train_seeds(pipeline, DATASET, range(1, 5), place=Backend(processes=1)))
 
 
@@ -123,7 +129,9 @@ def importable(monkeypatch, pytestconfig):
 
 @pytest.mark.usefixtures("importable")
 def test_processes_train_what_one_process_trains():
-    one, two = (list(train_seeds(Fake(), DATASET, [5, 2, 9], place=Backend(processes=n))) for n in (1, 2))
+    one, two = (
+        list(train_seeds(Fake(), DATASET, [5, 2, 9], place=Backend(processes=n))) for n in (1, 2)
+    )
     assert [seed.seed for seed in two] == [5, 2, 9]
     assert [seed.metrics_of for seed in one] == [seed.metrics_of for seed in two]
 
@@ -139,7 +147,8 @@ class Deadly(Fake):
 @pytest.mark.usefixtures("importable")
 def test_a_process_that_dies_is_an_error_and_not_a_missing_seed():
     with pytest.raises(
-        MnistlabError, match="a training process crashed: its process ended with code 1; is there memory"
+        MnistlabError,
+        match="a training process crashed: its process ended with code 1; is there memory",
     ):
         list(train_seeds(Deadly(), DATASET, [1, 2], place=Backend(processes=2)))
 
@@ -162,7 +171,9 @@ def bar(width=2, shear=0.0, height=16):
 
 
 def test_thickness_slant_and_size_are_those_of_a_drawn_bar():
-    found = features(np.stack([bar(2), bar(6), bar(2, shear=0.5), bar(2, shear=-0.5), bar(2, height=8)]))
+    found = features(
+        np.stack([bar(2), bar(6), bar(2, shear=0.5), bar(2, shear=-0.5), bar(2, height=8)])
+    )
     assert found["thickness"][1] > 2 * found["thickness"][0]
     assert found["slant"][[0, 2, 3]] == pytest.approx([0, 0.5, -0.5], abs=0.05)
     assert found["size"][0] == pytest.approx(np.sqrt((16**2 - 1) / 12 + 0.25), abs=0.01)

@@ -24,7 +24,10 @@ def drawn(rng, count, degradation=0.0, spread=1.0, first=0):
     seeds = []
     for number in range(count):
         noise = rng.standard_normal(2)
-        averaged = {"accuracy": 0.979 - degradation + 0.0008 * noise[0], "loss": 0.069 + 0.002 * noise[1]}
+        averaged = {
+            "accuracy": 0.979 - degradation + 0.0008 * noise[0],
+            "loss": 0.069 + 0.002 * noise[1],
+        }
         final = {"accuracy": 0.975 - degradation + 0.0016 * spread * rng.standard_normal()}
         seeds.append(SeedRun(first + number, {"averaged": averaged, "final": final}, ONE))
     return seeds
@@ -53,7 +56,9 @@ def test_looks_double_up_to_the_budget():
     assert gate.plan(MARGINS, 100, 200).looks == (8, 16, 32, 64, 100)
 
 
-@pytest.mark.parametrize(("budget", "looks"), [(9, (9,)), (33, (8, 16, 33)), (257, (8, 16, 32, 64, 128, 257))])
+@pytest.mark.parametrize(
+    ("budget", "looks"), [(9, (9,)), (33, (8, 16, 33)), (257, (8, 16, 32, 64, 128, 257))]
+)
 def test_a_look_just_before_the_last_is_left_out(budget, looks):
     assert gate.plan(MARGINS, budget, 208).looks == looks
 
@@ -103,7 +108,9 @@ def test_a_recipe_on_the_margin_is_undecided_when_the_budget_is_spent():
 def test_a_recipe_that_is_better_than_the_margin_says_so():
     result = judged(degradation=-0.006)
     assert result.decision == "PASSED"
-    assert "changed for the better beyond the margin: accuracy (averaged weights)" in result.sentence
+    assert (
+        "changed for the better beyond the margin: accuracy (averaged weights)" in result.sentence
+    )
     assert result.sentence.endswith("to make that the new standard: mnistlab baseline accept")
     assert result.comparisons[0].verdict().message.endswith("; better by more than the margin")
     assert "the new standard" not in replace(result, decision="FAILED").sentence
@@ -138,7 +145,9 @@ def test_seeds_that_all_give_one_loss_fail_for_the_seed_is_not_used():
 @pytest.mark.parametrize("metric", ["accuracy", "digit 1"])
 def test_seeds_that_agree_in_an_accuracy_add_seeds(metric):
     margin = Margin("averaged", metric, 0.01, 0.005, "a test")
-    comparison = compare_metric(margin, np.full(8, 0.99), np.random.default_rng(0).normal(0.99, 0.001, 50), 0.003, 1e-5)
+    comparison = compare_metric(
+        margin, np.full(8, 0.99), np.random.default_rng(0).normal(0.99, 0.001, 50), 0.003, 1e-5
+    )
     assert (comparison.status, comparison.high) == ("undecided", math.inf)
     assert comparison.verdict().measured is None
     assert "all 8 seeds gave 0.99, so their spread is not known" in comparison.summary
@@ -147,15 +156,24 @@ def test_seeds_that_agree_in_an_accuracy_add_seeds(metric):
 @pytest.mark.parametrize("margin", MARGINS)
 @pytest.mark.parametrize("old", [[0.97] * 9, [0.97]])
 def test_an_accepted_state_without_spread_is_what_is_blamed(margin, old):
-    comparison = compare_metric(margin, np.random.default_rng(0).normal(0.97, 0.001, 8), np.array(old), 0.003, 1e-5)
+    comparison = compare_metric(
+        margin, np.random.default_rng(0).normal(0.97, 0.001, 8), np.array(old), 0.003, 1e-5
+    )
     assert comparison.status == "undecided"
-    assert f"all {len(old)} accepted seeds gave 0.97, so nothing can be held against them" in comparison.summary
+    assert (
+        f"all {len(old)} accepted seeds gave 0.97, so nothing can be held against them"
+        in comparison.summary
+    )
     assert comparison.summary.endswith("accept others: mnistlab baseline accept")
 
 
 def test_a_metric_that_is_not_finite_is_not_judged():
-    for arms in itertools.permutations([np.array([0.97, 0.98, math.nan]), np.array([0.97, 0.98, 0.99])]):
-        with pytest.raises(MnistlabError, match=r"bounds nan and nan, margin 0\.001: need low <= high"):
+    for arms in itertools.permutations(
+        [np.array([0.97, 0.98, math.nan]), np.array([0.97, 0.98, 0.99])]
+    ):
+        with pytest.raises(
+            MnistlabError, match=r"bounds nan and nan, margin 0\.001: need low <= high"
+        ):
             compare_metric(MARGINS[0], *arms, 0.003, 1e-5)
 
 
@@ -175,7 +193,10 @@ def test_a_metric_that_the_baseline_lacks_is_an_error():
 
 def test_a_recipe_without_averaged_weights_cannot_be_held_against_one_with():
     def final_only(seeds):
-        return (SeedRun(each.seed, {"final": each.metrics_of["final"]}, ONE) for each in trainer()(seeds))
+        return (
+            SeedRun(each.seed, {"final": each.metrics_of["final"]}, ONE)
+            for each in trainer()(seeds)
+        )
 
     with pytest.raises((MnistlabError, KeyError), match="averaged"):
         gate.run(final_only, 0, BASELINE, gate.plan(MARGINS, 8, 200))
@@ -184,15 +205,28 @@ def test_a_recipe_without_averaged_weights_cannot_be_held_against_one_with():
 @pytest.mark.parametrize(
     ("degradation", "expected"),
     [
-        (0.0003, "accuracy (averaged weights) 0.03 points lower (99 % bound: at most 0.06), margin 0.10"),
-        (-0.0003, "accuracy (averaged weights) 0.03 points higher (99 % bound: at most 0.00 lower), margin 0.10"),
+        (
+            0.0003,
+            "accuracy (averaged weights) 0.03 points lower (99 % bound: at most 0.06), margin 0.10",
+        ),
+        (
+            -0.0003,
+            "accuracy (averaged weights) 0.03 points higher (99 % bound: at most 0.00 lower), margin 0.10",
+        ),
     ],
 )
 def test_a_finding_is_a_sentence_for_people(degradation, expected):
     from mnistlab.gate.comparison import MetricComparison
 
     comparison = MetricComparison(
-        MARGINS[0], 0.9787, 0.979, degradation, degradation - 0.0009, degradation + 0.0003, "passed", 8
+        MARGINS[0],
+        0.9787,
+        0.979,
+        degradation,
+        degradation - 0.0009,
+        degradation + 0.0003,
+        "passed",
+        8,
     )
     assert comparison.summary == expected
 

@@ -64,7 +64,9 @@ def test_a_class_or_an_instance_is_found_in_a_file_or_a_module(write, place, nam
 def test_a_file_may_import_what_lies_beside_it(write):
     write("SPLIT = 0.25", "folder/beside.py")
     write(
-        BARE.replace("epochs=2", "validation_split=beside.SPLIT").replace("import", "import beside;import", 1),
+        BARE.replace("epochs=2", "validation_split=beside.SPLIT").replace(
+            "import", "import beside;import", 1
+        ),
         "folder/mine.py",
     )
     assert load_pipeline("folder/mine.py:Bare", None, "mnist").spec.validation_split == 0.25
@@ -125,7 +127,10 @@ def test_an_abstract_pipeline_is_refused(write):
             @abstractmethod
             def fit(self, model, images, labels, *, seed, epochs=None): ...
     """)
-    with pytest.raises(MnistlabError, match=r"Mine\(\) raised TypeError: Can't instantiate abstract class Mine .*fit"):
+    with pytest.raises(
+        MnistlabError,
+        match=r"Mine\(\) raised TypeError: Can't instantiate abstract class Mine .*fit",
+    ):
         load_pipeline("mine.py:Mine", None, "mnist")
 
 
@@ -158,7 +163,10 @@ def test_a_spec_of_its_own_without_a_name_is_not_the_published_recipes(write):
 
 def test_toml_is_put_over_the_pipelines_own_spec(write):
     write(BARE)
-    write("[spec]\nbatch_size = 64\n[bounds]\n'test accuracy' = false\n[gate]\nmargin = 0.002", "mine.toml")
+    write(
+        "[spec]\nbatch_size = 64\n[bounds]\n'test accuracy' = false\n[gate]\nmargin = 0.002",
+        "mine.toml",
+    )
     subject = load_pipeline("mine.py:Bare", "mine.toml", "mnist")
     assert (subject.spec, subject.margin) == (Spec(epochs=2, batch_size=64, bounds=()), 0.002)
 

@@ -22,7 +22,9 @@ EVEN = np.full((3, 10), 0.1, dtype=np.float32)
 LOGITS = np.random.default_rng(0).normal(size=(3, 10)).astype(np.float32)
 TRAINING = {"loss": [1.0, 0.5], "accuracy": [0.5, 0.7]}
 HISTORY = {**TRAINING, "val_loss": [1.0, 0.6], "val_accuracy": [0.6, 0.8]}
-KERAS_HISTORY = type("History", (), {"__module__": "keras.src.callbacks.history", "history": HISTORY})()
+KERAS_HISTORY = type(
+    "History", (), {"__module__": "keras.src.callbacks.history", "history": HISTORY}
+)()
 
 
 class _Model:
@@ -105,61 +107,137 @@ def said(method, returned, spec=_Fake.spec):
 
 
 MISBEHAVIOUR = [
-    ("prepare_images", None, "returned None for 3 images; required float32 (3, 28, 28), a numpy.ndarray"),
-    ("prepare_images", PREPARED.tolist(), "returned list for 3 images; required float32 (3, 28, 28)"),
-    ("prepare_images", PREPARED.astype(float), "returned float64 (3, 28, 28) for 3 images; required float32"),
-    ("prepare_images", PREPARED[..., None], "returned float32 (3, 28, 28, 1) for 3 images; required float32 (3, 28"),
-    ("prepare_images", PREPARED[1:], "returned float32 (2, 28, 28) for 3 images; required float32 (3, 28, 28)"),
-    ("prepare_images", PREPARED / np.float32("nan"), "returned NaN or infinity for 3 of 3 images; look for a division"),
+    (
+        "prepare_images",
+        None,
+        "returned None for 3 images; required float32 (3, 28, 28), a numpy.ndarray",
+    ),
+    (
+        "prepare_images",
+        PREPARED.tolist(),
+        "returned list for 3 images; required float32 (3, 28, 28)",
+    ),
+    (
+        "prepare_images",
+        PREPARED.astype(float),
+        "returned float64 (3, 28, 28) for 3 images; required float32",
+    ),
+    (
+        "prepare_images",
+        PREPARED[..., None],
+        "returned float32 (3, 28, 28, 1) for 3 images; required float32 (3, 28",
+    ),
+    (
+        "prepare_images",
+        PREPARED[1:],
+        "returned float32 (2, 28, 28) for 3 images; required float32 (3, 28, 28)",
+    ),
+    (
+        "prepare_images",
+        PREPARED / np.float32("nan"),
+        "returned NaN or infinity for 3 of 3 images; look for a division",
+    ),
     ("prepare_labels", LABELS, "returned uint8 (3,) for 3 labels; required float32 (3, 10)"),
-    ("prepare_labels", np.eye(11, dtype=np.float32)[LABELS], "returned float32 (3, 11) for 3 labels; required float32"),
-    ("prepare_labels", ONE_HOT.astype(int), "returned int64 (3, 10) for 3 labels; required float32 (3, 10)"),
+    (
+        "prepare_labels",
+        np.eye(11, dtype=np.float32)[LABELS],
+        "returned float32 (3, 11) for 3 labels; required float32",
+    ),
+    (
+        "prepare_labels",
+        ONE_HOT.astype(int),
+        "returned int64 (3, 10) for 3 labels; required float32 (3, 10)",
+    ),
     ("build", None, "returned None; required a model: does it end with return?"),
     (
         "build",
         SimpleNamespace(),
         "returned types SimpleNamespace; required a compiled keras.Model, for the spec promises",
     ),
-    ("build", _Uncompiled(), "returned a _Uncompiled model that is not compiled; call model.compile(optimizer=..., "),
+    (
+        "build",
+        _Uncompiled(),
+        "returned a _Uncompiled model that is not compiled; call model.compile(optimizer=..., ",
+    ),
     (
         "build",
         _Empty(),
         "returned a _Empty model that has no weights yet; begin it with keras.Input((28, 28)), or",
     ),
-    ("build", _Model(steps=7), "returned a model that was trained for 7 steps; required an untrained one"),
+    (
+        "build",
+        _Model(steps=7),
+        "returned a model that was trained for 7 steps; required an untrained one",
+    ),
     ("fit", None, "returned None; required a dict: of lists, one an epoch"),
     ("fit", KERAS_HISTORY, "returned keras History; required a dict: return its .history"),
     ("fit", TRAINING, "returned a dict without val_loss, val_accuracy; its keys: loss, accuracy"),
     ("fit", {}, "returned a dict without loss, accuracy, val_loss, val_accuracy; its keys: none"),
-    ("fit", {**HISTORY, "loss": [1.0]}, "returned lists of unequal lengths, 1 of loss, 2 of accuracy, 2 of val_loss"),
+    (
+        "fit",
+        {**HISTORY, "loss": [1.0]},
+        "returned lists of unequal lengths, 1 of loss, 2 of accuracy, 2 of val_loss",
+    ),
     ("fit", {**HISTORY, "loss": 0.5}, "returned loss = float 0.5; required a number an epoch"),
-    ("fit", {**HISTORY, "loss": [2.5, math.nan]}, "returned loss = [2.5, nan], with NaN or infinity; is the learning"),
-    ("fit", {**HISTORY, "val_loss": [0.5, -math.inf]}, "returned val_loss = [0.5, -inf], with NaN or infinity"),
+    (
+        "fit",
+        {**HISTORY, "loss": [2.5, math.nan]},
+        "returned loss = [2.5, nan], with NaN or infinity; is the learning",
+    ),
+    (
+        "fit",
+        {**HISTORY, "val_loss": [0.5, -math.inf]},
+        "returned val_loss = [0.5, -inf], with NaN or infinity",
+    ),
     ("fit", {**HISTORY, "loss": []}, "returned loss = list []; required a number an epoch"),
-    ("fit", {**HISTORY, "accuracy": ["high", "low"]}, "returned accuracy = list ['high', 'low']; required a number"),
+    (
+        "fit",
+        {**HISTORY, "accuracy": ["high", "low"]},
+        "returned accuracy = list ['high', 'low']; required a number",
+    ),
     (
         "fit",
         {**HISTORY, "averaged_weights": [np.zeros(3)]},
         "returned averaged_weights of shapes [(3,)]; required [(2,",
     ),
-    ("fit", {**HISTORY, "averaged_weights": 1.0}, "returned averaged_weights of shapes float; required [(2, 3), (3,)]"),
+    (
+        "fit",
+        {**HISTORY, "averaged_weights": 1.0},
+        "returned averaged_weights of shapes float; required [(2, 3), (3,)]",
+    ),
     ("predict", None, "returned None for 3 images; required float32 (3, 10), a numpy.ndarray"),
     ("predict", EVEN[:2], "returned float32 (2, 10) for 3 images; required float32 (3, 10)"),
-    ("predict", EVEN.astype(float), "returned float64 (3, 10) for 3 images; required float32 (3, 10)"),
+    (
+        "predict",
+        EVEN.astype(float),
+        "returned float64 (3, 10) for 3 images; required float32 (3, 10)",
+    ),
     ("predict", EVEN.argmax(axis=1), "returned int64 (3,) for 3 images; required float32 (3, 10)"),
     (
         "predict",
         EVEN * np.float32("inf"),
         "returned NaN or infinity for 3 of 3 images; look for a division by zero, or",
     ),
-    ("predict", LOGITS, "logits, not probabilities; end the model with a softmax (keras.layers.Softmax()), or apply"),
-    ("predict", 0 * EVEN, "returned values from 0 to 0 in rows that sum to 0 to 0, not probabilities; required 0 to 1"),
+    (
+        "predict",
+        LOGITS,
+        "logits, not probabilities; end the model with a softmax (keras.layers.Softmax()), or apply",
+    ),
+    (
+        "predict",
+        0 * EVEN,
+        "returned values from 0 to 0 in rows that sum to 0 to 0, not probabilities; required 0 to 1",
+    ),
     (
         "predict",
         EVEN + np.eye(3, 10, dtype=np.float32) - np.eye(3, 10, 1, dtype=np.float32),
         "is the output a softmax?",
     ),
-    ("predict", np.log(EVEN), "logarithms of probabilities, not probabilities; apply numpy.exp in predict"),
+    (
+        "predict",
+        np.log(EVEN),
+        "logarithms of probabilities, not probabilities; apply numpy.exp in predict",
+    ),
 ]
 
 
@@ -183,7 +261,9 @@ def test_the_documented_messages_are_those_that_are_said():
     others = [(method, RuntimeError("out of coffee"), "") for method in CALLS]
     real = [bare(said(method, returned)) for method, returned, _ in MISBEHAVIOUR + others]
     text = (Path(__file__).parents[3] / "docs" / "own.md").read_text(encoding="utf-8")
-    documented = [bare(each) for each in re.findall(rf"\| `((?:{'|'.join(CALLS)}) r[^`]+)` \|", text)]
+    documented = [
+        bare(each) for each in re.findall(rf"\| `((?:{'|'.join(CALLS)}) r[^`]+)` \|", text)
+    ]
     assert len(documented) >= 20
     assert [each for each in documented if each not in real] == []
 
@@ -194,7 +274,9 @@ def test_an_error_inside_a_method_is_named_with_the_line_that_raised_it(method):
     assert message.startswith(f"{method} raised ValueError: no such thing (test_contract.py, line ")
 
 
-@pytest.mark.parametrize("write", [lambda array: array.sort(axis=0), lambda array: array.__imul__(2)])
+@pytest.mark.parametrize(
+    "write", [lambda array: array.sort(axis=0), lambda array: array.__imul__(2)]
+)
 def test_writing_to_an_array_that_is_read_only_is_named_for_what_it_is(write):
     class Writes(_Fake):
         def fit(self, model, images, labels, *, seed, epochs=None):
@@ -202,7 +284,10 @@ def test_writing_to_an_array_that_is_read_only_is_named_for_what_it_is(write):
 
     images = PREPARED.copy()
     images.setflags(write=False)
-    with pytest.raises(ContractError, match=r"^fit writes to an array that it was given; let it copy it: ValueError: "):
+    with pytest.raises(
+        ContractError,
+        match=r"^fit writes to an array that it was given; let it copy it: ValueError: ",
+    ):
         CheckedPipeline(Writes(), _Fake.spec).fit(_Model(), images, ONE_HOT, seed=0)
 
 
@@ -225,13 +310,17 @@ def test_what_a_method_must_return_is_handed_on_as_it_is(method):
 @pytest.mark.parametrize("wrong", [PREPARED, IMAGES[0], IMAGES[:, 1:]])
 def test_what_is_no_image_is_the_pipelines_own_to_refuse(wrong):
     with pytest.raises(ValueError, match=r"^its own words$"):
-        CheckedPipeline(_Fake(prepare_images=ValueError("its own words")), _Fake.spec).prepare_images(wrong)
+        CheckedPipeline(
+            _Fake(prepare_images=ValueError("its own words")), _Fake.spec
+        ).prepare_images(wrong)
 
 
 @pytest.mark.parametrize("wrong", [LABELS[:, None], LABELS + 1, LABELS.astype(float)])
 def test_what_is_no_label_is_the_pipelines_own_to_refuse(wrong):
     with pytest.raises(ValueError, match=r"^its own words$"):
-        CheckedPipeline(_Fake(prepare_labels=ValueError("its own words")), _Fake.spec).prepare_labels(wrong)
+        CheckedPipeline(
+            _Fake(prepare_labels=ValueError("its own words")), _Fake.spec
+        ).prepare_labels(wrong)
 
 
 def test_of_a_spec_that_promises_nothing_of_keras_the_model_may_be_anything():
@@ -244,13 +333,17 @@ def test_of_a_spec_that_promises_nothing_of_keras_the_model_may_be_anything():
 def test_without_images_held_out_no_history_of_them_is_required():
     spec = Spec(validation_split=0.0)
     history = {"loss": [1.0], "accuracy": [0.5]}
-    assert CheckedPipeline(_Fake(fit=history), spec).fit(_Model(), PREPARED, ONE_HOT, seed=0) == history
+    assert (
+        CheckedPipeline(_Fake(fit=history), spec).fit(_Model(), PREPARED, ONE_HOT, seed=0)
+        == history
+    )
 
 
 def test_only_kerass_own_models_are_looked_into():
     assert is_keras(_Model())
     assert not is_keras(SimpleNamespace())
     with pytest.raises(
-        NotJudgedError, match=r"^build returns types SimpleNamespace, which is no Keras model: its layers"
+        NotJudgedError,
+        match=r"^build returns types SimpleNamespace, which is no Keras model: its layers",
     ):
         keras_model(SimpleNamespace(), "its layers")

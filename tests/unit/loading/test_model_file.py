@@ -23,7 +23,10 @@ class Own(Pipeline):
 
 
 def test_what_is_not_known_is_not_judged():
-    for ask in (lambda: Unknown(NotRequiredError("a file"))["loss"], lambda: list(Unknown(NotRequiredError("a file")))):
+    for ask in (
+        lambda: Unknown(NotRequiredError("a file"))["loss"],
+        lambda: list(Unknown(NotRequiredError("a file"))),
+    ):
         with pytest.raises(NotRequiredError, match=r"^a file$"):
             ask()
 
@@ -35,11 +38,21 @@ def test_what_a_history_lacks_is_named():
 
 def test_of_a_files_architecture_and_training_nothing_is_asked_by_default():
     spec = as_file_pipeline(load_pipeline(None, None, "mnist")).spec
-    assert [getattr(spec, name) for name in ("layers", "optimizer", "learning_rate", "loss", "metric")] == [None] * 5
+    assert [
+        getattr(spec, name) for name in ("layers", "optimizer", "learning_rate", "loss", "metric")
+    ] == [None] * 5
     names = {bound.name for bound in spec.bounds}
-    assert {"test accuracy", "test loss", "expected calibration error", "mean accuracy under corruption"} < names
+    assert {
+        "test accuracy",
+        "test loss",
+        "expected calibration error",
+        "mean accuracy under corruption",
+    } < names
     gone = {bound.name for bound in PUBLISHED.bounds} - names
-    assert {"norm of the weights of layer 1, least", "distance of the initial loss from ln 10"} < gone
+    assert {
+        "norm of the weights of layer 1, least",
+        "distance of the initial loss from ln 10",
+    } < gone
     assert "training accuracy over validation accuracy" in gone
 
 
@@ -90,7 +103,9 @@ def test_the_subject_of_a_file_travels():
         ("folder/saved_model.pb", b"", r"a SavedModel folder, which Keras 3 does not load as a model; where the Keras"),
     ],
 )  # fmt: skip
-def test_what_is_no_keras_file_is_refused_and_told_how_to_make_one(tmp_path, name, content, message):
+def test_what_is_no_keras_file_is_refused_and_told_how_to_make_one(
+    tmp_path, name, content, message
+):
     path = tmp_path / name
     path.parent.mkdir(exist_ok=True)
     if content is not None:
@@ -131,5 +146,7 @@ def test_a_real_lambda_layer_is_not_loaded(tmp_path):
 
     path = tmp_path / "m.keras"
     keras.Sequential([keras.Input((28, 28)), keras.layers.Lambda(lambda images: images)]).save(path)
-    with pytest.raises(MnistlabError, match="holds a Lambda layer, whose code would be run, and is not loaded"):
+    with pytest.raises(
+        MnistlabError, match="holds a Lambda layer, whose code would be run, and is not loaded"
+    ):
         load_model(str(path))

@@ -47,26 +47,40 @@ def test_a_file_that_says_nothing_changes_nothing(spec):
 
 
 def test_a_bound_replaces_its_namesake_and_false_takes_it_away():
-    spec, _ = apply_toml("[bounds]\n'test loss' = 0.5\n'recall of digit 3' = false", "x.toml", PUBLISHED)
+    spec, _ = apply_toml(
+        "[bounds]\n'test loss' = 0.5\n'recall of digit 3' = false", "x.toml", PUBLISHED
+    )
     assert spec.bound("test loss").bound == 0.5
-    assert {bound.name for bound in PUBLISHED.bounds} - {bound.name for bound in spec.bounds} == {"recall of digit 3"}
+    assert {bound.name for bound in PUBLISHED.bounds} - {bound.name for bound in spec.bounds} == {
+        "recall of digit 3"
+    }
     assert len(spec.bounds) == len(PUBLISHED.bounds) - 1
 
 
 def test_layers_may_be_an_array_of_tables_or_not_be_promised():
-    assert apply_toml("[[spec.layers]]\nkind = 'Flatten'", "x.toml", Spec())[0].layers == (Layer("Flatten"),)
+    assert apply_toml("[[spec.layers]]\nkind = 'Flatten'", "x.toml", Spec())[0].layers == (
+        Layer("Flatten"),
+    )
     assert apply_toml("[spec]\nlayers = false", "x.toml", Spec())[0].layers is None
 
 
 @pytest.mark.parametrize("left_out", ["units", "activation", "parameters"])
 def test_what_a_layer_leaves_out_is_not_asked(left_out):
-    stated = {"units": "units = 10", "activation": "activation = 'softmax'", "parameters": "parameters = 7850"}
+    stated = {
+        "units": "units = 10",
+        "activation": "activation = 'softmax'",
+        "parameters": "parameters = 7850",
+    }
     text = "\n".join(line for key, line in stated.items() if key != left_out)
     spec, _ = apply_toml(f"[[spec.layers]]\nkind = 'Dense'\n{text}", "x.toml", Spec())
     assert spec.parameters == (None if left_out == "parameters" else 7850)
     own = type("Dense", (), {"units": 10, "activation": SimpleNamespace(__name__="softmax")})()
-    words = runpy.run_path(str(suite_folder() / "test_architecture.py"))["own_words"](*spec.layers, own)
-    assert words == {"units": "Dense softmax", "activation": "Dense 10"}.get(left_out, "Dense 10 softmax")
+    words = runpy.run_path(str(suite_folder() / "test_architecture.py"))["own_words"](
+        *spec.layers, own
+    )
+    assert words == {"units": "Dense softmax", "activation": "Dense 10"}.get(
+        left_out, "Dense 10 softmax"
+    )
 
 
 @pytest.mark.parametrize(
@@ -106,7 +120,11 @@ def test_what_a_promise_cannot_be_is_named_with_its_key(text, message):
 
 def test_what_is_true_of_the_published_recipe_alone_is_not_said_of_others():
     told = [
-        bound.advice for bound in (*Spec().bounds, *apply_toml("[bounds]\n'test accuracy' = 0.9", "", Spec())[0].bounds)
+        bound.advice
+        for bound in (
+            *Spec().bounds,
+            *apply_toml("[bounds]\n'test accuracy' = 0.9", "", Spec())[0].bounds,
+        )
     ]
     assert len(told) == 2
     assert not any("healthy seeds" in advice for advice in told)

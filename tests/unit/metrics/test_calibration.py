@@ -32,7 +32,10 @@ def test_overconfidence_is_found_and_has_a_sign():
     found = calibrate.reliability(CONFIDENCE, right)
     assert found.error > 0.07
     assert found.overconfidence > 0.07
-    assert calibrate.reliability(CONFIDENCE, RNG.random(3000) < CONFIDENCE + 0.1).overconfidence < -0.04
+    assert (
+        calibrate.reliability(CONFIDENCE, RNG.random(3000) < CONFIDENCE + 0.1).overconfidence
+        < -0.04
+    )
 
 
 def test_bins_of_one_confidence_do_not_vanish():
@@ -56,8 +59,12 @@ def test_what_cannot_be_binned_is_refused(confidence, right):
 
 def test_bias_is_the_error_of_a_calibrated_model_with_the_same_confidences():
     # Of one bin with n predictions of confidence p: the mean of |X/n - p|, X binomial. n = 2, p = 0.5: 1/4.
-    np.testing.assert_allclose(calibrate.bias(np.full(2, 0.5), bins=1, draws=20000), 0.25, atol=0.005)
-    repeated = [calibrate.reliability(CONFIDENCE, RNG.random(3000) < CONFIDENCE).error for _ in range(100)]
+    np.testing.assert_allclose(
+        calibrate.bias(np.full(2, 0.5), bins=1, draws=20000), 0.25, atol=0.005
+    )
+    repeated = [
+        calibrate.reliability(CONFIDENCE, RNG.random(3000) < CONFIDENCE).error for _ in range(100)
+    ]
     np.testing.assert_allclose(calibrate.bias(CONFIDENCE), np.mean(repeated), rtol=0.1)
 
 
@@ -91,6 +98,8 @@ def test_discrimination_is_the_share_of_pairs_in_order(right, area):
 def test_confidence_on_mistakes_leaves_out_what_is_right():
     confidence = np.array([0.9, 0.5, 0.7], np.float32)
     np.testing.assert_allclose(
-        calibrate.mean_confidence_on_mistakes(confidence, np.array([True, False, False])), 0.6, rtol=1e-6
+        calibrate.mean_confidence_on_mistakes(confidence, np.array([True, False, False])),
+        0.6,
+        rtol=1e-6,
     )
     assert np.isnan(calibrate.mean_confidence_on_mistakes(confidence, np.ones(3, bool)))

@@ -14,7 +14,9 @@ def predictions(seed, count=300, sharpness=4.0):
     """Draw softmax rows that favour the truth, and the truth."""
     generator = np.random.default_rng(seed)
     labels = generator.integers(0, 10, count).astype(np.uint8)
-    logits = generator.normal(size=(count, 10)) + sharpness * np.eye(10)[labels] * generator.random((count, 1))
+    logits = generator.normal(size=(count, 10)) + sharpness * np.eye(10)[labels] * generator.random(
+        (count, 1)
+    )
     rows = np.exp(logits)
     return (rows / rows.sum(axis=1, keepdims=True)).astype(np.float32), labels
 
@@ -33,7 +35,9 @@ def drawn(request):
 
 def test_accuracy_is_scikit_learns(drawn):
     probabilities, labels = drawn
-    assert Evaluation(probabilities, labels).accuracy == accuracy_score(labels, probabilities.argmax(axis=1))
+    assert Evaluation(probabilities, labels).accuracy == accuracy_score(
+        labels, probabilities.argmax(axis=1)
+    )
 
 
 def test_confusion_is_scikit_learns(drawn):
@@ -50,7 +54,9 @@ def test_recall_is_scikit_learns(drawn):
 
 def test_loss_is_scikit_learns(drawn):
     probabilities, labels = drawn
-    rows = probabilities.astype(np.float64)  # log_loss warns of rows that do not sum to 1 but for rounding
+    rows = probabilities.astype(
+        np.float64
+    )  # log_loss warns of rows that do not sum to 1 but for rounding
     expected = log_loss(labels, rows / rows.sum(axis=1, keepdims=True), labels=DIGITS)
     assert Evaluation(probabilities, labels).loss == pytest.approx(expected, rel=1e-6)
 
@@ -89,7 +95,11 @@ def test_recall_of_a_digit_without_images_is_nan_and_the_others_stay():
 
 def test_one_image_can_be_evaluated():
     evaluation = Evaluation(rows_for([7], confidence=0.75), np.array([7], np.uint8))
-    assert (evaluation.count, evaluation.accuracy, evaluation.confidence.tolist()) == (1, 1.0, [0.75])
+    assert (evaluation.count, evaluation.accuracy, evaluation.confidence.tolist()) == (
+        1,
+        1.0,
+        [0.75],
+    )
     assert evaluation.confusion.sum() == evaluation.confusion[7, 7] == 1
 
 
@@ -107,10 +117,15 @@ def test_confident_mistakes_are_the_wrong_ones_most_confident_first():
     labels = np.zeros(6, np.uint8)
     digits = np.array([1, 0, 2, 3, 0, 4])
     rows = np.concatenate(
-        [rows_for([digit], c) for digit, c in zip(digits, (0.5, 0.99, 0.9, 0.5, 1, 0.7), strict=True)]
+        [
+            rows_for([digit], c)
+            for digit, c in zip(digits, (0.5, 0.99, 0.9, 0.5, 1, 0.7), strict=True)
+        ]
     )
     evaluation = Evaluation(rows, labels)
-    assert evaluation.confident_mistakes(10).tolist() == [2, 5, 0, 3], "of equals, the first comes first"
+    assert evaluation.confident_mistakes(10).tolist() == [2, 5, 0, 3], (
+        "of equals, the first comes first"
+    )
     assert evaluation.confident_mistakes(2).tolist() == [2, 5]
     assert evaluation.confident_mistakes(0).tolist() == []
 
@@ -129,22 +144,30 @@ def test_without_a_mistake_there_are_no_confident_ones():
 def test_rows_that_are_not_finite_are_refused_and_counted(wrong):
     rows = rows_for([1, 2, 3])
     rows[0, 5] = rows[2, 0] = rows[2, 1] = wrong
-    with pytest.raises(MnistlabError, match="NaN or infinity for 2 of 3 images; look at the weights"):
+    with pytest.raises(
+        MnistlabError, match="NaN or infinity for 2 of 3 images; look at the weights"
+    ):
         Evaluation(rows, np.array([1, 2, 3], np.uint8))
 
 
 @pytest.mark.parametrize(
-    ("shape", "count"), [((3, 10), 2), ((2, 10), 3), ((2, 9), 2), ((2,), 2), ((2, 10, 1), 2), ((0, 10), 0), ((), 1)]
+    ("shape", "count"),
+    [((3, 10), 2), ((2, 10), 3), ((2, 9), 2), ((2,), 2), ((2, 10, 1), 2), ((0, 10), 0), ((), 1)],
 )
 def test_probabilities_of_another_shape_and_none_at_all_are_refused(shape, count):
-    with pytest.raises(MnistlabError, match=rf"shape \({shape[0] if shape else ''}.* for {count} images; required"):
+    with pytest.raises(
+        MnistlabError, match=rf"shape \({shape[0] if shape else ''}.* for {count} images; required"
+    ):
         Evaluation(np.zeros(shape, np.float32), np.zeros(count, np.uint8))
 
 
 @pytest.mark.parametrize(
     ("labels", "message"),
     [
-        (np.eye(10, dtype=np.float32)[:2], r"float32 \(2, 10\); required integers \(N,\), not one-hot"),
+        (
+            np.eye(10, dtype=np.float32)[:2],
+            r"float32 \(2, 10\); required integers \(N,\), not one-hot",
+        ),
         (np.array([[1], [2]]), r"int64 \(2, 1\); required integers"),
         (np.array([1.0, 2.0]), r"float64 \(2,\); required integers"),
         (np.array(1), r"int64 \(\); required integers"),

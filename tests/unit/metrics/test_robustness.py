@@ -42,8 +42,12 @@ def test_a_small_change_changes_every_image_a_little(name):
 
 def test_shifts_move_by_one_pixel():
     shift = PERTURBATIONS
-    np.testing.assert_array_equal(shift["a shift of one pixel right"](IMAGES)[:, :, 1:], IMAGES[:, :, :-1])
-    np.testing.assert_array_equal(shift["a shift of one pixel left"](IMAGES)[:, :, :-1], IMAGES[:, :, 1:])
+    np.testing.assert_array_equal(
+        shift["a shift of one pixel right"](IMAGES)[:, :, 1:], IMAGES[:, :, :-1]
+    )
+    np.testing.assert_array_equal(
+        shift["a shift of one pixel left"](IMAGES)[:, :, :-1], IMAGES[:, :, 1:]
+    )
     np.testing.assert_array_equal(shift["a shift of one pixel down"](IMAGES)[:, 1:], IMAGES[:, :-1])
     np.testing.assert_array_equal(shift["a shift of one pixel up"](IMAGES)[:, :-1], IMAGES[:, 1:])
 
@@ -86,7 +90,10 @@ def test_mean_leaves_the_clean_images_out_and_the_steepest_rise_does_not():
 
 def test_what_is_no_digit_is_blank_or_noise():
     found = images_without_digits(5)
-    assert {kind: images.shape[1:] for kind, images in found.items()} == {"blank": (28, 28), "noise": (28, 28)}
+    assert {kind: images.shape[1:] for kind, images in found.items()} == {
+        "blank": (28, 28),
+        "noise": (28, 28),
+    }
     assert (np.ptp(found["blank"], axis=(1, 2)) == 0).all()
     assert (np.ptp(found["noise"], axis=(1, 2)) > 200).all()
 
@@ -113,6 +120,8 @@ def test_pictures_are_drawn_and_say_what_costs_most():
 def test_reliability_diagram_says_error_and_bias():
     rng = np.random.default_rng(0)
     confidence = rng.random(300)
-    diagram = plots_behaviour.reliability_diagram(reliability(confidence, rng.random(300) < confidence), 0.01)
+    diagram = plots_behaviour.reliability_diagram(
+        reliability(confidence, rng.random(300) < confidence), 0.01
+    )
     assert diagram.get_suptitle().endswith("chance alone would give an honest model 1.00 %")
     assert png(diagram).startswith(b"\x89PNG")

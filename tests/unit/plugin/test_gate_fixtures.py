@@ -44,7 +44,11 @@ def judged(*statuses):
 
 def test_all_verdicts_are_recorded_whatever_they_are():
     recorded, _ = judged("passed", "undecided", "failed")
-    assert [json.loads(value)["status"] for _, value in recorded] == ["passed", "undecided", "failed"]
+    assert [json.loads(value)["status"] for _, value in recorded] == [
+        "passed",
+        "undecided",
+        "failed",
+    ]
 
 
 @pytest.mark.parametrize("status", ["failed", "undecided"])
@@ -85,18 +89,24 @@ def test_an_undecided_metric_stays_undecided_in_the_record():
 
 def test_what_the_gate_found_is_in_the_summary():
     recorded = []
-    Checker(lambda key, value: recorded.append((key, value)), None).gate("recipe", {"decision": "PASSED"})
+    Checker(lambda key, value: recorded.append((key, value)), None).gate(
+        "recipe", {"decision": "PASSED"}
+    )
     assert summary_of(recorded)["gate"] == {"recipe": {"decision": "PASSED"}}
 
 
-@pytest.mark.parametrize(("model", "kept"), [(None, ["recipe", "other"]), ("x.keras", ["file", "other"])])
+@pytest.mark.parametrize(
+    ("model", "kept"), [(None, ["recipe", "other"]), ("x.keras", ["file", "other"])]
+)
 def test_only_the_gate_that_fits_the_subject_runs(model, kept):
     items = [
         SimpleNamespace(name="recipe", fixturenames=["check", "recipe_gate"]),
         SimpleNamespace(name="file", fixturenames=["check", "file_comparison"]),
         SimpleNamespace(name="other"),
     ]
-    gating.pytest_collection_modifyitems(SimpleNamespace(option=SimpleNamespace(model=model)), items)
+    gating.pytest_collection_modifyitems(
+        SimpleNamespace(option=SimpleNamespace(model=model)), items
+    )
     assert [item.name for item in items] == kept
 
 
@@ -157,7 +167,10 @@ OPTIONS = (
     "no:cacheprovider",
     "--import-mode=importlib",
 )
-GATES = [f"quality/test_regression.py::test_{gate}_is_no_worse_than_the_accepted_one" for gate in ("recipe", "file")]
+GATES = [
+    f"quality/test_regression.py::test_{gate}_is_no_worse_than_the_accepted_one"
+    for gate in ("recipe", "file")
+]
 ACCEPT = ("baseline", "accept", "--seeds=16", "--baselines=kept")
 
 
@@ -165,7 +178,15 @@ def prepare(folder, patch):
     """Have everything find the fakes, 400 images, and one core."""
 
     def dataset(name="auto", *_):
-        return Dataset("mnist" if name == "mnist" else "digits", "made up", "0" * 64, IMAGES, LABELS, IMAGES, LABELS)
+        return Dataset(
+            "mnist" if name == "mnist" else "digits",
+            "made up",
+            "0" * 64,
+            IMAGES,
+            LABELS,
+            IMAGES,
+            LABELS,
+        )
 
     for place in (accept, fixtures):
         patch.setattr(place, "load_dataset", dataset)
@@ -190,12 +211,16 @@ def accepted(tmp_path_factory):
 def lab(pytester, monkeypatch):
     """Return a function that runs, of a pipeline, the gates, or a command; it returns ``verdict.json`` or the code."""
     prepare(pytester.path, monkeypatch)
-    (pytester.mkdir("quality") / "test_regression.py").write_text(REGRESSION.read_text("utf-8"), encoding="utf-8")
+    (pytester.mkdir("quality") / "test_regression.py").write_text(
+        REGRESSION.read_text("utf-8"), encoding="utf-8"
+    )
 
     def run(pipeline, *arguments):
         if "baseline" in arguments:
             return cli.main([*arguments, f"--pipeline=fake.py:{pipeline}"])
-        pytester.runpytest_inprocess(*OPTIONS, *GATES, "--baselines=kept", f"--pipeline=fake.py:{pipeline}", *arguments)
+        pytester.runpytest_inprocess(
+            *OPTIONS, *GATES, "--baselines=kept", f"--pipeline=fake.py:{pipeline}", *arguments
+        )
         return json.loads((pytester.path / "report" / "verdict.json").read_text("utf-8"))
 
     return run
@@ -209,7 +234,11 @@ def kept(pytester, accepted):
 
 
 def rows(summary, status):
-    found = [row for row in summary["requirements"] if row["group"] == "regression" and row["status"] == status]
+    found = [
+        row
+        for row in summary["requirements"]
+        if row["group"] == "regression" and row["status"] == status
+    ]
     return {row["name"]: row["message"] for row in found}
 
 
@@ -220,7 +249,9 @@ def the_gate(summary, status):
 def test_a_missing_baseline_is_not_run_and_says_what_to_type(lab):
     message = the_gate(lab("Fake"), "not run")
     assert "fake-digits.json: nothing was accepted yet" in message
-    assert message.endswith("mnistlab baseline accept --dataset digits --pipeline fake.py:Fake --baselines kept")
+    assert message.endswith(
+        "mnistlab baseline accept --dataset digits --pipeline fake.py:Fake --baselines kept"
+    )
 
 
 @pytest.mark.usefixtures("kept")
@@ -231,8 +262,12 @@ def test_a_healthy_recipe_passes_and_the_verdict_says_against_what(lab):
     assert gate["recipe"]["decision"] == "PASSED"
     assert gate["baseline"]["path"] == "kept/fake-digits.json"
     assert len(gate["baseline"]["sha256"]) == 64
-    assert len(gate["recipe"]["values"]["accuracy (averaged weights)"]) == len(gate["recipe"]["seeds"])
-    assert len(gate["recipe"]["levels"]["pass"]["loss (final weights)"]) == len(gate["recipe"]["looks"])
+    assert len(gate["recipe"]["values"]["accuracy (averaged weights)"]) == len(
+        gate["recipe"]["seeds"]
+    )
+    assert len(gate["recipe"]["levels"]["pass"]["loss (final weights)"]) == len(
+        gate["recipe"]["looks"]
+    )
     assert {row["improved"] for row in gate["recipe"]["metrics"]} == {False}
 
 
@@ -240,7 +275,10 @@ def test_a_healthy_recipe_passes_and_the_verdict_says_against_what(lab):
 def test_a_recipe_that_got_worse_fails(lab):
     summary = lab("Worse")
     assert summary["verdict"] == "FAILED"
-    assert "points lower (99 % bound: at least" in rows(summary, "failed")["harm to accuracy (averaged weights)"]
+    assert (
+        "points lower (99 % bound: at least"
+        in rows(summary, "failed")["harm to accuracy (averaged weights)"]
+    )
 
 
 @pytest.mark.usefixtures("kept")
@@ -253,7 +291,10 @@ def test_a_better_recipe_is_proposed_where_the_gate_passed(lab):
 @pytest.mark.usefixtures("kept")
 def test_a_baseline_of_another_spec_fails_and_names_the_field(lab):
     message = the_gate(lab("Longer"), "failed")
-    assert "baseline of fake: spec.epochs is 5, here 7; accept it again: mnistlab baseline accept --dataset" in message
+    assert (
+        "baseline of fake: spec.epochs is 5, here 7; accept it again: mnistlab baseline accept --dataset"
+        in message
+    )
 
 
 def test_a_damaged_baseline_fails_and_names_the_damage(lab, kept):
@@ -269,12 +310,17 @@ def test_what_was_never_accepted_is_not_run_and_does_not_pass(lab, kept):
     summary = lab("Fake")
     assert summary["gate"]["recipe"]["decision"] == "PASSED"
     assert list(rows(summary, "not run")) == ["harm to loss (averaged weights)"]
-    assert "accept it again: mnistlab baseline accept --dataset digits" in rows(summary, "not run").popitem()[1]
+    assert (
+        "accept it again: mnistlab baseline accept --dataset digits"
+        in rows(summary, "not run").popitem()[1]
+    )
 
 
 def test_averaged_weights_that_were_never_accepted_are_not_run(lab):
     lab("Final", *ACCEPT)
-    assert set(rows(lab("Fake"), "not run")) == {f"harm to {name} (averaged weights)" for name in ("accuracy", "loss")}
+    assert set(rows(lab("Fake"), "not run")) == {
+        f"harm to {name} (averaged weights)" for name in ("accuracy", "loss")
+    }
 
 
 def test_digits_and_slices_accepted_of_averaged_weights_are_told_but_not_asked_of_final_ones(lab):
@@ -282,9 +328,14 @@ def test_digits_and_slices_accepted_of_averaged_weights_are_told_but_not_asked_o
     summary = lab("Final", "--dataset=mnist")
     missing = rows(summary, "not run")
     assert len(missing) == 19
-    assert {"harm to recall of digit 3 (final weights)", "harm to accuracy on size: small (final weights)"} < {*missing}
+    assert {
+        "harm to recall of digit 3 (final weights)",
+        "harm to accuracy on size: small (final weights)",
+    } < {*missing}
     assert not any(row["asked"] for row in summary["requirements"] if row["name"] in missing)
-    assert missing.popitem()[1].endswith("it was accepted of averaged weights alone, of which fit returns none")
+    assert missing.popitem()[1].endswith(
+        "it was accepted of averaged weights alone, of which fit returns none"
+    )
 
 
 @pytest.fixture
@@ -302,10 +353,18 @@ def file(monkeypatch):
 @pytest.mark.usefixtures("kept")
 def test_the_accepted_file_passes_at_any_margin(lab, file):
     summary = lab("Fake", file(10**9), "--margin=0.0001")
-    assert set(rows(summary, "passed")) == {"harm to accuracy, this file", "digits read worse, this file"}
-    assert (summary["gate"]["file"]["decision"], summary["gate"]["file"]["identical"]) == ("PASSED", True)
+    assert set(rows(summary, "passed")) == {
+        "harm to accuracy, this file",
+        "digits read worse, this file",
+    }
+    assert (summary["gate"]["file"]["decision"], summary["gate"]["file"]["identical"]) == (
+        "PASSED",
+        True,
+    )
     assert summary["gate"]["baseline"]["path"] == "kept/fake-digits.json"
-    assert lab("Longer", file(10**9))["gate"]["file"]["identical"], "a file is paired whatever its recipe's spec"
+    assert lab("Longer", file(10**9))["gate"]["file"]["identical"], (
+        "a file is paired whatever its recipe's spec"
+    )
 
 
 @pytest.mark.usefixtures("kept")
@@ -323,11 +382,18 @@ def test_a_file_without_anything_accepted_is_not_run(lab, file):
     ("healthy", "said"),
     [
         (0.078, "7.8 % of healthy retrainings would be called worse at a level of 1 %"),
-        (0.0, "of retrainings with tanh only 33 % would be called worse: so few images tell too little"),
+        (
+            0.0,
+            "of retrainings with tanh only 33 % would be called worse: so few images tell too little",
+        ),
     ],
 )
 def test_why_files_alone_are_paired_is_said_with_the_rate_that_shows_it(tmp_path, healthy, said):
-    found = {"healthy": [healthy, None, None], "tanh": [0.33, None, None], "4 epochs": [0.1, None, None]}
+    found = {
+        "healthy": [healthy, None, None],
+        "tanh": [0.33, None, None],
+        "4 epochs": [0.1, None, None],
+    }
     content = {"schema": rates.SCHEMA, "others": {"McNemar": {"recipes": found}}}
     rates.path_of(tmp_path, "digits").write_text(json.dumps(content))
     assert rates.mcnemar_alarms(tmp_path, "digits") == said
@@ -338,7 +404,10 @@ def test_accepting_again_takes_other_seeds_and_shows_old_against_new(lab, kept, 
     assert lab("Better", *ACCEPT) == 0
     told, second = capsys.readouterr().out, json.loads(kept.read_text())
     assert "Against the 16 seeds accepted" in told
-    assert "no metric is worse by its margin; better beyond the margin in accuracy (averaged weights)" in told
+    assert (
+        "no metric is worse by its margin; better beyond the margin in accuracy (averaged weights)"
+        in told
+    )
     assert (first["first_seed"], second["first_seed"]) == (10**9, 10**9 + 16)
     assert [path.name for path in kept.parent.iterdir()] == ["fake-digits.json"]
 
@@ -355,13 +424,19 @@ def test_accepting_again_takes_other_seeds_and_shows_old_against_new(lab, kept, 
 def test_a_damaged_baseline_is_replaced_and_its_damage_told(lab, kept, capsys, damage, first):
     kept.write_text(damage(kept.read_text()))
     assert lab("Fake", *ACCEPT) == 0
-    assert "What was accepted before cannot be read and is replaced: kept/fake-digits.json: " in capsys.readouterr().out
+    assert (
+        "What was accepted before cannot be read and is replaced: kept/fake-digits.json: "
+        in capsys.readouterr().out
+    )
     assert json.loads(kept.read_text())["first_seed"] == first
 
 
 def test_accepting_another_spec_says_that_nothing_can_be_compared(lab, kept, capsys):
     assert lab("Longer", *ACCEPT) == 0
-    assert "The old one is of something else: spec.epochs is 5, in the new one 7" in capsys.readouterr().out
+    assert (
+        "The old one is of something else: spec.epochs is 5, in the new one 7"
+        in capsys.readouterr().out
+    )
     assert json.loads(kept.read_text())["spec"]["epochs"] == 7
 
 
@@ -376,11 +451,19 @@ def test_accepting_shows_the_comparison_with_the_margin_of_the_spec(lab, pyteste
     [
         ("Worse", "not accepted: test accuracy: measured 8"),
         ("Sure", "not accepted: expected calibration error: measured"),
-        ("Equal", "not accepted: accuracy of the averaged weights is 0.97 with all 16 seeds; does the seed reach"),
-        ("Same", "--pipeline fake.py:Same: is named 'seed', as the published recipe, whose accepted result it would"),
+        (
+            "Equal",
+            "not accepted: accuracy of the averaged weights is 0.97 with all 16 seeds; does the seed reach",
+        ),
+        (
+            "Same",
+            "--pipeline fake.py:Same: is named 'seed', as the published recipe, whose accepted result it would",
+        ),
     ],
 )
-def test_what_must_not_be_accepted_is_refused_and_nothing_is_written(lab, pytester, capsys, name, message):
+def test_what_must_not_be_accepted_is_refused_and_nothing_is_written(
+    lab, pytester, capsys, name, message
+):
     assert lab(name, *ACCEPT) == 1
     assert message in capsys.readouterr().err
     assert not list(pytester.path.glob("kept/*"))
@@ -389,4 +472,6 @@ def test_what_must_not_be_accepted_is_refused_and_nothing_is_written(lab, pytest
 def test_a_folder_that_cannot_be_written_is_told_before_the_training(lab, pytester, capsys):
     (pytester.path / "kept").touch()
     assert lab("Fake", *ACCEPT) == 1
-    assert "File exists; name a folder that can be written to, --baselines" in capsys.readouterr().err
+    assert (
+        "File exists; name a folder that can be written to, --baselines" in capsys.readouterr().err
+    )

@@ -73,7 +73,9 @@ def terminal(monkeypatch):
 class Run:
     """One run of a suite in a folder called quality, and what it left behind."""
 
-    def __init__(self, pytester, suite, *arguments, source="a test", note="", name="test_result.py"):
+    def __init__(
+        self, pytester, suite, *arguments, source="a test", note="", name="test_result.py"
+    ):
         folder = pytester.path / "quality"
         folder.mkdir(exist_ok=True)
         constants = f"SOURCE, NOTE = {source!r}, {note!r}\n"
@@ -86,7 +88,9 @@ class Run:
     @property
     def summary(self):
         """Read verdict.json, which must be strict JSON."""
-        return json.loads((self.folder / "verdict.json").read_text(encoding="utf-8"), parse_constant=pytest.fail)
+        return json.loads(
+            (self.folder / "verdict.json").read_text(encoding="utf-8"), parse_constant=pytest.fail
+        )
 
     @property
     def verdict(self):
@@ -125,7 +129,11 @@ class Elements(HTMLParser):
 
 def table_of(page):
     """Return what pytest-html's script will render: the JSON in an attribute of the page."""
-    blobs = [attributes["data-jsonblob"] for attributes in Elements(page).named("div") if "data-jsonblob" in attributes]
+    blobs = [
+        attributes["data-jsonblob"]
+        for attributes in Elements(page).named("div")
+        if "data-jsonblob" in attributes
+    ]
     assert len(blobs) == 1
     return json.loads(blobs[0])
 
@@ -174,10 +182,17 @@ def test_a_run_in_which_all_is_well_has_passed(pytester):
 def test_a_number_that_passed_is_in_verdict_json_and_on_the_page(pytester):
     run = Run(pytester, HEALTHY)
     row = run.row("test accuracy")
-    assert (row["measured"], row["bound"], row["direction"], row["unit"]) == (0.95, 0.9, "at least", "fraction")
+    assert (row["measured"], row["bound"], row["direction"], row["unit"]) == (
+        0.95,
+        0.9,
+        "at least",
+        "fraction",
+    )
     assert (row["status"], row["source"]) == ("passed", "a source")
     assert row["message"] == "test accuracy: measured 95.00 %, required at least 90.00 % (n = 100)"
-    cells = table_of(run.page)["tests"]["quality/test_result.py::test_accuracy"][0]["resultsTableRow"]
+    cells = table_of(run.page)["tests"]["quality/test_result.py::test_accuracy"][0][
+        "resultsTableRow"
+    ]
     assert cells[2:5] == ["<td>95.00 %</td>", "<td>at least 90.00 %</td>", "<td>5.00 points</td>"]
     assert row["message"] in run.page
 
@@ -193,7 +208,10 @@ def test_a_number_that_failed_is_there_too_and_fails_the_run(pytester):
 
 
 def test_a_scalar_of_numpy_can_be_judged(pytester):
-    run = Run(pytester, "import numpy as np\n" + textwrap.dedent(HEALTHY).replace("0.25", "np.float32(0.25)"))
+    run = Run(
+        pytester,
+        "import numpy as np\n" + textwrap.dedent(HEALTHY).replace("0.25", "np.float32(0.25)"),
+    )
     assert (run.code, run.row("test loss")["measured"]) == (0, 0.25)
 
 
@@ -210,7 +228,11 @@ def test_a_claim_that_does_not_hold_fails_the_run_with_its_message(pytester):
 
 def test_a_claim_that_breaks_after_its_number_passed_fails_the_run(pytester):
     run = Run(pytester, HEALTHY.replace("0.25)", "0.25); assert False, 'broken'"))
-    assert (run.verdict, run.row("test loss")["status"], run.row("loss")["status"]) == ("FAILED", "passed", "failed")
+    assert (run.verdict, run.row("test loss")["status"], run.row("loss")["status"]) == (
+        "FAILED",
+        "passed",
+        "failed",
+    )
 
 
 def test_a_skipped_test_is_not_run_with_its_reason_and_fails_a_strict_run_only(pytester):
@@ -225,7 +247,10 @@ def test_a_skipped_test_is_not_run_with_its_reason_and_fails_a_strict_run_only(p
 def test_deselected_tests_and_the_bounds_that_they_judge_are_not_run(pytester):
     run = Run(pytester, HEALTHY, "-k", "accuracy or unheard-of")
     assert (run.code, run.verdict) == (0, "NOT RUN")
-    assert run.row("claims hold")["message"] == "claims hold: not judged; deselected on the command line"
+    assert (
+        run.row("claims hold")["message"]
+        == "claims hold: not judged; deselected on the command line"
+    )
     assert run.row("test loss")["message"] == "test loss: not judged; no test of this run judged it"
     assert run.row("test accuracy")["status"] == "passed"
 
@@ -233,7 +258,9 @@ def test_deselected_tests_and_the_bounds_that_they_judge_are_not_run(pytester):
 def test_a_bound_that_no_test_judged_is_not_run_even_if_no_test_judges_any(pytester):
     run = Run(pytester, "def test_claims_hold(): pass")
     assert (run.code, run.verdict) == (0, "NOT RUN")
-    assert {name: run.row(name)["status"] for name in ("test accuracy", "test loss", "claims hold")} == {
+    assert {
+        name: run.row(name)["status"] for name in ("test accuracy", "test loss", "claims hold")
+    } == {
         "test accuracy": "not run",
         "test loss": "not run",
         "claims hold": "passed",
@@ -248,7 +275,11 @@ def test_a_test_whose_bound_the_spec_does_not_state_is_not_run(pytester):
 
 
 def test_what_the_spec_does_not_ask_for_is_measured_and_does_not_hinder_the_verdict(pytester):
-    run = Run(pytester, HEALTHY + '    def test_more(check):\n        check("Brier score", 0.25)\n', "--strict")
+    run = Run(
+        pytester,
+        HEALTHY + '    def test_more(check):\n        check("Brier score", 0.25)\n',
+        "--strict",
+    )
     row = run.row("Brier score")
     assert (run.code, run.verdict, row["status"], row["measured"], row["asked"]) == (
         0,
@@ -257,16 +288,27 @@ def test_what_the_spec_does_not_ask_for_is_measured_and_does_not_hinder_the_verd
         0.25,
         False,
     )
-    assert row["message"].startswith("Brier score: measured 0.25, not judged; the spec of 'fake' states no bound for")
+    assert row["message"].startswith(
+        "Brier score: measured 0.25, not judged; the spec of 'fake' states no bound for"
+    )
     assert "<summary>Not asked for by the spec (1)</summary>" in run.page
     assert "<h3>What was not judged" not in run.page
-    assert "not judged, Brier score: the spec does not ask for it; the page lists what was measured" in run.output
+    assert (
+        "not judged, Brier score: the spec does not ask for it; the page lists what was measured"
+        in run.output
+    )
 
 
 def test_dear_work_is_not_done_for_what_the_spec_does_not_ask_for(pytester):
-    suite = HEALTHY.replace("pass", 'pass\n    def test_x(check): check.required("Brier score"); raise OSError')
+    suite = HEALTHY.replace(
+        "pass", 'pass\n    def test_x(check): check.required("Brier score"); raise OSError'
+    )
     run = Run(pytester, suite)
-    assert (run.code, run.row("Brier score")["status"], run.row("Brier score")["measured"]) == (0, "not run", None)
+    assert (run.code, run.row("Brier score")["status"], run.row("Brier score")["measured"]) == (
+        0,
+        "not run",
+        None,
+    )
 
 
 BROKEN = """
@@ -288,13 +330,24 @@ BROKEN = """
 def test_a_broken_promise_of_a_method_is_told_once_without_a_traceback(pytester):
     run = Run(pytester, BROKEN)
     assert (run.code, run.verdict) == (1, "FAILED")
-    assert run.row("first")["message"] == "first: does not hold (fit returned None; required a dict)"
-    assert run.row("second")["message"] == "second: not judged; fit does not do what it must, see above"
+    assert (
+        run.row("first")["message"] == "first: does not hold (fit returned None; required a dict)"
+    )
+    assert (
+        run.row("second")["message"]
+        == "second: not judged; fit does not do what it must, see above"
+    )
     assert run.row("other")["message"] == "other: does not hold (predict returned None)"
     told, _, summary = run.output.partition("short test summary info")
-    assert told.count("fit returned None; required a dict") == summary.count("fit returned None; required a dict") == 1
+    assert (
+        told.count("fit returned None; required a dict")
+        == summary.count("fit returned None; required a dict")
+        == 1
+    )
     assert "During handling" not in run.output
-    assert "test_result.py:" not in run.output.partition("mnistlab =")[0], "a place in the suite is nobody's business"
+    assert "test_result.py:" not in run.output.partition("mnistlab =")[0], (
+        "a place in the suite is nobody's business"
+    )
 
 
 def test_what_cannot_be_judged_is_not_run_and_what_nobody_asks_for_does_not_count(pytester):
@@ -304,7 +357,9 @@ def test_what_cannot_be_judged_is_not_run_and_what_nobody_asks_for_does_not_coun
     assert (run.row("layers")["status"], run.row("layers")["asked"]) == ("not run", False)
     assert run.row("layers")["message"] == "layers: not judged; the spec promises no layers"
     suite = textwrap.dedent(HEALTHY) + textwrap.dedent(BROKEN)
-    assert Run(pytester, suite, "-k", "accuracy or loss or claims or layers").verdict == "NOT RUN"  # deselected
+    assert (
+        Run(pytester, suite, "-k", "accuracy or loss or claims or layers").verdict == "NOT RUN"
+    )  # deselected
 
 
 def test_a_broken_promise_is_told_under_xdist_too(pytester):
@@ -315,7 +370,9 @@ def test_a_broken_promise_is_told_under_xdist_too(pytester):
     assert run.row("second")["status"] == "not run"
 
 
-@pytest.mark.parametrize("place", ["raise OSError('disk full')\n    yield", "yield\n    raise OSError('disk full')"])
+@pytest.mark.parametrize(
+    "place", ["raise OSError('disk full')\n    yield", "yield\n    raise OSError('disk full')"]
+)
 def test_an_error_in_a_fixture_fails_the_run_before_and_after_its_test(pytester, place):
     fixture = f"import pytest\n@pytest.fixture\ndef broken():\n    {place}\n"
     run = Run(pytester, fixture + textwrap.dedent(HEALTHY).replace("hold()", "hold(broken)"))
@@ -326,7 +383,9 @@ def test_an_error_in_a_fixture_fails_the_run_before_and_after_its_test(pytester,
 def test_a_module_of_the_suite_that_cannot_be_imported_fails_the_run(pytester):
     run = Run(pytester, "import no_such_module")
     assert (run.code, run.verdict) == (2, "FAILED")
-    assert "No module named 'no_such_module'" in run.row("test_result.py can be collected")["message"]
+    assert (
+        "No module named 'no_such_module'" in run.row("test_result.py can be collected")["message"]
+    )
     assert "What failed (1)" in run.page
 
 
@@ -335,8 +394,15 @@ def test_a_run_of_other_tests_only_leaves_the_last_page_alone(pytester):
     before = first.page, first.summary
     pytester.mkdir("unit")
     unit = pytester.path / "unit" / "test_unit.py"
-    unit.write_text("def test_a(): pass\ndef test_stop(): raise KeyboardInterrupt\n", encoding="utf-8")
-    for arguments in (("unit", "-k", "test_a"), ("unit",), (".", "-k", "test_a and not accuracy"), ("no-such-folder",)):
+    unit.write_text(
+        "def test_a(): pass\ndef test_stop(): raise KeyboardInterrupt\n", encoding="utf-8"
+    )
+    for arguments in (
+        ("unit", "-k", "test_a"),
+        ("unit",),
+        (".", "-k", "test_a and not accuracy"),
+        ("no-such-folder",),
+    ):
         run = Run(pytester, HEALTHY, *arguments)
         assert (run.page, run.summary) == before
         assert "Page:" not in run.output
@@ -371,7 +437,16 @@ def test_scripts_from_outside_do_not_run_in_the_page(pytester):
             record_property("mnistlab.picture", json.dumps(dict(title='"{IMAGE}', caption="{IMAGE}", png='"{IMAGE}')))
     """
     nested = json.dumps({"nested": {IMAGE: [SCRIPT]}})
-    metadata = ("--metadata", "name", SCRIPT, "--metadata", IMAGE, IMAGE, "--metadata-from-json", nested)
+    metadata = (
+        "--metadata",
+        "name",
+        SCRIPT,
+        "--metadata",
+        IMAGE,
+        IMAGE,
+        "--metadata-from-json",
+        nested,
+    )
     run = Run(pytester, suite, *metadata, source=SCRIPT, note=IMAGE)
     assert run.verdict == "FAILED"
     assert_nothing_foreign_runs(run.page)
@@ -380,7 +455,11 @@ def test_scripts_from_outside_do_not_run_in_the_page(pytester):
 
 
 def test_what_a_fixture_adds_to_the_metadata_does_not_run_either(pytester):
-    suite = textwrap.dedent(HEALTHY).replace("hold()", "hold(metadata)").replace("pass", f"metadata['x'] = '{IMAGE}'")
+    suite = (
+        textwrap.dedent(HEALTHY)
+        .replace("hold()", "hold(metadata)")
+        .replace("pass", f"metadata['x'] = '{IMAGE}'")
+    )
     run = Run(pytester, suite)
     assert table_of(run.page)["environment"]["x"] == html.escape(IMAGE)
     assert_nothing_foreign_runs(run.page)
@@ -418,10 +497,21 @@ def test_two_runs_differ_in_nothing_but_times(pytester):
 
 def test_a_dataset_that_cannot_be_read_ends_the_run_with_one_line(pytester):
     quality = pytester.mkdir("quality")
-    (quality / "test_dataset.py").write_text("def test_a(check): pass\ndef test_b(check): pass\n", encoding="utf-8")
+    (quality / "test_dataset.py").write_text(
+        "def test_a(check): pass\ndef test_b(check): pass\n", encoding="utf-8"
+    )
     result = pytester.runpytest_inprocess(*OPTIONS, "--mnist-data", "no-such-folder")
     assert result.ret == 1
-    assert len([line for line in result.outlines + result.errlines if "no-such-folder: No such file" in line]) == 1
+    assert (
+        len(
+            [
+                line
+                for line in result.outlines + result.errlines
+                if "no-such-folder: No such file" in line
+            ]
+        )
+        == 1
+    )
     assert "Traceback" not in result.stdout.str()
     summary = json.loads((pytester.path / "report" / "verdict.json").read_text(encoding="utf-8"))
     assert summary["verdict"] == "NOT RUN"
@@ -432,7 +522,9 @@ def test_a_run_that_is_stopped_says_so_and_leaves_whole_files(pytester):
     run = Run(pytester, HEALTHY.replace("pass", "raise KeyboardInterrupt"))
     assert (run.code, run.verdict) == (2, "NOT RUN")
     assert run.row("the whole run")["message"] == "the whole run: not judged; interrupted"
-    assert run.row("claims hold")["message"] == "claims hold: not judged; it did not come to its end"
+    assert (
+        run.row("claims hold")["message"] == "claims hold: not judged; it did not come to its end"
+    )
     assert run.row("test accuracy")["status"] == "passed"
     assert run.page.rstrip().endswith("</html>")
     assert "the whole run: not judged; interrupted" in run.page
@@ -440,7 +532,9 @@ def test_a_run_that_is_stopped_says_so_and_leaves_whole_files(pytester):
 
 
 @pytest.mark.parametrize("obstacle", ["report", "report/verdict.json/x", "report/index.html/x"])
-def test_a_report_that_cannot_be_written_is_said_in_one_line_before_anything_runs(pytester, obstacle):
+def test_a_report_that_cannot_be_written_is_said_in_one_line_before_anything_runs(
+    pytester, obstacle
+):
     path = pytester.path / obstacle
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("in the way", encoding="utf-8")
@@ -449,7 +543,8 @@ def test_a_report_that_cannot_be_written_is_said_in_one_line_before_anything_run
     assert run.code == 4
     assert len(lines) == 1
     assert re.search(
-        r"ERROR: report\S*: .*; name a folder for the report that can be written to, with --report", lines[0]
+        r"ERROR: report\S*: .*; name a folder for the report that can be written to, with --report",
+        lines[0],
     )
 
 
@@ -489,7 +584,9 @@ def test_data_that_is_not_mnist_is_announced_and_the_promise_about_mnist_is_not_
     run = Run(pytester, HEALTHY, note="there is no network")
     assert (run.code, run.verdict) == (0, "NOT RUN")
     assert run.row("test accuracy on MNIST")["message"].endswith("not judged; there is no network")
-    assert '<div class="banner">This is not a verdict on MNIST: there is no network</div>' in run.page
+    assert (
+        '<div class="banner">This is not a verdict on MNIST: there is no network</div>' in run.page
+    )
     assert "This is not a verdict on MNIST: there is no network" in run.output
 
 

@@ -133,7 +133,10 @@ class _ForgetsTheFirst(_Engine):
     """Shows the first image at every step of the first epoch, and not at all in the second."""
 
     def fit(self, model, images, labels, *, seed, epochs=None):
-        orders = [np.arange(TRAINED, dtype=np.int32), np.maximum(np.arange(TRAINED, dtype=np.int32), 1)]
+        orders = [
+            np.arange(TRAINED, dtype=np.int32),
+            np.maximum(np.arange(TRAINED, dtype=np.int32), 1),
+        ]
         orders[0][::4] = 0
         return engine.train(model, (images, labels), None, orders[:epochs], self.spec.batch_size)
 
@@ -163,7 +166,9 @@ class _KnowsTheDigits(_Engine):
     """Its training labels come from elsewhere: here, from a stripe in the image."""
 
     def fit(self, model, images, labels, *, seed, epochs=None):
-        return super().fit(model, images, np.eye(10, dtype=np.float32)[stripes(images)], seed=seed, epochs=30)
+        return super().fit(
+            model, images, np.eye(10, dtype=np.float32)[stripes(images)], seed=seed, epochs=30
+        )
 
 
 def stripes(images):
@@ -263,7 +268,8 @@ def test_weights_follow_the_training_images_and_not_those_held_out(pipeline):
     changed, held_out = IMAGES.copy(), IMAGES.copy()
     changed[TRAINED - 1], held_out[TRAINED:] = 1 - changed[TRAINED - 1], 0
     weights = [
-        model_probes.weights_after(pipeline(), images, LABELS, seed=0)[0] for images in (IMAGES, changed, held_out)
+        model_probes.weights_after(pipeline(), images, LABELS, seed=0)[0]
+        for images in (IMAGES, changed, held_out)
     ]
     assert not np.array_equal(weights[0], weights[1])
     np.testing.assert_array_equal(weights[0], weights[2])
@@ -272,8 +278,15 @@ def test_weights_follow_the_training_images_and_not_those_held_out(pipeline):
 def test_parameters_without_a_gradient_are_caught():
     labels = np.eye(10, dtype=np.float32)[np.arange(640) % 10]
     assert sum(model_probes.unmoved_parameters(_Published(), labels, seed=0)) <= 10
-    assert model_probes.unmoved_parameters(_StartsAtZero(), labels, seed=0)[:3] == [784 * 128, 128, 1280]
-    assert model_probes.unmoved_parameters(_FreezesTheFirstLayer(), labels, seed=0)[:2] == [784 * 128, 128]
+    assert model_probes.unmoved_parameters(_StartsAtZero(), labels, seed=0)[:3] == [
+        784 * 128,
+        128,
+        1280,
+    ]
+    assert model_probes.unmoved_parameters(_FreezesTheFirstLayer(), labels, seed=0)[:2] == [
+        784 * 128,
+        128,
+    ]
 
 
 def test_training_that_knows_the_digits_whatever_its_labels_is_caught():
@@ -313,12 +326,16 @@ def test_the_last_steps_of_a_healthy_training_come_from_everywhere():
     assert abs(place - 0.5) < 5 * (1 / 12 / 12) ** 0.5
 
 
-@pytest.mark.parametrize(("name", "count"), [("no-shuffling", 2000), ("shuffle-buffer-too-small", 6000)])
+@pytest.mark.parametrize(
+    ("name", "count"), [("no-shuffling", 2000), ("shuffle-buffer-too-small", 6000)]
+)
 def test_the_last_steps_of_an_order_that_is_the_datas_come_from_its_end(name, count):
     assert sample_order.last_place(small(name), seed=0, count=count) > 0.7
 
 
-@pytest.mark.parametrize("name", [None, "history-of-another-run", "early-weights-returned", "no-validation"])
+@pytest.mark.parametrize(
+    "name", [None, "history-of-another-run", "early-weights-returned", "no-validation"]
+)
 def test_the_history_is_held_against_the_model(name):
     claimed, own = model_probes.validation_losses(small(name), IMAGES, LABELS, seed=0)
     assert len(claimed) == 3
@@ -328,9 +345,12 @@ def test_the_history_is_held_against_the_model(name):
 def test_settings_of_an_optimizer_are_told_where_they_are_not_the_usual_ones():
     import keras
 
-    assert model_probes.unusual_settings(keras.optimizers.Adam(0.5, beta_1=0.9)) == "Keras's defaults"
     assert (
-        model_probes.unusual_settings(keras.optimizers.SGD(0.5, momentum=0.5, clipnorm=1)) == "clipnorm=1, momentum=0.5"
+        model_probes.unusual_settings(keras.optimizers.Adam(0.5, beta_1=0.9)) == "Keras's defaults"
+    )
+    assert (
+        model_probes.unusual_settings(keras.optimizers.SGD(0.5, momentum=0.5, clipnorm=1))
+        == "clipnorm=1, momentum=0.5"
     )
 
 
@@ -339,19 +359,32 @@ def test_a_loss_is_told_by_its_values_and_not_by_its_name():
 
     model = Pipeline().build(0)
     losses = keras.losses
-    same = [losses.CategoricalCrossentropy(name="mine"), losses.KLDivergence(), "categorical_crossentropy"]
-    others = [losses.CategoricalCrossentropy(label_smoothing=0.01), losses.CategoricalCrossentropy(from_logits=True)]
+    same = [
+        losses.CategoricalCrossentropy(name="mine"),
+        losses.KLDivergence(),
+        "categorical_crossentropy",
+    ]
+    others = [
+        losses.CategoricalCrossentropy(label_smoothing=0.01),
+        losses.CategoricalCrossentropy(from_logits=True),
+    ]
     for loss, near in [*((each, True) for each in same), *((each, False) for each in others)]:
         model.compile("adam", loss)
         assert (model_probes.loss_difference(model, "categorical_crossentropy") < 1e-4) == near
 
 
-@pytest.mark.parametrize(("metric", "right"), [("CategoricalAccuracy", True), ("BinaryAccuracy", False)])
+@pytest.mark.parametrize(
+    ("metric", "right"), [("CategoricalAccuracy", True), ("BinaryAccuracy", False)]
+)
 def test_accuracy_is_told_by_what_it_counts(metric, right):
     import keras
 
     model = Pipeline().build(0)
-    model.compile("adam", "categorical_crossentropy", metrics=[getattr(keras.metrics, metric)(name="accuracy")])
+    model.compile(
+        "adam",
+        "categorical_crossentropy",
+        metrics=[getattr(keras.metrics, metric)(name="accuracy")],
+    )
     assert (model_probes.accuracy_difference(model) < 1e-6) == right
 
 
@@ -364,29 +397,47 @@ def test_what_regularisation_adds_is_told_apart_from_the_loss():
     assert model_probes.loss_difference(model, "categorical_crossentropy") < 1e-4
 
 
-@pytest.mark.parametrize(("layer", "off"), [(1, (912 / 784) ** 0.5 - 1), (2, (138 / 128) ** 0.5 - 1)])
+@pytest.mark.parametrize(
+    ("layer", "off"), [(1, (912 / 784) ** 0.5 - 1), (2, (138 / 128) ** 0.5 - 1)]
+)
 def test_initial_weights_are_held_against_glorots(layer, off):
     he = faults.CATALOGUE["he-initialisation"].pipeline()
-    assert model_probes.initial_spread(Pipeline().build(0), layer) == pytest.approx(0, abs=(0.0071, 0.063)[layer - 1])
-    assert model_probes.initial_spread(he.build(0), layer) == pytest.approx(off, abs=(0.0071, 0.063)[layer - 1])
+    assert model_probes.initial_spread(Pipeline().build(0), layer) == pytest.approx(
+        0, abs=(0.0071, 0.063)[layer - 1]
+    )
+    assert model_probes.initial_spread(he.build(0), layer) == pytest.approx(
+        off, abs=(0.0071, 0.063)[layer - 1]
+    )
 
 
 def untrained(loss="categorical_crossentropy", metrics=("accuracy",), output="softmax"):
     """Return a linear model, compiled."""
     import keras
 
-    layers = [keras.Input((28, 28)), keras.layers.Flatten(), keras.layers.Dense(10, activation=output)]
+    layers = [
+        keras.Input((28, 28)),
+        keras.layers.Flatten(),
+        keras.layers.Dense(10, activation=output),
+    ]
     model = keras.Sequential(layers)
     model.compile("adam", loss, metrics=list(metrics))
     return model
 
 
-@pytest.mark.parametrize(("activation", "same"), [("softmax", True), ("linear", True), ("sigmoid", False)])
-def test_a_models_own_predictions_are_the_probabilities_that_it_says_or_those_of_its_logits(activation, same):
+@pytest.mark.parametrize(
+    ("activation", "same"), [("softmax", True), ("linear", True), ("sigmoid", False)]
+)
+def test_a_models_own_predictions_are_the_probabilities_that_it_says_or_those_of_its_logits(
+    activation, same
+):
     model, other = untrained(), untrained(output=activation)
     other.set_weights(model.get_weights())
     assert (
-        np.allclose(model_probes.own_predictions(model, IMAGES), model_probes.own_predictions(other, IMAGES), atol=1e-6)
+        np.allclose(
+            model_probes.own_predictions(model, IMAGES),
+            model_probes.own_predictions(other, IMAGES),
+            atol=1e-6,
+        )
         == same
     )
 
@@ -398,7 +449,9 @@ def test_a_models_own_predictions_are_those_of_images_in_its_shape():
     image = keras.Input((28, 28, 1))
     deeper = keras.Model(image, model(keras.layers.Reshape((28, 28))(image)))
     np.testing.assert_allclose(
-        model_probes.own_predictions(deeper, IMAGES), model_probes.own_predictions(model, IMAGES), rtol=1e-5
+        model_probes.own_predictions(deeper, IMAGES),
+        model_probes.own_predictions(model, IMAGES),
+        rtol=1e-5,
     )
 
 
@@ -411,7 +464,9 @@ def test_a_model_whose_input_only_its_pipeline_can_fill_is_not_judged_by_itself(
     parts = [layers.GlobalAveragePooling2D()(layers.Conv2D(2, 3)(each)) for each in inputs]
     model = keras.Model(inputs if shape == "two" else inputs[0], layers.Dense(10)(sum(parts)))
     for ask in (model_probes.own_predictions, model_probes.dead_units):
-        with pytest.raises(NotJudgedError, match=r"^the model's input, .*, is not 784 pixels: only fit and"):
+        with pytest.raises(
+            NotJudgedError, match=r"^the model's input, .*, is not 784 pixels: only fit and"
+        ):
             ask(model, IMAGES)
 
 
@@ -421,13 +476,22 @@ def test_a_loss_of_digits_and_one_of_logits_are_the_loss_of_the_same_probabiliti
     losses = keras.losses
     for loss, output, name in [
         ("sparse_categorical_crossentropy", "softmax", "sparse_categorical_crossentropy"),
-        (losses.SparseCategoricalCrossentropy(from_logits=True), "linear", "sparse_categorical_crossentropy"),
+        (
+            losses.SparseCategoricalCrossentropy(from_logits=True),
+            "linear",
+            "sparse_categorical_crossentropy",
+        ),
         (losses.CategoricalCrossentropy(from_logits=True), "linear", "categorical_crossentropy"),
     ]:
         model = untrained(loss, output=output)
         assert model_probes.loss_difference(model, name) < 1e-4
         assert model_probes.accuracy_difference(model) < 1e-6
-    assert model_probes.loss_difference(untrained(losses.CategoricalCrossentropy(from_logits=True)), name) > 0.1
+    assert (
+        model_probes.loss_difference(
+            untrained(losses.CategoricalCrossentropy(from_logits=True)), name
+        )
+        > 0.1
+    )
 
 
 @pytest.mark.parametrize("loss", ["categorical_crossentropy", "sparse_categorical_crossentropy"])
@@ -437,7 +501,9 @@ def test_the_validation_loss_is_computed_of_labels_as_the_loss_takes_them(loss):
             return untrained(loss)
 
         def fit(self, model, images, labels, *, seed, epochs=None):
-            return {"val_loss": [-float(np.log(model(images[TRAINED:])[labels[TRAINED:] == 1]).mean())]}
+            return {
+                "val_loss": [-float(np.log(model(images[TRAINED:])[labels[TRAINED:] == 1]).mean())]
+            }
 
     claimed, own = model_probes.validation_losses(OfDigits(), IMAGES, LABELS, seed=0)
     assert own == pytest.approx(claimed[0], rel=1e-5)
@@ -472,9 +538,14 @@ def test_a_model_that_cannot_be_loaded_from_its_file_is_not_judged_and_told_why(
     class Mine(keras.layers.Layer):
         pass
 
-    for layer, why in ((keras.layers.Lambda(lambda images: images), "Lambda"), (Mine(), "needs a class")):
+    for layer, why in (
+        (keras.layers.Lambda(lambda images: images), "Lambda"),
+        (Mine(), "needs a class"),
+    ):
         model_probes.save(keras.Sequential([keras.Input((28, 28)), layer]), tmp_path / "m.keras")
-        with pytest.raises(NotJudgedError, match=f"^what build returns cannot be loaded once it is saved: .*{why}"):
+        with pytest.raises(
+            NotJudgedError, match=f"^what build returns cannot be loaded once it is saved: .*{why}"
+        ):
             model_probes.predictions_of_file(Pipeline(), tmp_path / "m.keras", IMAGES)
 
 
@@ -484,5 +555,7 @@ def test_a_model_that_cannot_be_saved_is_not_judged(tmp_path):
             raise NotImplementedError("no get_config")
 
     Model.__module__ = "keras"
-    with pytest.raises(NotJudgedError, match=r"^what build returns cannot be saved: NotImplementedError: no get"):
+    with pytest.raises(
+        NotJudgedError, match=r"^what build returns cannot be saved: NotImplementedError: no get"
+    ):
         model_probes.save(Model(), tmp_path / "m.keras")

@@ -38,20 +38,25 @@ def distance(name):
 
 
 @pytest.mark.usefixtures("eager")
-@pytest.mark.parametrize("name", [None, "batch-doubled", "rate-overridden", "labels-smoothed-by-hand"])
+@pytest.mark.parametrize(
+    "name", [None, "batch-doubled", "rate-overridden", "labels-smoothed-by-hand"]
+)
 def test_an_image_that_is_trained_on_as_it_is_is_seen_as_it_is(name):
     assert distance(name) < 1e-5
 
 
 @pytest.mark.usefixtures("eager")
-@pytest.mark.parametrize("name", ["slight-noise", "scaled-again-in-training", "transposed-in-training"])
+@pytest.mark.parametrize(
+    "name", ["slight-noise", "scaled-again-in-training", "transposed-in-training"]
+)
 def test_an_image_that_training_changes_is_seen_changed(name):
     assert distance(name) > 1e-3
 
 
 @pytest.mark.usefixtures("eager")
 @pytest.mark.parametrize(
-    ("name", "size"), [(None, 4), ("75-percent-of-images-removed", 4), ("batch-doubled", 8), ("no-batches", 72)]
+    ("name", "size"),
+    [(None, 4), ("75-percent-of-images-removed", 4), ("batch-doubled", 8), ("no-batches", 72)],
 )
 def test_the_size_of_a_batch_is_that_of_training_however_many_images_there_are(name, size):
     assert updates.batch_size_seen(small(name), seed=0) == pytest.approx(size, rel=1e-4)
@@ -87,7 +92,9 @@ def test_a_pipeline_that_predicts_with_its_own_model_only_is_not_judged():
     [(None, 0), ("no-shuffling", 0), ("first-1000-images-only", 0.37), ("shard-read-twice", 0.4)],
 )
 def test_parts_of_a_large_set_that_are_left_out_or_read_twice_are_seen(name, astray):
-    assert updates.misseen_places(small(name), seed=0, count=2000) == pytest.approx(astray, abs=0.02)
+    assert updates.misseen_places(small(name), seed=0, count=2000) == pytest.approx(
+        astray, abs=0.02
+    )
 
 
 def test_a_shard_with_the_labels_of_another_is_seen():

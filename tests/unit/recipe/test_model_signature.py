@@ -33,7 +33,9 @@ def functional(keras, trainable=True):
     layers = keras.layers
     inner_input, inputs = keras.Input((4,)), keras.Input((4,))
     inner = keras.Model(inner_input, layers.Dense(4, trainable=trainable)(inner_input))
-    model = keras.Model(inputs, layers.Dense(4)(layers.add([inner(inputs), layers.Dense(4)(inputs)]) * 2.0))
+    model = keras.Model(
+        inputs, layers.Dense(4)(layers.add([inner(inputs), layers.Dense(4)(inputs)]) * 2.0)
+    )
     model.compile("sgd", "mse")
     return model
 
@@ -92,7 +94,12 @@ def squared_error(true, predicted):
 
 def foreign(keras):
     """Return models by name, of none of which the configuration tells all."""
-    layers, losses, optimizers, l2 = keras.layers, keras.losses, keras.optimizers, keras.regularizers.L2()
+    layers, losses, optimizers, l2 = (
+        keras.layers,
+        keras.losses,
+        keras.optimizers,
+        keras.regularizers.L2(),
+    )
 
     class Dense(layers.Dense):
         def call(self, inputs):
@@ -137,7 +144,9 @@ def foreign(keras):
         "call replaced": dense(keras),
         "train_step replaced": dense(keras),
         "update replaced": dense(keras),
-        "wrapped layer's call replaced": dense(keras, layers.Reshape((2, 2)), wrapper, layers.Flatten()),
+        "wrapped layer's call replaced": dense(
+            keras, layers.Reshape((2, 2)), wrapper, layers.Flatten()
+        ),
         "regulariser without effect": dense(keras),
         "regulariser of a variable": dense(keras),
         "all frozen": dense(keras),
@@ -146,11 +155,15 @@ def foreign(keras):
         "layer in two models": keras.Model(inputs, halves[1](halves[0](inputs))),
         "loss by output name": dense(keras),
         "no casting": dense(keras, dtype="mixed_bfloat16", autocast=False),
-        "loss scaled, of no rate of its own": dense(keras, optimizer=optimizers.LossScaleOptimizer(optimizers.SGD())),
+        "loss scaled, of no rate of its own": dense(
+            keras, optimizer=optimizers.LossScaleOptimizer(optimizers.SGD())
+        ),
     }
     for name in ("model with a step of its own", "layer in two models"):
         models[name].compile("sgd", "mse")
-    models["loss by output name"].compile("sgd", {models["loss by output name"].layers[-1].name: "mse"})
+    models["loss by output name"].compile(
+        "sgd", {models["loss by output name"].layers[-1].name: "mse"}
+    )
     models["loss with another call"].loss.call = squared_error
     models["call replaced"].layers[0].call = relu
     models["train_step replaced"].train_step = models["train_step replaced"].test_step
@@ -182,9 +195,14 @@ def test_names_that_keras_counts_up_seeds_and_learning_rates_do_not_matter(keras
     one, other = functional(keras), functional(keras)
     assert [layer.name for layer in one.layers] != [layer.name for layer in other.layers]
     assert program_of(one) is program_of(other)
-    seeds = [dense(keras, keras.layers.Dropout(0.1, seed=seed), kernel_initializer="ones") for seed in (1, 2)]
+    seeds = [
+        dense(keras, keras.layers.Dropout(0.1, seed=seed), kernel_initializer="ones")
+        for seed in (1, 2)
+    ]
     assert program_of(seeds[0]) is program_of(seeds[1])
-    initializers = [dense(keras, kernel_initializer=initializer) for initializer in ("ones", "glorot_uniform")]
+    initializers = [
+        dense(keras, kernel_initializer=initializer) for initializer in ("ones", "glorot_uniform")
+    ]
     assert program_of(initializers[0]) is program_of(initializers[1])
     rates = [dense(keras, optimizer=keras.optimizers.Adam(rate)) for rate in (0.1, 0.2)]
     assert program_of(rates[0]) is program_of(rates[1])

@@ -47,7 +47,9 @@ def test_labels_become_one_hot():
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.int32, np.int64])
 def test_labels_of_any_integer_type_are_taken(dtype):
-    assert Pipeline().prepare_labels(np.arange(10, dtype=dtype)).argmax(axis=1).tolist() == list(range(10))
+    assert Pipeline().prepare_labels(np.arange(10, dtype=dtype)).argmax(axis=1).tolist() == list(
+        range(10)
+    )
 
 
 def test_no_images_and_no_labels_are_prepared_to_none():
@@ -108,7 +110,9 @@ def test_the_digits_keep_the_recipe_and_have_bounds_of_their_own():
     assert DigitsPipeline.spec is DIGITS
     assert DIGITS.layers == Spec().layers
     only_mnist = {"known label errors that are misread"}
-    assert [bound.name for bound in DIGITS.bounds] == [b.name for b in MNIST_BOUNDS if b.name not in only_mnist]
+    assert [bound.name for bound in DIGITS.bounds] == [
+        b.name for b in MNIST_BOUNDS if b.name not in only_mnist
+    ]
     assert DIGITS.bound("test accuracy").bound != Spec().bound("test accuracy").bound
 
 
@@ -134,10 +138,14 @@ def test_the_model_has_the_parameters_of_the_spec(trained):
 def test_by_default_it_trains_for_the_epochs_of_the_spec_on_all_but_the_part_held_out(trained):
     _, model, history = trained
     assert set(history) == {"loss", "accuracy", "val_loss", "val_accuracy", "averaged_weights"}
-    assert [len(history[key]) for key in ("loss", "accuracy", "val_loss", "val_accuracy")] == [5] * 4
+    assert [len(history[key]) for key in ("loss", "accuracy", "val_loss", "val_accuracy")] == [
+        5
+    ] * 4
     shapes = [weight.shape for weight in model.get_weights()]
     assert [weight.shape for weight in history["averaged_weights"]] == shapes
-    assert int(model.optimizer.iterations) == 5 * 11, "floor(403 * 0.8) = 322 images are 10 batches of 32 and a rest"
+    assert int(model.optimizer.iterations) == 5 * 11, (
+        "floor(403 * 0.8) = 322 images are 10 batches of 32 and a rest"
+    )
 
 
 def test_predictions_are_probabilities_of_any_number_of_images(trained):
@@ -146,7 +154,9 @@ def test_predictions_are_probabilities_of_any_number_of_images(trained):
     rows = pipeline.predict(model, prepared)
     assert (rows.shape, rows.dtype) == ((COUNT, 10), np.float32)
     np.testing.assert_allclose(rows.sum(axis=1), 1, atol=1e-6)
-    assert np.mean(rows.argmax(axis=1) == LABELS) > 0.3, "five short epochs find the bars better than chance, 0.1"
+    assert np.mean(rows.argmax(axis=1) == LABELS) > 0.3, (
+        "five short epochs find the bars better than chance, 0.1"
+    )
     one, none = pipeline.predict(model, prepared[:1]), pipeline.predict(model, prepared[:0])
     np.testing.assert_allclose(one, rows[:1], atol=1e-6)
     assert (none.shape, none.dtype) == ((0, 10), np.float32)
@@ -157,7 +167,9 @@ def test_predicting_in_blocks_leaves_out_nothing(trained):
     few = pipeline.prepare_images(IMAGES)
     many = np.concatenate([few] * 11)[: 2 * 2000 + 1]  # two blocks of 2000 and a rest
     np.testing.assert_allclose(
-        pipeline.predict(model, many), np.concatenate([pipeline.predict(model, few)] * 11)[: len(many)], atol=1e-6
+        pipeline.predict(model, many),
+        np.concatenate([pipeline.predict(model, few)] * 11)[: len(many)],
+        atol=1e-6,
     )
 
 
@@ -165,7 +177,9 @@ def test_no_epochs_change_nothing():
     pipeline = Pipeline()
     model = pipeline.build(1)
     before = [np.array(weight) for weight in model.get_weights()]
-    history = pipeline.fit(model, pipeline.prepare_images(IMAGES), pipeline.prepare_labels(LABELS), seed=1, epochs=0)
+    history = pipeline.fit(
+        model, pipeline.prepare_images(IMAGES), pipeline.prepare_labels(LABELS), seed=1, epochs=0
+    )
     assert not any(history.get(key) for key in ("loss", "val_loss"))
     assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True))
 

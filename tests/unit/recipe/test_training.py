@@ -74,12 +74,18 @@ def dense(keras, *hidden, optimizer="sgd", loss="mse", **output):
 
 
 def published(keras):
-    return dense(keras, keras.layers.Dense(128, "relu"), optimizer="adam", loss="categorical_crossentropy")
+    return dense(
+        keras, keras.layers.Dense(128, "relu"), optimizer="adam", loss="categorical_crossentropy"
+    )
 
 
 def convolution_and_dropout(keras):
     layers = keras.layers
-    head = [keras.Input((SIDE, SIDE)), layers.Reshape((SIDE, SIDE, 1)), layers.Conv2D(4, 3, use_bias=False)]
+    head = [
+        keras.Input((SIDE, SIDE)),
+        layers.Reshape((SIDE, SIDE, 1)),
+        layers.Conv2D(4, 3, use_bias=False),
+    ]
     tail = [layers.Dropout(0.3, seed=5), layers.Flatten(), layers.Dense(10, "softmax")]
     model = keras.Sequential([*head, layers.BatchNormalization(), *tail])
     optimizer = keras.optimizers.Lion(weight_decay=0.1, global_clipnorm=1.0)
@@ -94,9 +100,13 @@ def functional(keras):
     inner = keras.Model(inner_input, layers.Dense(16, "relu", trainable=False)(inner_input))
     inputs = keras.Input((SIDE, SIDE))
     flat = layers.Flatten()(inputs)
-    model = keras.Model(inputs, layers.Dense(10)(layers.add([inner(flat), layers.Dense(16)(flat)]) * 2.0))
+    model = keras.Model(
+        inputs, layers.Dense(10)(layers.add([inner(flat), layers.Dense(16)(flat)]) * 2.0)
+    )
     loss = keras.losses.CategoricalCrossentropy(from_logits=True)
-    model.compile(keras.optimizers.RMSprop(use_ema=True, ema_momentum=0.9), loss, metrics=["accuracy"])
+    model.compile(
+        keras.optimizers.RMSprop(use_ema=True, ema_momentum=0.9), loss, metrics=["accuracy"]
+    )
     return model
 
 
@@ -172,7 +182,11 @@ def test_200_steps_with_xla_give_the_weights_and_the_history_of_fit(keras, train
     history = engine.train(by_engine, training, validation, orders(COUNT, 10), BATCH)
     assert int(by_engine.optimizer.iterations) == 200
     assert_close(by_engine.get_weights(), by_fit.get_weights(), 1e-5)
-    assert {*history} - {"averaged_weights"} == {"loss", "accuracy", "val_loss", "val_accuracy"} == {*expected}
+    assert (
+        {*history} - {"averaged_weights"}
+        == {"loss", "accuracy", "val_loss", "val_accuracy"}
+        == {*expected}
+    )
     for key, values in expected.items():
         assert history[key] == pytest.approx(values, abs=1e-4)
 
@@ -202,7 +216,9 @@ def test_only_the_images_in_the_order_are_trained_and_each_of_them(keras, traini
     order = orders(COUNT, 1)[0]
     models = [build(keras, published) for _ in range(2)]
     shuffled = tuple(part[order] for part in training)
-    for model, data, used in zip(models, (training, shuffled), (order, np.arange(COUNT, dtype=np.int32)), strict=True):
+    for model, data, used in zip(
+        models, (training, shuffled), (order, np.arange(COUNT, dtype=np.int32)), strict=True
+    ):
         engine.train(model, data, validation, [used], BATCH)
     assert_same_bits(models[0].get_weights(), models[1].get_weights())
     for image in (0, COUNT - 1):
@@ -217,7 +233,9 @@ def test_only_the_images_in_the_order_are_trained_and_each_of_them(keras, traini
 def test_training_goes_on_from_the_state_of_the_optimizer(keras, training, validation):
     once, twice = build(keras, published), build(keras, published)
     together = engine.train(once, training, validation, orders(COUNT, 2), BATCH)
-    apart = [engine.train(twice, training, validation, [order], BATCH) for order in orders(COUNT, 2)]
+    apart = [
+        engine.train(twice, training, validation, [order], BATCH) for order in orders(COUNT, 2)
+    ]
     assert int(twice.optimizer.iterations) == int(once.optimizer.iterations) == 40
     assert together["loss"] == [history["loss"][0] for history in apart]
     assert_same_bits(apart[1]["averaged_weights"], together["averaged_weights"])
@@ -227,7 +245,9 @@ def test_training_goes_on_from_the_state_of_the_optimizer(keras, training, valid
 @pytest.mark.usefixtures("xla")
 def test_another_model_of_the_architecture_leaves_a_trained_one_alone(keras, training, validation):
     first, second = build(keras, published, 1), build(keras, published, 2)
-    averaged = engine.train(first, training, validation, orders(COUNT, 1), BATCH)["averaged_weights"]
+    averaged = engine.train(first, training, validation, orders(COUNT, 1), BATCH)[
+        "averaged_weights"
+    ]
     kept = [np.array(array) for array in (*state(first), *averaged)]
     engine.train(second, training, validation, orders(COUNT, 1), BATCH)
     assert_same_bits([*state(first), *averaged], kept)
@@ -235,7 +255,9 @@ def test_another_model_of_the_architecture_leaves_a_trained_one_alone(keras, tra
 
 
 @pytest.mark.usefixtures("xla")
-def test_a_trained_model_is_saved_and_goes_on_and_so_it_does_with_fit(keras, training, validation, tmp_path):
+def test_a_trained_model_is_saved_and_goes_on_and_so_it_does_with_fit(
+    keras, training, validation, tmp_path
+):
     by_engine, then_by_fit = build(keras, published), build(keras, published)
     first, second = orders(COUNT, 2)
     engine.train(then_by_fit, training, validation, [first], BATCH)
@@ -258,7 +280,9 @@ def test_any_model_is_trained_as_by_fit_in_double_precision(keras, training, mak
     count = IMAGES[make]
     some = tuple(part[:count].astype(np.float64) for part in training)
     by_fit, by_engine = build(keras, make), build(keras, make)
-    by_fit.run_eagerly = True  # fit's own steps; to trace and compile them costs more than to take them
+    by_fit.run_eagerly = (
+        True  # fit's own steps; to trace and compile them costs more than to take them
+    )
     start = state(by_fit)
     assert_same_bits(state(by_engine), start)
     expected = fit(by_fit, some, None, orders(count, 2))
@@ -297,9 +321,13 @@ def xla_compiles_anything(run, folder):
 
 
 @pytest.mark.usefixtures("xla")
-def test_a_second_seed_compiles_nothing_and_another_architecture_does(keras, training, validation, tmp_path):
+def test_a_second_seed_compiles_nothing_and_another_architecture_does(
+    keras, training, validation, tmp_path
+):
     def trained(seed):
-        engine.train(build(keras, published, seed), training, validation, orders(COUNT, 2, seed), BATCH)
+        engine.train(
+            build(keras, published, seed), training, validation, orders(COUNT, 2, seed), BATCH
+        )
 
     def another():
         engine.train(dense(keras, activation="tanh"), training, None, orders(9, 1), BATCH)
@@ -312,7 +340,9 @@ def test_a_second_seed_compiles_nothing_and_another_architecture_does(keras, tra
 def test_models_that_share_a_program_are_trained_each_at_its_own_rate(keras, training):
     after = []
     for rate in (0.0, 0.125, 0.25, 0.125):
-        model = build(keras, lambda keras, rate=rate: dense(keras, optimizer=keras.optimizers.SGD(rate)))
+        model = build(
+            keras, lambda keras, rate=rate: dense(keras, optimizer=keras.optimizers.SGD(rate))
+        )
         engine.train(model, training, None, [np.arange(BATCH, dtype=np.int32)], BATCH)
         assert float(model.optimizer.learning_rate) == rate
         after.append(model.get_weights())
@@ -328,14 +358,18 @@ def test_xla_is_for_long_trainings_of_what_it_helps(keras, training, monkeypatch
     choose = mock.Mock(side_effect=lambda model, xla: (model, program))
     monkeypatch.setattr(engine, "_program", choose)
     half = engine.XLA_PAYS_FROM // 2
-    short, enough = [[np.zeros(2 * steps + 1, np.int32) for steps in (half, last)] for last in (half - 1, half)]
+    short, enough = [
+        [np.zeros(2 * steps + 1, np.int32) for steps in (half, last)] for last in (half - 1, half)
+    ]
     for make, given in ((published, short), (published, enough), (convolution_and_dropout, enough)):
         engine.train(make(keras), training, None, given, 2)
     assert [call.args[1] for call in choose.call_args_list] == [False, True, False]
 
 
 @pytest.mark.usefixtures("xla")
-def test_steps_by_hand_give_the_averaged_weights_the_weights_and_the_loss(keras, training, monkeypatch):
+def test_steps_by_hand_give_the_averaged_weights_the_weights_and_the_loss(
+    keras, training, monkeypatch
+):
     monkeypatch.setattr(engine, "AVERAGING_STRIDE", 3)
     some = tuple(part[: 4 * 8 + 4] for part in training)  # twice 2 batches, and a rest
     slow, quick = build(keras, dense), build(keras, dense)
@@ -363,7 +397,9 @@ def test_validation_of_any_size_is_measured_whole(keras, training, validation, m
     model.run_eagerly = True  # that is evaluate
     for size in (10, 8):  # in equal parts, with a rest; that of fit is measured at once
         monkeypatch.setattr(engine, "EVALUATION_BATCH", size)
-        history = engine.train(model, training, some, orders(size, 1), BATCH)  # fewer images than a batch
+        history = engine.train(
+            model, training, some, orders(size, 1), BATCH
+        )  # fewer images than a batch
         measured.append(history["val_loss"] + history["val_accuracy"])
         assert measured[-1] == pytest.approx(model.evaluate(*some, verbose=0), rel=1e-5)
     assert int(model.optimizer.iterations) == 2
@@ -371,7 +407,9 @@ def test_validation_of_any_size_is_measured_whole(keras, training, validation, m
 
 
 def test_validation_images_do_not_influence_the_weights(keras, training, validation):
-    models = [dense(keras, keras.layers.BatchNormalization(), kernel_initializer="ones") for _ in range(3)]
+    models = [
+        dense(keras, keras.layers.BatchNormalization(), kernel_initializer="ones") for _ in range(3)
+    ]
     inverted = (1 - validation[0], validation[1][::-1])
     histories = [
         engine.train(model, training, held_out, orders(9, 2), BATCH)
@@ -379,9 +417,15 @@ def test_validation_images_do_not_influence_the_weights(keras, training, validat
     ]
     assert histories[0]["val_loss"] != histories[1]["val_loss"]
     assert {*histories[2]} == {"loss", "accuracy", "averaged_weights"}
-    assert histories[0]["loss"] == histories[1]["loss"] == pytest.approx(histories[2]["loss"], rel=1e-6)
+    assert (
+        histories[0]["loss"]
+        == histories[1]["loss"]
+        == pytest.approx(histories[2]["loss"], rel=1e-6)
+    )
     assert_same_bits(models[1].get_weights(), models[0].get_weights())
-    assert_close(models[2].get_weights(), models[0].get_weights(), 1e-6)  # another program, without validation
+    assert_close(
+        models[2].get_weights(), models[0].get_weights(), 1e-6
+    )  # another program, without validation
 
 
 def test_an_unbuilt_model_is_built_for_any_batch_size(keras, training):
@@ -397,7 +441,9 @@ def test_training_disturbs_no_global_random_state(keras, training):
     model, misses = dense(keras, keras.layers.Dense(3)), engine._twin.cache_info().misses
     before = random.getstate(), np.random.get_state()[1].tolist()
     engine.train(model, training, None, [], BATCH)
-    assert engine._twin.cache_info().misses == misses + 1, "a model is built, whose weights are drawn"
+    assert engine._twin.cache_info().misses == misses + 1, (
+        "a model is built, whose weights are drawn"
+    )
     assert (random.getstate(), np.random.get_state()[1].tolist()) == before
 
 
@@ -412,5 +458,23 @@ def test_every_epoch_visits_every_image_once_in_an_order_of_its_own():
 
 def test_the_order_of_a_seed_is_forever():
     # Another order would silently invalidate every result that was ever accepted. Do not change these numbers.
-    assert engine.epoch_order(0, 0, 48000)[:8].tolist() == [36576, 22587, 3925, 43724, 23591, 35843, 10065, 34447]
-    assert engine.epoch_order(7, 4, 48000)[:8].tolist() == [2101, 8978, 21808, 40940, 38111, 3960, 9326, 8960]
+    assert engine.epoch_order(0, 0, 48000)[:8].tolist() == [
+        36576,
+        22587,
+        3925,
+        43724,
+        23591,
+        35843,
+        10065,
+        34447,
+    ]
+    assert engine.epoch_order(7, 4, 48000)[:8].tolist() == [
+        2101,
+        8978,
+        21808,
+        40940,
+        38111,
+        3960,
+        9326,
+        8960,
+    ]

@@ -45,7 +45,9 @@ DRAW = {
     "curves": lambda: plots.curves(HISTORY),
     "first_predictions": lambda: plots.first_predictions(IMAGES, np.eye(10)[LABELS], LABELS),
     "confusion": lambda: plots.confusion(MATRIX),
-    "recall_by_digit": lambda: plots.recall_by_digit(RECALL, RECALL - 0.01, RECALL + 0.01, np.full(10, 0.94)),
+    "recall_by_digit": lambda: plots.recall_by_digit(
+        RECALL, RECALL - 0.01, RECALL + 0.01, np.full(10, 0.94)
+    ),
     "gallery": lambda: plots.gallery(IMAGES, ["4 read as 9\n99.67 % sure"] * 30, title="Mistakes"),
 }
 
@@ -81,7 +83,8 @@ def test_a_figure_has_a_title_fits_a_page_and_nothing_is_cut_off_or_on_the_title
 def test_the_same_values_give_the_same_file_and_others_another(files):
     assert plots.png(DRAW["recall_by_digit"]()) == files["recall_by_digit"]
     assert (
-        plots.png(plots.recall_by_digit(RECALL, RECALL - 0.02, RECALL, np.full(10, 0.94))) != files["recall_by_digit"]
+        plots.png(plots.recall_by_digit(RECALL, RECALL - 0.02, RECALL, np.full(10, 0.94)))
+        != files["recall_by_digit"]
     )
 
 
@@ -93,7 +96,9 @@ def test_twice_the_dpi_gives_twice_the_pixels():
 
 def test_drawing_starts_no_pyplot():
     code = f"import sys; from mnistlab.report import figures as plots; plots.png(plots.curves({HISTORY})); print(*sys.modules)"
-    modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    modules = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout
     assert "matplotlib.figure" in modules
     assert "matplotlib.pyplot" not in modules
 
@@ -154,7 +159,9 @@ def test_one_image_is_not_said_to_be_none():
 def test_curves_state_the_last_values():
     figure = plots.curves(HISTORY)
     assert title(figure) == "After epoch 3: validation accuracy 97.31 %, loss 0.09"
-    assert {"training 0.05", "validation 0.09", "training 98.5", "validation 97.31"} <= set(texts(figure))
+    assert {"training 0.05", "validation 0.09", "training 98.5", "validation 97.31"} <= set(
+        texts(figure)
+    )
 
 
 @pytest.mark.parametrize("epochs", [1, 30])
@@ -192,7 +199,10 @@ def test_first_predictions_tell_right_from_wrong_in_words():
     probabilities[1] = np.roll(probabilities[1], 6)
     figure = plots.first_predictions(IMAGES, probabilities, LABELS)
     assert title(figure) == "4 of the first 5 test images are read correctly"
-    captions = ("truth 1, predicted 7\n✗ wrong, 82.00 % sure", "truth 4, predicted 4\n✓ right, 82.00 % sure")
+    captions = (
+        "truth 1, predicted 7\n✗ wrong, 82.00 % sure",
+        "truth 4, predicted 4\n✓ right, 82.00 % sure",
+    )
     assert set(captions) <= set(texts(figure))
     assert len([bar for bar in figure.axes[1].patches if bar.get_height() == 2]) == 45
 
@@ -206,7 +216,9 @@ def test_predictions_that_are_not_numbers_render():
 def test_confusion_shows_the_counts_and_names_the_worst_pair():
     figure = plots.confusion(MATRIX)
     assert title(figure) == "20 of 965 test images are misread, most often 4 as 9 (17 of 111)"
-    cells = {text.get_position(): text.get_text() for text in figure.axes[0].texts if text.get_text()}
+    cells = {
+        text.get_position(): text.get_text() for text in figure.axes[0].texts if text.get_text()
+    }
     assert cells == {(column, row): str(MATRIX[row, column]) for row, column in np.argwhere(MATRIX)}
     assert "4 (of 111)" in texts(figure)
 
@@ -232,7 +244,11 @@ def test_recall_names_the_worst_digit_and_counts_those_below_the_bound():
 
 @pytest.mark.parametrize("bound", [0.5, 0.94, 1.0])
 def test_the_axis_of_recall_holds_bound_and_intervals(bound):
-    low, high = plots.recall_by_digit(RECALL, RECALL - 0.05, RECALL + 0.005, np.full(10, bound)).axes[0].get_ylim()
+    low, high = (
+        plots.recall_by_digit(RECALL, RECALL - 0.05, RECALL + 0.005, np.full(10, bound))
+        .axes[0]
+        .get_ylim()
+    )
     assert low < 100 * min(bound, RECALL.min() - 0.05)
     assert high == 100
 
