@@ -2,5 +2,15 @@
 
 from mnistlab.report.files import check_writable, write_atomically
 from mnistlab.report.page import row_cells, table
+from mnistlab.report.templates import render
 
-__all__ = ["canvas", "check_writable", "figures", "page", "row_cells", "table", "write_atomically"]
+__all__ = [
+    "canvas",
+    "check_writable",
+    "figures",
+    "page",
+    "render",
+    "row_cells",
+    "table",
+    "write_atomically",
+]
