@@ -1,4 +1,4 @@
-"""What results depend on: versions, sources, and where the suite and the accepted results lie."""
+"""What results depend on: versions, source code, and where suite and accepted results lie."""
 
 import functools
 import hashlib
@@ -11,58 +11,66 @@ from typing import Any
 from mnistlab import __version__
 from mnistlab.errors import MnistlabError
 
-FOLDER = "baselines"
-COMPARED = ("tensorflow", "keras", "numpy", "scipy", "scikit-learn")
-RECORDED = (
-    "tensorflow",
-    "keras",
-    "numpy",
-    "scipy",
-    "scikit-learn",
-    "matplotlib",
-    "pytest",
-    "pytest-html",
-)
+BASELINES = "baselines"
+NUMERICS = ("tensorflow", "keras", "numpy", "scipy", "scikit-learn")
+"""Packages whose versions may change a number."""
+RECORDED = (*NUMERICS, "matplotlib", "pytest", "pytest-html")
+PACKAGE = Path(__file__).resolve().parent
 
 
 def suite_folder() -> Path:
-    """Find the suite, beside this file in an installed wheel, else in the clone; MnistlabError if it is in neither."""
-    package = Path(__file__).resolve().parent
-    for place in (package / "quality", package.parent / "tests" / "quality"):
-        if place.is_dir():
-            return place
-    raise MnistlabError(f"{package}: the suite is missing; install mnistlab again")
+    """Find the suite: in the package of an installed wheel, else in the clone.
 
-
-def baseline_folder(named: str | None, file: str) -> Path:
-    """Return where an accepted result is kept: as named, else here, in the clone, or beside this file in a wheel.
-
-    Where there is none, it is to be kept here.
+    Raises
+    ------
+    MnistlabError
+        If it is in neither.
     """
-    if named:
-        return Path(named)
-    package = Path(__file__).resolve().parent
-    places = (Path(FOLDER), package.parent / FOLDER, package / FOLDER)
-    return next((place for place in places if (place / file).is_file()), places[0])
+    for folder in (PACKAGE / "quality", PACKAGE.parent / "tests" / "quality"):
+        if folder.is_dir():
+            return folder
+    raise MnistlabError(f"{PACKAGE}: the suite is missing; install mnistlab again")
+
+
+def baseline_folder(folder: str | None, file: str) -> Path:
+    """Return the folder of an accepted result.
+
+    Parameters
+    ----------
+    folder : str, optional
+        The folder that the user chose.
+    file : str
+        Name of the accepted result's file.
+
+    Returns
+    -------
+    Path
+        The chosen folder; else the first that has the file: ``baselines`` here, in the clone, in
+        the installed package. If none has it, ``baselines`` here.
+    """
+    if folder:
+        return Path(folder)
+    folders = (Path(BASELINES), PACKAGE.parent / BASELINES, PACKAGE / BASELINES)
+    return next((place for place in folders if (place / file).is_file()), folders[0])
 
 
 def environment() -> dict[str, Any]:
-    """Return what the numbers may depend on: versions and the machine."""
-    versions = {package: importlib.metadata.version(package) for package in RECORDED}
-    machine = {
+    """Describe machine and versions for ``verdict.json``."""
+    return {
         "python": platform.python_version(),
         "platform": platform.platform(),
         "cores": os.cpu_count(),
+        "mnistlab": __version__,
+        **{package: importlib.metadata.version(package) for package in RECORDED},
     }
-    return {**machine, "mnistlab": __version__, **versions}
 
 
 @functools.cache
 def versions() -> dict[str, str]:
-    """Return versions by name, and of mnistlab's own sources a hash; what is not installed has none."""
-    found = {"mnistlab": __version__, "mnistlab's sources": sources()}
-    found["Python"] = ".".join(platform.python_version_tuple()[:2])
-    for package in COMPARED:
+    """Return what two machines must share to give the same results: versions and a source hash."""
+    python = ".".join(platform.python_version_tuple()[:2])
+    found = {"mnistlab": __version__, "mnistlab's sources": sources(), "Python": python}
+    for package in NUMERICS:
         try:
             found[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
@@ -72,29 +80,22 @@ def versions() -> dict[str, str]:
 
 @functools.cache
 def sources() -> str:
-    """Return a hash of all that is Python in the package and in the suite, wherever the suite lies."""
-    package, quality = Path(__file__).parent, suite_folder()
-    files = [path for path in sorted(package.rglob("*.py")) if quality not in path.parents]
-    named = [(path.relative_to(package), path) for path in files]
-    named += [(Path("quality", path.name), path) for path in sorted(quality.glob("*.py"))]
+    """Hash the Python files of the package and of the suite, wherever the suite lies."""
+    quality = suite_folder()
+    package = [path for path in sorted(PACKAGE.rglob("*.py")) if quality not in path.parents]
+    files = {path.relative_to(PACKAGE).as_posix(): path for path in package}
+    files |= {f"quality/{path.name}": path for path in sorted(quality.glob("*.py"))}
     digest = hashlib.sha256()
-    for name, path in named:
+    for name, path in files.items():
         content = path.read_bytes()
-        digest.update(f"{name.as_posix()} {len(content)}\n".encode())
+        digest.update(f"{name} {len(content)}\n".encode())
         digest.update(content)
     return digest.hexdigest()[:12]
 
 
-def accepted(dataset: str) -> str:
-    """Return a hash of what the published recipe is held against on a dataset; "none" where nothing was accepted."""
-    names = f"seed-{dataset}.json", f"power-{dataset}.json"
-    found = [
-        path
-        for path in (baseline_folder(None, names[0]) / name for name in names)
-        if path.is_file()
-    ]
-    return (
-        hashlib.sha256(b"".join(path.read_bytes() for path in found)).hexdigest()[:12]
-        if found
-        else "none"
-    )
+def accepted_hash(dataset: str) -> str:
+    """Hash the published recipe's accepted state on a dataset; "none" if there is none."""
+    names = (f"seed-{dataset}.json", f"power-{dataset}.json")
+    paths = [baseline_folder(None, names[0]) / name for name in names]
+    contents = [path.read_bytes() for path in paths if path.is_file()]
+    return hashlib.sha256(b"".join(contents)).hexdigest()[:12] if contents else "none"

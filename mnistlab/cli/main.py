@@ -19,8 +19,8 @@ from mnistlab.options import (
     add_scheduler_option,
 )
 
-# This module imports nothing heavy, so that `mnistlab --help` answers at once. Each command is a module of this
-# package with a function `run(options)`, imported when its name was typed.
+# This module imports nothing heavy, so that `mnistlab --help` answers at once. Each command is a
+# module of this package with a function `run(options)`, imported when it is asked for.
 
 ACCEPTED_SEEDS = 96
 
@@ -86,7 +86,7 @@ def _add_validate(commands: Any, data: argparse.ArgumentParser) -> None:
         "validate",
         parents=[data],
         help="judge a pipeline: the whole suite, a verdict and a page",
-        description="Checker a pipeline by the whole suite. Arguments that are not listed here go to pytest.",
+        description="Judge a pipeline by the whole suite. Other arguments go to pytest.",
     )
     validate.add_argument(
         "--strict", action="store_true", help="fail also if something was not judged"

@@ -36,7 +36,7 @@ CONTROL_WEIGHT = 6
 
 def key_of(runner: Runner) -> str:
     """Return a hash of all that a trial's result depends on."""
-    data = runner.dataset.sha256, environment.accepted(runner.dataset.name)
+    data = runner.dataset.sha256, environment.accepted_hash(runner.dataset.name)
     facts = [environment.versions(), runner.settings, data, runner.further]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 

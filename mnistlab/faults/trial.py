@@ -64,7 +64,7 @@ class Runner:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Travel; see `_arrived`."""
-        accepted = environment.accepted(self.dataset.name)
+        accepted = environment.accepted_hash(self.dataset.name)
         return _arrived, (self.settings, self.dataset, self.further, accepted)
 
     @property
@@ -103,7 +103,7 @@ def _arrived(
     settings: dict[str, Any], dataset: Dataset, further: tuple[str, ...], accepted: str
 ) -> Runner:
     """Return a runner where it has travelled to, unless trials would be held against something else there."""
-    if (own := environment.accepted(dataset.name)) != accepted:
+    if (own := environment.accepted_hash(dataset.name)) != accepted:
         what = f"what was accepted on {dataset.name} has hash {own}, required {accepted} as where the campaign began"
         raise MnistlabError(
             f"{what}; bring the folder baselines there, then the same command goes on"

@@ -231,7 +231,7 @@ def test_a_scheduler_without_workers_is_an_error(lone):
             id="other version",
         ),
         pytest.param(
-            "from mnistlab import environment; environment.COMPARED = (); environment.versions()",
+            "from mnistlab import environment; environment.NUMERICS = (); environment.versions()",
             r"worker tcp://\S+: tensorflow None, required \S+ as here",
             id="no TensorFlow",
         ),

@@ -266,7 +266,7 @@ def test_another_accepted_result_is_another_campaign(monkeypatch):
     runner = trial_runner()
     before = campaign.key_of(runner)
     assert campaign.key_of(trial_runner()) == before
-    monkeypatch.setattr(campaign.environment, "accepted", lambda dataset: f"another on {dataset}")
+    monkeypatch.setattr(campaign.environment, "accepted_hash", lambda dataset: f"another on {dataset}")
     assert campaign.key_of(runner) != before
 
 
