@@ -1,33 +1,45 @@
-"""No worse than what was accepted? Seed runs, margins, the accepted state and comparisons."""
+"""No worse than what was accepted? The accepted state, and the two gates that compare with it.
 
-from mnistlab.gate import baseline, error_rates, paired, sequential
-from mnistlab.gate.baseline import Baseline, NoBaselineError
-from mnistlab.gate.comparison import GROUP
-from mnistlab.gate.margins import Margin, margins_for
-from mnistlab.gate.seed_runs import (
-    SeedMetrics,
-    SeedRun,
-    SeedRunner,
-    columns,
-    train_seeds,
-    trainings,
+The recipe gate (`sequential`) trains several seeds. The file gate (`paired`) compares one trained
+file with the accepted predictions, image by image. Never mix them.
+"""
+
+from mnistlab.gate import error_rates, paired, sequential
+from mnistlab.gate.baseline import (
+    ACCEPT_AGAIN,
+    IDENTITY,
+    Baseline,
+    NoBaselineError,
+    baseline_path,
+    identity,
+    unused_seed,
 )
+from mnistlab.gate.comparison import GROUP, MetricComparison
+from mnistlab.gate.margins import GateMetric, gate_metrics
+from mnistlab.gate.seed_runs import SeedMetrics, SeedRun, SeedRunner, as_columns, open_runner
+from mnistlab.gate.sequential import AcceptedSeeds, make_plan
 
 __all__ = [
+    "ACCEPT_AGAIN",
     "GROUP",
+    "IDENTITY",
+    "AcceptedSeeds",
     "Baseline",
-    "Margin",
+    "GateMetric",
+    "MetricComparison",
     "NoBaselineError",
     "SeedMetrics",
     "SeedRun",
     "SeedRunner",
-    "baseline",
-    "columns",
+    "as_columns",
+    "baseline_path",
     "error_rates",
     "figures",
-    "margins_for",
+    "gate_metrics",
+    "identity",
+    "make_plan",
+    "open_runner",
     "paired",
     "sequential",
-    "train_seeds",
-    "trainings",
+    "unused_seed",
 ]

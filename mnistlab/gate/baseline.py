@@ -1,4 +1,4 @@
-"""What was last accepted: one readable file a pipeline and dataset."""
+"""The accepted state: what was last accepted of a pipeline on a dataset, in one readable file."""
 
 import base64
 import hashlib
@@ -13,26 +13,38 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from mnistlab.arrays import CLASSES, Bytes
 from mnistlab.data import Dataset
 from mnistlab.errors import MnistlabError
-from mnistlab.gate.seed_runs import GAP, SeedMetrics, SeedRun, columns
+from mnistlab.gate.seed_runs import NOISE, SeedMetrics, SeedRun, as_columns
+from mnistlab.gate.sequential import AcceptedSeeds
 from mnistlab.metrics import Evaluation
 from mnistlab.report import write_atomically
 
-SCHEMA = 1
-LARGEST = 100_000  # bytes
+SCHEMA = 2
+MAX_BYTES = 200_000
 FIRST_SEED = 1_000_000_000
-"""Far from the seeds of a run, so that candidate and baseline are independent draws, as Welch's test takes them."""
-FIELDS: dict[str, type] = dict.fromkeys(("pipeline", "dataset", "data_sha256", "test_sha256"), str)
-FIELDS |= {"spec": dict, "accepted": str, "commit": str, "environment": dict, "first_seed": int}
-KINDS: dict[type, str] = {str: "text", dict: "a table", int: "a whole number from 0"}
+DECIMALS = 7
 IDENTITY = ("pipeline", "dataset", "test_sha256", "spec")
-"""What is held against a baseline must share these; other training data may be the regression."""
-SHOWN = ("accuracy", "loss", "worst recall", "calibration error", "corruption accuracy")
-"""Metrics for people, of both probes."""
-AGAIN = "accept it again: mnistlab baseline accept"
+"""Candidate and baseline must agree in these. Other training data may be the regression."""
+ACCEPT_AGAIN = "accept it again: mnistlab baseline accept"
+SHOWN = ("accuracy", "loss", "true-class probability", "worst recall", "calibration error")
+"""Metrics that a person is shown."""
+FIELDS: dict[str, type] = {
+    "pipeline": str,
+    "dataset": str,
+    "data_sha256": str,
+    "test_sha256": str,
+    "spec": dict,
+    "accepted": str,
+    "commit": str,
+    "environment": dict,
+    "first_seed": int,
+    "error_rates": dict,
+}
+BLOCKS = ("summary", "digests", "model", "seeds", "repeats")
+TYPE_NAMES: dict[type, str] = {str: "text", dict: "a table", int: "a whole number from 0"}
 
 
 class NoBaselineError(MnistlabError):
@@ -41,256 +53,305 @@ class NoBaselineError(MnistlabError):
 
 @dataclass(frozen=True, eq=False)
 class Baseline:
-    """What was accepted, and when, where and of what."""
+    """An accepted state.
+
+    Attributes
+    ----------
+    pipeline, dataset : str
+        Names.
+    data_sha256, test_sha256 : str
+        Of the whole dataset; of the test images and labels.
+    spec : dict
+        What the pipeline promises, without bounds.
+    accepted, commit : str
+        When (UTC, ISO 8601), and the commit of the working directory.
+    environment : dict
+        Versions and machine.
+    first_seed : int
+        The other accepted seeds follow.
+    error_rates : dict
+        Of the gate with its default settings; see `mnistlab.gate.error_rates`.
+    columns, repeats : dict of array
+        Metrics of the accepted trainings, and of the repeated ones; see `AcceptedSeeds`.
+    digests : tuple of str
+        Of the accepted trainings.
+    predictions, truth : uint8 array, shape (test images,)
+        Of the first seed's final weights: predicted digits, and the probability of the true digit
+        in steps of 1/255.
+    """
 
     pipeline: str
     dataset: str
-    data_sha256: str  # of the whole dataset
-    test_sha256: str  # of its test images and labels
-    spec: dict[str, Any]  # the promise of the pipeline, without its bounds
-    accepted: str  # UTC in ISO 8601
-    commit: str  # of the source, where there is one
-    environment: dict[str, Any]  # versions and machine
-    first_seed: int  # the others follow
-    columns: SeedMetrics  # metrics of the seeds
-    predictions: NDArray[
-        np.uint8
-    ]  # digits that the first seed's final weights predict, shape (test images,)
-    truth: NDArray[np.uint8]  # as `true_class_probability` gives it, of the same weights
+    data_sha256: str
+    test_sha256: str
+    spec: dict[str, Any]
+    accepted: str
+    commit: str
+    environment: dict[str, Any]
+    first_seed: int
+    error_rates: dict[str, Any]
+    columns: SeedMetrics
+    repeats: SeedMetrics
+    digests: tuple[str, ...]
+    predictions: Bytes
+    truth: Bytes
 
     @property
     def seeds(self) -> int:
-        """How many seeds were accepted."""
-        return len(self.columns["final"]["accuracy"])
+        """Return the number of accepted seeds."""
+        return len(self.digests)
+
+    @property
+    def accepted_seeds(self) -> AcceptedSeeds:
+        """Return what the recipe gate needs."""
+        seeds = tuple(range(self.first_seed, self.first_seed + self.seeds))
+        return AcceptedSeeds(self.columns, self.repeats, seeds, self.digests)
+
+    @classmethod
+    def from_runs(
+        cls,
+        pipeline: Any,
+        dataset: Dataset,
+        runs: Sequence[SeedRun],
+        repeats: Sequence[SeedRun],
+        environment: dict[str, Any],
+    ) -> "Baseline":
+        """Make an accepted state of consecutive seeds, without error rates.
+
+        `repeats` are trainings of the first seeds with perturbed images.
+        """
+        first = runs[0].evaluation
+        return cls(
+            **identity(pipeline, dataset),
+            data_sha256=dataset.sha256,
+            accepted=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            commit=_commit(),
+            environment=environment,
+            first_seed=runs[0].seed,
+            error_rates={},
+            columns=_rounded(as_columns(runs)),
+            repeats=_rounded(as_columns(repeats)) if repeats else {},
+            digests=tuple(run.digest for run in runs),
+            predictions=first.predictions.astype(np.uint8),
+            truth=true_class_steps(first),
+        )
+
+    @classmethod
+    def load(cls, path: Path) -> "Baseline":
+        """Read an accepted state.
+
+        Raises
+        ------
+        NoBaselineError
+            If there is no such file.
+        MnistlabError
+            If the file is damaged or of another schema, with the command that replaces it.
+        """
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            what = "nothing was accepted yet; type: mnistlab baseline accept"
+            raise NoBaselineError(f"{path}: {what}") from None
+        except (OSError, ValueError, RecursionError) as error:
+            raise MnistlabError(
+                f"{path}: damaged, {error}; restore it, or {ACCEPT_AGAIN}"
+            ) from error
+        schema = content.get("schema") if isinstance(content, dict) else type(content).__name__
+        if schema != SCHEMA:
+            raise MnistlabError(f"{path}: schema {schema!r}, required {SCHEMA}; {ACCEPT_AGAIN}")
+        try:
+            return cls(**_parse(content))
+        except (MnistlabError, KeyError, OverflowError, TypeError) as error:
+            what = f"{error} is missing" if isinstance(error, KeyError) else error
+            raise MnistlabError(
+                f"{path}: damaged, {what}; restore it, or {ACCEPT_AGAIN}"
+            ) from error
+
+    def save(self, path: Path) -> None:
+        """Write the file whole or not at all.
+
+        Raises
+        ------
+        MnistlabError
+            If it would be larger than 200 KB.
+        """
+        text = self.as_json()
+        if (size := len(text.encode())) > MAX_BYTES:
+            raise MnistlabError(f"{path}: {size} bytes, at most {MAX_BYTES}: accept fewer seeds")
+        write_atomically(path, text)
+
+    def as_json(self) -> str:
+        """Return JSON with one line a metric, so that two files can be compared line by line."""
+        head = {"schema": SCHEMA, **{name: getattr(self, name) for name in FIELDS}}
+        blocks: dict[str, dict[str, Any]] = {
+            "summary": {name: mean_and_sd(values) for name, values in self.columns.items()},
+            "digests": {str(self.first_seed + at): each for at, each in enumerate(self.digests)},
+            "model": {"predictions": pack(self.predictions), "truth": pack(self.truth)},
+            "seeds": {name: values.tolist() for name, values in self.columns.items()},
+            "repeats": {name: values.tolist() for name, values in self.repeats.items()},
+        }
+        lines = [f" {json.dumps(key)}: {_compact(value)}" for key, value in head.items()]
+        for name, block in blocks.items():
+            rows = (f"  {json.dumps(key)}: {_compact(value)}" for key, value in block.items())
+            lines.append(f' "{name}": {{\n' + ",\n".join(rows) + "\n }")
+        return "{\n" + ",\n".join(lines) + "\n}\n"
+
+    def difference(self, other: Mapping[str, Any], where: str) -> str:
+        """Name the first field in which this state differs from an identity; "" if in none.
+
+        Parameters
+        ----------
+        other : mapping
+            An `identity`, or part of one.
+        where : str
+            What the message calls the other: "here".
+        """
+        for field, value in other.items():
+            old, new = ({field: each} for each in (getattr(self, field), value))
+            if field == "spec":
+                old, new = (_flat_spec(each[field]) for each in (old, new))
+            for name in sorted({*old, *new}):
+                if old.get(name) != new.get(name):
+                    return f"{name} is {old.get(name)!r}, {where} {new.get(name)!r}"
+        return ""
+
+    def require_identity(self, other: Mapping[str, Any]) -> None:
+        """Raise MnistlabError that names the field if this is the state of something else."""
+        if differs := self.difference(other, "here"):
+            raise MnistlabError(f"baseline of {self.pipeline}: {differs}; {ACCEPT_AGAIN}")
+
+    def facts(self, path: Path) -> dict[str, Any]:
+        """Describe the file for ``verdict.json``."""
+        names = ("accepted", "commit", "first_seed", "seeds")
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        return {"path": path.as_posix(), **{n: getattr(self, n) for n in names}, "sha256": digest}
 
 
-def path_of(folder: Path, pipeline: str, dataset: str) -> Path:
-    """Return where the baseline of a pipeline on a dataset is kept."""
+def baseline_path(folder: Path, pipeline: str, dataset: str) -> Path:
+    """Return the file of a pipeline's accepted state on a dataset."""
     return folder / f"{pipeline}-{dataset}.json"
 
 
-def made_of(
-    pipeline: Any, dataset: Dataset, seeds: Sequence[SeedRun], environment: dict[str, Any]
-) -> Baseline:
-    """Make a baseline of trained, consecutive seeds; `environment` is kept for people."""
-    kept = columns(seeds)
-    if (
-        "averaged" in kept
-    ):  # digits and slices are judged on the averaged weights, where there are any
-        kept["final"] = {
-            name: values for name, values in kept["final"].items() if name in (*SHOWN, GAP)
-        }
-    kept = {
-        weights: {name: np.round(values, 5) for name, values in found.items()}
-        for weights, found in kept.items()
-    }
-    first = seeds[0].evaluation
-    return Baseline(
-        **identity(pipeline, dataset),
-        data_sha256=dataset.sha256,
-        accepted=datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        commit=_commit(),
-        environment=environment,
-        first_seed=seeds[0].seed,
-        columns=kept,
-        predictions=first.predictions.astype(np.uint8),
-        truth=true_class_probability(first),
-    )
+def identity(pipeline: Any, dataset: Dataset) -> dict[str, Any]:
+    """Return the fields of `IDENTITY` as JSON has them, the spec without its bounds."""
+    content = hashlib.sha256(np.ascontiguousarray(dataset.test_images).tobytes())
+    content.update(np.ascontiguousarray(dataset.test_labels).tobytes())
+    left_out = ("bounds", "gate")
+    spec = {name: each for name, each in asdict(pipeline.spec).items() if name not in left_out}
+    values = (pipeline.name, dataset.name, content.hexdigest(), json.loads(json.dumps(spec)))
+    return dict(zip(IDENTITY, values, strict=True))
 
 
-def true_class_probability(evaluation: Evaluation) -> NDArray[np.uint8]:
-    """Return the probability of each image's true digit, 0 to 1 in 255 steps, shape (N,)."""
+def true_class_steps(evaluation: Evaluation) -> Bytes:
+    """Return the probability of each image's true digit in steps of 1/255, shape (N,)."""
     truth = evaluation.probabilities[np.arange(evaluation.count), evaluation.labels]
     return np.rint(np.clip(truth, 0, 1) * 255).astype(np.uint8)
 
 
-def identity(pipeline: Any, dataset: Dataset) -> dict[str, Any]:
-    """Return the fields of `IDENTITY` as JSON has them: the spec without its bounds."""
-    content = hashlib.sha256(np.ascontiguousarray(dataset.test_images).tobytes())
-    content.update(np.ascontiguousarray(dataset.test_labels).tobytes())
-    spec = {name: value for name, value in asdict(pipeline.spec).items() if name != "bounds"}
-    own = (pipeline.name, dataset.name, content.hexdigest(), json.loads(json.dumps(spec)))
-    return dict(zip(IDENTITY, own, strict=True))
-
-
-def check(baseline: Baseline, wanted: Mapping[str, Any]) -> None:
-    """Raise MnistlabError, naming the field, if this is a baseline of something else: see `difference`."""
-    if differs := difference(baseline, wanted, "here"):
-        raise MnistlabError(f"baseline of {baseline.pipeline}: {differs}; {AGAIN}")
-
-
-def difference(baseline: Baseline, wanted: Mapping[str, Any], where: str) -> str:
-    """Say in which field first a baseline differs from an `identity`, or from part of one; nothing if in none."""
-    for field, value in wanted.items():
-        old, new = ({field: each} for each in (getattr(baseline, field), value))
-        if field == "spec":
-            old, new = (
-                {f"spec.{name}": each for name, each in _stated(spec[field]).items()}
-                for spec in (old, new)
-            )
-        for name in sorted({*old, *new}):
-            if old.get(name) != new.get(name):
-                return f"{name} is {old.get(name)!r}, {where} {new.get(name)!r}"
-    return ""
-
-
-def _stated(value: Any) -> Any:
-    """Leave out what says nothing (None, 0), so that a baseline outlives a new field of the spec."""
-    if isinstance(value, dict):
-        return {name: _stated(each) for name, each in value.items() if each}
-    return [_stated(each) for each in value] if isinstance(value, list) else value
-
-
-def dump(baseline: Baseline) -> str:
-    """Write a baseline as JSON with one line a metric, so that two can be compared line by line."""
-    head = {"schema": SCHEMA, **{name: getattr(baseline, name) for name in FIELDS}}
-    each = {
-        f"{weights} {name}": one
-        for weights, found in baseline.columns.items()
-        for name, one in found.items()
-    }
-    blocks: dict[str, dict[str, Any]] = {
-        "summary": {key: summarised(values) for key, values in each.items()},
-        "model": {"predictions": pack(baseline.predictions), "truth": pack(baseline.truth)},
-        "seeds": {key: values.tolist() for key, values in each.items()},
-    }
-    lines = [
-        f" {json.dumps(name)}: {json.dumps(value, ensure_ascii=False)}"
-        for name, value in head.items()
-    ]
-    for name, block in blocks.items():
-        rows = (
-            f"  {json.dumps(key)}: {json.dumps(value, separators=(',', ':'))}"
-            for key, value in block.items()
-        )
-        lines.append(f' "{name}": {{\n' + ",\n".join(rows) + "\n }")
-    return "{\n" + ",\n".join(lines) + "\n}\n"
-
-
-def summarised(values: NDArray[np.float64]) -> list[float]:
-    """Return mean and standard deviation, rounded for people."""
-    return [
-        round(float(values.mean()), 6),
-        round(float(values.std(ddof=1)), 6) if len(values) > 1 else 0.0,
-    ]
-
-
-def save(baseline: Baseline, path: Path) -> None:
-    """Write a baseline to the side and rename it; MnistlabError if it is larger than 100 KB."""
-    text = dump(baseline)
-    if len(text.encode()) > LARGEST:
-        raise MnistlabError(
-            f"{path}: {len(text.encode())} bytes; at most {LARGEST}: accept fewer seeds"
-        )
-    write_atomically(path, text)
-
-
-def load(path: Path) -> Baseline:
-    """Read a baseline; NoBaselineError if there is none, MnistlabError with the damage or another schema."""
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise NoBaselineError(
-            f"{path}: nothing was accepted yet; type: mnistlab baseline accept"
-        ) from None
-    except (OSError, ValueError, RecursionError) as error:
-        raise MnistlabError(f"{path}: damaged, {error}; restore it, or {AGAIN}") from error
-    if not isinstance(found, dict) or found.get("schema") != SCHEMA:
-        got = found.get("schema") if isinstance(found, dict) else type(found).__name__
-        raise MnistlabError(f"{path}: schema is {got!r}, required {SCHEMA}; {AGAIN}")
-    try:
-        return _parse(found)
-    except (MnistlabError, KeyError, OverflowError) as error:
-        what = f"{error} is missing" if isinstance(error, KeyError) else error
-        raise MnistlabError(f"{path}: damaged, {what}; restore it, or {AGAIN}") from error
-
-
-def _parse(found: dict[str, Any]) -> Baseline:
-    for name, kind in (FIELDS | {"summary": dict, "model": dict, "seeds": dict}).items():
-        if type(found[name]) is not kind or (kind is int and found[name] < 0):
-            raise MnistlabError(f"{name!r} is {found[name]!r:.60}, required {KINDS[kind]}")
-    kept: SeedMetrics = {}
-    lengths = set()
-    for key, values in found["seeds"].items():
-        weights, _, name = key.partition(" ")
-        numbers = (
-            isinstance(values, list)
-            and values
-            and all(type(value) in (int, float) for value in values)
-        )
-        array = np.asarray(values if numbers else [np.nan], dtype=np.float64)
-        if not np.isfinite(array).all():
-            raise MnistlabError(f"{key!r} is not a list of numbers")
-        if name != GAP and (array.min() < 0 or (array.max() > 1 and name != "loss")):
-            raise MnistlabError(
-                f"{key!r} is {array.min():g} to {array.max():g}, required 0 to 1, of a loss from 0"
-            )
-        if summarised(array) != found["summary"][key]:
-            raise MnistlabError(
-                f"{key!r}: its seeds have mean and sd {summarised(array)}, not {found['summary'][key]}"
-            )
-        kept.setdefault(weights, {})[name] = array
-        lengths.add(array.size)
-    for name in ("final accuracy", "final loss", "final worst recall"):  # which every gate judges
-        found["seeds"][name]
-    if len(lengths) != 1:
-        raise MnistlabError(f"the metrics have {sorted(lengths)} seeds; required one number")
-    predictions, truth = (unpack(found["model"][name], name) for name in ("predictions", "truth"))
-    if len(predictions) != len(truth):
-        raise MnistlabError(f"{len(predictions)} predictions and {len(truth)} probabilities")
-    if predictions.max(initial=0) > 9:
-        raise MnistlabError(f"'predictions' are up to {predictions.max()}, required digits, 0 to 9")
-    return Baseline(
-        **{name: found[name] for name in FIELDS}, columns=kept, predictions=predictions, truth=truth
-    )
-
-
 def unused_seed(path: Path) -> int:
-    """Return the first seed that surely was not accepted before, be the file damaged or of another schema.
+    """Return a first seed that was not accepted before, even if the file is damaged or old.
 
-    It has fewer seeds than bytes. Where not even its first seed can be read, another block is begun.
+    A file has fewer seeds than bytes. If not even its first seed can be read, another block begins.
     """
-    try:
-        old = load(path)
-        return old.first_seed + old.seeds
-    except NoBaselineError:
+    if not path.is_file():
         return FIRST_SEED
-    except MnistlabError:
-        text = path.read_bytes() if path.is_file() else b""
-        first = re.search(rb'"first_seed": ?(\d{1,10})\b', text)
-        return int(first[1]) + LARGEST if first else 2 * FIRST_SEED
+    text = path.read_bytes()
+    first = re.search(rb'"first_seed": ?(\d{1,10})\b', text)
+    return int(first[1]) + MAX_BYTES if first else 2 * FIRST_SEED
 
 
-def facts(baseline: Baseline, path: Path) -> dict[str, Any]:
-    """Return for ``verdict.json`` which baseline it was."""
-    found = {
-        name: getattr(baseline, name) for name in ("accepted", "commit", "first_seed", "seeds")
-    }
-    return {
-        "path": path.as_posix(),
-        **found,
-        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-    }
+def mean_and_sd(values: np.ndarray) -> list[float]:
+    """Return mean and standard deviation, rounded for people."""
+    sd = float(values.std(ddof=1)) if len(values) > 1 else 0.0
+    return [round(float(values.mean()), DECIMALS), round(sd, DECIMALS)]
 
 
-def pack(array: NDArray[np.uint8]) -> str:
+def pack(array: Bytes) -> str:
     """Compress uint8 of any shape into text."""
     return base64.b64encode(zlib.compress(array.tobytes(), 9)).decode("ascii")
 
 
-def unpack(text: str, name: str) -> NDArray[np.uint8]:
-    """Undo `pack`, flat; MnistlabError with the name if it is damaged."""
+def unpack(text: str, name: str) -> Bytes:
+    """Undo `pack`, flat; MnistlabError names the damaged field.
+
+    At most `MAX_BYTES` come out, whatever the text claims.
+    """
     try:
-        return np.frombuffer(zlib.decompress(base64.b64decode(text, validate=True)), np.uint8)
+        content = zlib.decompressobj().decompress(base64.b64decode(text, validate=True), MAX_BYTES)
     except (TypeError, ValueError, zlib.error) as error:
         raise MnistlabError(f"{name!r} cannot be read ({error})") from error
+    return np.frombuffer(content, np.uint8)
+
+
+def _rounded(columns: SeedMetrics) -> SeedMetrics:
+    return {name: np.round(values, DECIMALS) for name, values in columns.items()}
+
+
+def _compact(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _flat_spec(spec: Mapping[str, Any]) -> dict[str, Any]:
+    return {f"spec.{name}": each for name, each in _without_empty(spec).items()}
+
+
+def _without_empty(value: Any) -> Any:
+    """Leave out None and 0, so that a baseline outlives a new field of the spec."""
+    if isinstance(value, dict):
+        return {name: _without_empty(each) for name, each in value.items() if each}
+    return [_without_empty(each) for each in value] if isinstance(value, list) else value
+
+
+def _parse(content: dict[str, Any]) -> dict[str, Any]:
+    """Check the content of a file; return the fields of a Baseline."""
+    for name, kind in (FIELDS | dict.fromkeys(BLOCKS, dict)).items():
+        value = content[name]
+        if type(value) is not kind or (kind is int and value < 0):
+            raise MnistlabError(f"{name!r} is {value!r:.60}, required {TYPE_NAMES[kind]}")
+    columns = {name: _numbers(name, values) for name, values in content["seeds"].items()}
+    repeats = {name: _numbers(name, values) for name, values in content["repeats"].items()}
+    for name, values in columns.items():
+        if mean_and_sd(values) != content["summary"][name]:
+            got, stated = mean_and_sd(values), content["summary"][name]
+            raise MnistlabError(f"{name!r}: its seeds have mean and sd {got}, not {stated}")
+    digests = tuple(content["digests"].values())
+    if {values.size for values in columns.values()} != {len(digests)}:
+        raise MnistlabError(f"the metrics do not all have {len(digests)} seeds, as the digests")
+    if not {"final accuracy", "final loss"} <= set(columns) or not repeats.keys() <= columns.keys():
+        raise MnistlabError("accuracy and loss of the final weights are missing")
+    lengths = {values.size for values in repeats.values()}
+    if len(lengths) > 1 or max(lengths, default=0) > len(digests):
+        raise MnistlabError(f"the repeated trainings have {sorted(lengths)} seeds")
+    model = {name: unpack(content["model"][name], name) for name in ("predictions", "truth")}
+    if len(model["predictions"]) != len(model["truth"]):
+        counts = [len(each) for each in model.values()]
+        raise MnistlabError(f"{counts[0]} predictions and {counts[1]} probabilities")
+    if model["predictions"].max(initial=0) >= CLASSES:
+        raise MnistlabError(
+            f"'predictions' are up to {model['predictions'].max()}, required 0 to 9"
+        )
+    fields = {name: content[name] for name in FIELDS}
+    return {**fields, "columns": columns, "repeats": repeats, "digests": digests, **model}
+
+
+def _numbers(name: str, values: Any) -> np.ndarray:
+    """Return a metric's values; refuse what is no number or out of range."""
+    listed = isinstance(values, list) and values and all(type(v) in (int, float) for v in values)
+    array = np.asarray(values if listed else [np.nan], dtype=np.float64)
+    if not np.isfinite(array).all():
+        raise MnistlabError(f"{name!r} is not a list of numbers")
+    unlimited = name.endswith(" loss")
+    if name != NOISE and (array.min() < 0 or (array.max() > 1 and not unlimited)):
+        span = f"{array.min():g} to {array.max():g}"
+        raise MnistlabError(f"{name!r} is {span}; required 0 to 1, of a loss from 0")
+    return array
 
 
 def _commit() -> str:
-    """Return the commit of the working directory, with a mark if something in it differs; empty outside of git."""
+    """Return the working directory's commit, marked if files differ; empty outside of git."""
     command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
     try:
-        found = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+        run = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return ""
-    return found.stdout.strip() if found.returncode == 0 else ""
+    return run.stdout.strip() if run.returncode == 0 else ""

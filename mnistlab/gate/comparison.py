@@ -1,138 +1,282 @@
-"""One metric of the recipe gate at one look: how much worse, at most and at least, and what that decides."""
+"""Compare one metric of a candidate with the accepted seeds: bounds on the degradation.
+
+The candidate trains accepted seeds. With the same initial weights and the same order of images,
+a healthy recipe ends close to the accepted result of the same seed, even with another rounding.
+Regression on that result removes the noise that both share: an analysis of covariance whose slope
+is known, as it was measured when the result was accepted (`Accepted.slope`). Where seeds do not
+match, the slope is 0, and the same formulas compare independent draws.
+
+Every function works for one gate or for thousands of simulated ones at once: arrays have a leading
+axis of gates.
+
+Sources: common random numbers and control variates: Glasserman (2003), Monte Carlo Methods in
+Financial Engineering, sec. 4.1. Analysis of covariance: Cochran (1957), Biometrics 13:261.
+"""
 
 import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+import scipy
 
-from mnistlab.gate.margins import Margin
+from mnistlab.arrays import Bools, Doubles
+from mnistlab.gate.margins import GateMetric
 from mnistlab.requirement import Status, Verdict
-from mnistlab.stats import Array, Moments, difference_bounds, moments, non_inferiority, ratio_bounds
 
 GROUP = "regression"
+WIDER = 0.05
+"""Level of the F test that calls a candidate's spread wider than the known one."""
+
+
+@dataclass(frozen=True, eq=False)
+class Accepted:
+    """What is known of one metric from the accepted seeds, for one gate or many.
+
+    Attributes
+    ----------
+    mean, sd : float array, shape (gates,) or (1,)
+        Over the accepted seeds.
+    seeds : int
+        Number of accepted seeds.
+    slope : float
+        Of a repeated training's result on the accepted one of the same seed, 0 to 1.
+    residual_sd : float
+        Standard deviation of what that regression leaves.
+    repeats : int
+        Number of repeated trainings that slope and residual come from.
+    """
+
+    mean: Doubles
+    sd: Doubles
+    seeds: int
+    slope: float
+    residual_sd: float
+    repeats: int
+
+
+def summarise(values: Doubles, repeats: Doubles, repeated: Doubles) -> Accepted:
+    """Summarise accepted seeds.
+
+    Parameters
+    ----------
+    values : float array, shape (seeds,) or (gates, seeds)
+        The metric of every accepted seed.
+    repeats, repeated : float array, shape (k,)
+        The metric of k repeated trainings, and the accepted one of the same seeds; k may be 0.
+    """
+    values = np.atleast_2d(values)
+    mean, sd = values.mean(axis=-1), values.std(axis=-1, ddof=1)
+    slope, residual_sd = 0.0, math.nan
+    if len(repeats) > 2 and np.ptp(values):
+        difference = repeats - repeated
+        # With equal spreads, Var(difference) = 2 sd^2 (1 - slope).
+        slope = float(np.clip(1 - difference.var(ddof=1) / (2 * values.var(ddof=1)), 0, 1))
+        residual = difference + (1 - slope) * (repeated - values.mean())
+        residual_sd = float(residual.std(ddof=1))
+    return Accepted(mean, sd, values.shape[-1], slope, residual_sd, len(repeats))
+
+
+def residuals(new: Doubles, same: Doubles, accepted: Accepted, slope: Doubles | float) -> Doubles:
+    """Return each seed's difference from what the accepted result of that seed predicts.
+
+    Parameters
+    ----------
+    new, same : float array, shape (gates, n)
+        The candidate's results, and the accepted ones of the same seeds.
+    accepted : Accepted
+    slope : float or float array, shape (gates,)
+
+    Returns
+    -------
+    float array, shape (gates, n)
+        Its mean estimates the candidate's mean minus the accepted one.
+    """
+    centre = accepted.mean[:, None]
+    return (new - centre) - np.reshape(slope, (-1, 1)) * (same - centre)
+
+
+def mean_bounds(
+    new: Doubles, same: Doubles, accepted: Accepted, matched: Bools, levels: tuple[float, float]
+) -> tuple[Doubles, Doubles, Doubles]:
+    """Bound the difference of means, candidate minus accepted.
+
+    The known standard deviation is used unless the candidate's own is wider by an F test. It is of
+    the residuals where seeds match, of the accepted seeds where they do not. Degrees of freedom:
+    Satterthwaite (1946), Biometrics 2:110.
+
+    Parameters
+    ----------
+    new, same, accepted
+        As in `residuals`.
+    matched : bool array, shape (gates,)
+    levels : tuple of float
+        One-sided levels of the lower and of the upper bound.
+
+    Returns
+    -------
+    low, high, estimate : float array, shape (gates,)
+    """
+    n = new.shape[-1]
+    slope = np.where(matched, accepted.slope, 0.0)
+    difference = residuals(new, same, accepted, slope)
+    estimate, own = difference.mean(axis=-1), difference.std(axis=-1, ddof=1)
+    known = np.where(matched, accepted.residual_sd, accepted.sd)
+    freedom = np.where(matched, accepted.repeats - 1, accepted.seeds - 1)
+    wider = own > known * np.sqrt(scipy.special.fdtri(n - 1, np.maximum(freedom, 1), 1 - WIDER))
+    candidate = np.where(wider, own, known) ** 2 / n
+    reference = ((1 - slope) * accepted.sd) ** 2 / accepted.seeds
+    error = np.sqrt(candidate + reference)
+    used = np.where(wider, n - 1, freedom)
+    with np.errstate(invalid="ignore", divide="ignore"):  # no spread at all: 0 / 0
+        total = candidate / error**2
+        joint = 1 / (total**2 / np.maximum(used, 1) + (1 - total) ** 2 / (accepted.seeds - 1))
+    low, high = (-scipy.special.stdtrit(np.nan_to_num(joint, nan=1), alpha) for alpha in levels)
+    return estimate - low * error, estimate + high * error, estimate
+
+
+def spread_bounds(
+    new: Doubles, same: Doubles, accepted: Accepted, matched: Bools, levels: tuple[float, float]
+) -> tuple[Doubles, Doubles, Doubles]:
+    """Bound the ratio of standard deviations over seeds, candidate to accepted.
+
+    Where seeds match, the two spreads are correlated: Pitman (1939) and Morgan (1939), Biometrika
+    31:9 and 31:13. Where they do not: F. Arguments and returns as in `mean_bounds`.
+    """
+    n = new.shape[-1]
+    own = new.std(axis=-1, ddof=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ratio = own / accepted.sd
+        paired = own / same.std(axis=-1, ddof=1)
+        centred = (new - new.mean(-1, keepdims=True), same - same.mean(-1, keepdims=True))
+        product = (centred[0] * centred[1]).sum(-1)
+        r = product / np.sqrt((centred[0] ** 2).sum(-1) * (centred[1] ** 2).sum(-1))
+    bounds = []
+    for alpha, sign in zip(levels, (-1, 1), strict=True):
+        t = scipy.special.stdtrit(max(n - 2, 1), alpha)
+        k = 1 + 2 * (1 - r**2) * t**2 / max(n - 2, 1)
+        pitman = paired * np.sqrt(k + sign * np.sqrt(np.maximum(k**2 - 1, 0)))
+        quantile = alpha if sign > 0 else 1 - alpha
+        independent = ratio / np.sqrt(scipy.special.fdtri(n - 1, accepted.seeds - 1, quantile))
+        bounds.append(np.where(matched, pitman, independent))
+    return bounds[0], bounds[1], np.where(matched, paired, ratio)
+
+
+def degradation_bounds(
+    metric: GateMetric,
+    new: Doubles,
+    same: Doubles,
+    accepted: Accepted,
+    matched: Bools,
+    levels: tuple[float, float],
+) -> tuple[Doubles, Doubles, Doubles]:
+    """Bound how much worse the candidate is: low, high, estimate, each of shape (gates,).
+
+    In the metric's unit, or as the ratio of spreads. `levels` are one-sided: of the upper bound,
+    which decides to pass, and of the lower one, which decides to fail.
+    """
+    passing, failing = levels
+    if metric.spread:
+        low, high, estimate = spread_bounds(new, same, accepted, matched, (failing, passing))
+    elif metric.lower_is_better:
+        low, high, estimate = mean_bounds(new, same, accepted, matched, (failing, passing))
+    else:
+        high, low, estimate = (
+            -bound for bound in mean_bounds(new, same, accepted, matched, (passing, failing))
+        )
+    unknown = ~(np.isfinite(low) & np.isfinite(high))
+    return np.where(unknown, -np.inf, low), np.where(unknown, np.inf, high), estimate
 
 
 @dataclass(frozen=True)
 class MetricComparison:
-    """What a look says of one metric."""
+    """One metric at one look.
 
-    margin: Margin
-    candidate: float  # means over the seeds; of a spread the standard deviations
+    `degradation` is how much worse the candidate is, with one-sided bounds `low` and `high`; in the
+    metric's unit, of a spread as a ratio. `correlation` is that of candidate and accepted results
+    of the same seeds.
+    """
+
+    metric: GateMetric
+    candidate: float
     accepted: float
-    degradation: (
-        float  # how much worse the candidate is, in the metric's unit; of a spread the ratio
-    )
-    low: float  # its bounds, each one-sided; infinite where nothing can be said
+    degradation: float
+    low: float
     high: float
     status: Status
-    seeds: int  # of the candidate, at this look
-    unknown: str = ""  # why nothing can be said, where it cannot
+    seeds: int
+    correlation: float
+    reason: str = ""
 
     @property
     def improved(self) -> bool:
-        """Whether the mean is better by surely more than the margin."""
-        return self.margin.kind == "mean" and self.high < -self.margin.margin
+        """Whether the candidate is surely better by more than the margin."""
+        return not self.metric.spread and self.high < -self.metric.margin
 
     @property
     def summary(self) -> str:
-        """What was found, for a person: «accuracy 0.03 points lower (99 % bound: at most 0.06), margin 0.10»."""
-        name, limit = self.margin.name, self._show(self.margin.margin)
-        if self.unknown:
-            return f"{name}: {self.unknown}"
-        surely = self.low if self.status == "failed" else self.high
-        word = "at least" if self.status == "failed" else "at most"
-        if self.margin.kind == "spread":
-            return f"{name} {self.degradation:.2f} times the accepted one (99 % bound: {word} {surely:.2f}), margin {limit}"
-        worse, better = ("higher", "lower") if self.margin.is_loss else ("lower", "higher")
-        if surely < 0:
-            word, surely = f"at least {self._show(-surely)} {better}", 0.0
+        """Say what was measured: «accuracy 0.03 points lower (99 % bound: at most 0.06), margin»."""
+        name, margin = self.metric.name, self._show(self.metric.margin)
+        if self.reason:
+            return f"{name}: {self.reason}"
+        failed = self.status == "failed"
+        bound, word = (self.low, "at least") if failed else (self.high, "at most")
+        if self.metric.spread:
+            ratio = f"{self.degradation:.2f} times the accepted one"
+            return f"{name} {ratio} (99 % bound: {word} {bound:.2f}), margin {margin}"
+        worse, better = "lower", "higher"
+        if self.metric.lower_is_better:
+            worse, better = better, worse
+        if bound < 0:
+            limit = f"at least {self._show(-bound)} {better}"
         else:
-            word = f"{word} {self._show(surely)}{'' if self.degradation >= 0 else f' {worse}'}"
-        size = f"{self._show(abs(self.degradation))} {self._unit} {worse if self.degradation >= 0 else better}"
-        return f"{name} {size} (99 % bound: {word}), margin {limit}"
+            limit = f"{word} {self._show(bound)}{'' if self.degradation >= 0 else f' {worse}'}"
+        direction = worse if self.degradation >= 0 else better
+        size = f"{self._show(abs(self.degradation))} {self.metric.unit} {direction}"
+        return f"{name} {size} (99 % bound: {limit}), margin {margin}"
 
     def verdict(self) -> Verdict:
-        """Return the verdict on "the harm is at most the margin"; measured is the bound on the harm."""
+        """Return the verdict on the upper bound of the degradation."""
         message = f"{self.summary}: {self.status} after {self.seeds} seeds"
         if self.improved:
             message += "; better by more than the margin"
-        measured = self._scaled(self.high) if math.isfinite(self.high) else None
-        name = f"harm to {self.margin.name}"
-        bound, source = self._scaled(self.margin.margin), self.margin.source
         return Verdict(
-            name, GROUP, "", measured, bound, "at most", self._unit, self.status, source, message
+            name=f"harm to {self.metric.name}",
+            group=GROUP,
+            test="",
+            measured=self._scaled(self.high) if math.isfinite(self.high) else None,
+            bound=self._scaled(self.metric.margin),
+            direction="at most",
+            unit=self.metric.unit,
+            status=self.status,
+            source=self.metric.source,
+            message=message,
         )
 
     def as_dict(self) -> dict[str, Any]:
-        """Return plain values for ``verdict.json``; None where nothing can be said."""
-        numbers = {name: getattr(self, name) for name in ("candidate", "accepted", "low", "high")}
-        numbers["harm"] = self.degradation
-        rounded = {
-            name: round(value, 6) if math.isfinite(value) else None
-            for name, value in numbers.items()
+        """Return plain values for ``verdict.json``; None where nothing is known."""
+        numbers = {
+            "candidate": self.candidate,
+            "accepted": self.accepted,
+            "harm": self.degradation,
+            "low": self.low,
+            "high": self.high,
+            "correlation": self.correlation,
         }
-        margin = self.margin.margin
-        found = {"status": self.status, "improved": self.improved, "seeds": self.seeds}
-        return {"name": self.margin.name, **rounded, "margin": margin, **found}
-
-    @property
-    def _unit(self) -> str:
-        return (
-            "times" if self.margin.kind == "spread" else "nats" if self.margin.is_loss else "points"
-        )
+        rounded = {
+            key: round(value, 6) if math.isfinite(value) else None for key, value in numbers.items()
+        }
+        return {
+            "name": self.metric.name,
+            **rounded,
+            "margin": self.metric.margin,
+            "status": self.status,
+            "improved": self.improved,
+            "seeds": self.seeds,
+        }
 
     def _scaled(self, value: float) -> float:
-        return round(100 * value if self._unit == "points" else value, 4)
+        return round(100 * value if self.metric.unit == "points" else value, 4)
 
     def _show(self, value: float) -> str:
-        return f"{self._scaled(value):.{4 if self._unit == 'nats' else 2}f}"
-
-
-def compare_metric(
-    margin: Margin,
-    new: NDArray[np.float64],
-    old: NDArray[np.float64],
-    pass_level: float,
-    fail_level: float,
-) -> MetricComparison:
-    """Compare one metric of the candidate's seeds with the accepted ones, independent draws; see `degradation_bounds`."""
-    arms = moments(new), moments(old)
-    low, high, degradation = map(float, degradation_bounds(margin, *arms, (pass_level, fail_level)))
-    candidate, accepted = (float(arm[margin.kind == "spread"]) for arm in arms)
-    status, unknown = non_inferiority(low, high, margin.margin), ""
-    if arms[1][1] == 0:
-        unknown = f"all {len(old)} accepted seeds gave {old[0]:.6g}, so nothing can be held against them: did the seed "
-        unknown += "reach their training? accept others: mnistlab baseline accept"
-    elif arms[0][1] == 0:
-        unknown = f"all {len(new)} seeds gave {new[0]:.6g}"
-        unknown += (
-            ": does the seed reach the training?"
-            if status == "failed"
-            else ", so their spread is not known"
-        )
-    return MetricComparison(
-        margin, candidate, accepted, degradation, low, high, status, len(new), unknown
-    )
-
-
-def degradation_bounds(
-    margin: Margin, new: Moments, old: Moments, levels: tuple[float, float]
-) -> tuple[Array, Array, Array]:
-    """Bound the harm at one look of one gate or of many: low, high and estimate, in the metric's unit or as a ratio.
-
-    Levels are one-sided, in (0, 0.5), of the upper and of the lower bound. The bounds are infinite, and decide nothing,
-    where all seeds of an arm agree, as a few may in an accuracy by chance; only if the candidate's agree in a loss, to
-    the last bit, does the seed surely not reach the training, which fails.
-    """
-    arms = (
-        (new, old) if margin.is_loss or margin.kind == "spread" else (old, new)
-    )  # what is lower is worse
-    with np.errstate(divide="ignore", invalid="ignore"):  # arms without spread, replaced below
-        bounds = ratio_bounds if margin.kind == "spread" else difference_bounds
-        low, high, degradation = bounds(*arms, levels[1], levels[0])
-    same = new[1] == 0
-    unknown = same | (old[1] == 0)
-    low = np.where(unknown, np.where(same & margin.is_loss, np.inf, -np.inf), low)
-    return low, np.where(unknown, np.inf, high), degradation
+        return f"{self._scaled(value):.{4 if self.metric.unit == 'nats' else 2}f}"

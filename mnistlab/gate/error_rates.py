@@ -1,175 +1,202 @@
-"""The error rates of the gates in use: where they are kept, and how a run's page states them."""
+"""How often the recipe gate errs: thousands of gates simulated from the accepted seeds themselves.
 
-import hashlib
-import json
+A simulated gate draws its trainings from real ones, with replacement, and decides with the code
+that decides in a run. Two healthy candidates are simulated: one whose seeds match (an accepted
+result plus the difference of a repeated training), and one of other random streams (independent
+draws). A worse candidate is a healthy one, shifted by its margin in one metric.
+"""
+
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from mnistlab.errors import MnistlabError
-from mnistlab.gate.comparison import degradation_bounds
-from mnistlab.gate.margins import Weights
+from mnistlab.arrays import Bools, Indices
+from mnistlab.gate.comparison import Accepted, summarise
+from mnistlab.gate.margins import GateMetric
 from mnistlab.gate.seed_runs import SeedMetrics
-from mnistlab.gate.sequential import Plan
-from mnistlab.stats import moments
+from mnistlab.gate.sequential import AcceptedSeeds, Plan, take_look
+from mnistlab.stats import wilson
 
-SCHEMA = 3
-Rates = dict[str, Any]
-
-
-def path_of(folder: Path, dataset: str) -> Path:
-    """Return where the measured rates of a dataset's gates are kept."""
-    return folder / f"power-{dataset}.json"
-
-
-def load(folder: Path, dataset: str) -> Rates:
-    """Read all measured rates of a dataset; MnistlabError with the command that measures them if there are none."""
-    path = path_of(folder, dataset)
-    try:
-        found: Rates = json.loads(path.read_text(encoding="utf-8"))
-        if found["schema"] != SCHEMA:
-            raise MnistlabError(f"schema is {found['schema']!r}, required {SCHEMA}")
-    except (OSError, KeyError, TypeError, ValueError, MnistlabError) as error:
-        raise MnistlabError(
-            f"{path}: no measured error rates ({error}); type: python benchmarks/error_rates.py"
-        ) from error
-    return found
-
-
-def plan_digest(gate: Plan) -> str:
-    """Return what tells a gate from one with other margins, looks or levels."""
-    levels = [[f"{level:.4g}" for level in row] for row in (*gate.pass_levels, gate.fail_levels)]
-    return _digest([[(each.name, each.margin) for each in gate.margins], gate.looks, levels])
-
-
-def accepted_digest(gate: Plan, accepted: SeedMetrics) -> str:
-    """Return what tells accepted seeds from others, by the metrics that the gate judges."""
-    columns = [accepted.get(each.weights, {}).get(each.metric) for each in gate.margins]
-    return _digest([None if column is None else column.tolist() for column in columns])
-
-
-def _digest(value: Any) -> str:
-    return hashlib.sha256(json.dumps(value).encode()).hexdigest()[:16]
-
-
-def of_gate(found: Rates, gate: Plan, accepted: SeedMetrics) -> Rates:
-    """Return the rates of one recipe gate, without what was measured against other accepted seeds than these.
-
-    MnistlabError if the gate was not measured: another gate's rates are not its own.
-    """
-    for rates in found["gates"]:
-        if rates["plan"] == plan_digest(gate):
-            same = rates["accepted"] == accepted_digest(gate, accepted)
-            return {**rates, "committed": rates["committed"] if same else None}
-    margin, budget, seeds = (
-        gate.margins[0].margin,
-        gate.looks[-1],
-        len(accepted["final"]["accuracy"]),
-    )
-    what = f"margin {100 * margin:g} points, at most {budget} seeds against {seeds} accepted"
-    command = f"python benchmarks/error_rates.py --margin {margin:g} --seeds {budget}"
-    raise MnistlabError(f"the error rates of this gate ({what}) were not measured; type: {command}")
-
-
-def mcnemar_alarms(folder: Path, dataset: str) -> str:
-    """Say how McNemar's test errs on retrainings: what it calls worse, or, where that is little, what it does not."""
-    try:
-        found = {
-            name: 100 * share[0]
-            for name, share in load(folder, dataset)["others"]["McNemar"]["recipes"].items()
-        }
-    except MnistlabError:
-        return "far more than 1 % of healthy retrainings would be called worse at a level of 1 %"
-    if found["healthy"] > 1:
-        return f"{found['healthy']:.1f} % of healthy retrainings would be called worse at a level of 1 %"
-    worst = max(found, key=found.__getitem__)
-    return f"of retrainings with {worst} only {found[worst]:.0f} % would be called worse: so few images tell too little"
-
-
-def sentence(rates: Rates) -> str:
-    """State false alarms, misses and power of a recipe gate in one line."""
-    healthy = rates["recipes"][0]
-    lead, low, high = (100 * value for value in rates["resampled"][0]["not passed"])
-    missed = 100 * next(iter(rates["miss"].values()))[0]
-    this, twice = rates["committed"], 2 * rates["margin"]
-    here = f"{100 * this[0]:.2g} %" if this else "not measured"
-    return (
-        f"of {rates['gates']} simulated gates on healthy trainings {100 * healthy['not passed'][0]:.2g} % did not pass "
-        f"({here} against this very baseline; for accuracy alone {lead:.2g} %, {low:.2g} to {high:.2g} % with other "
-        f"trainings), "
-        f"after {healthy['mean seeds']:.0f} seeds on average; "
-        f"a recipe {100 * rates['margin']:.2f} points worse passes {missed:.2g} % of the time; "
-        f"a drop of {100 * twice:.2f} points is found {100 * found_at(rates, twice):.4g} % of the time"
-    )
-
-
-def found_at(rates: Rates, drop: float) -> float:
-    """Return the chance that a recipe gate does not pass a recipe whose accuracy is lower by `drop`, as measured.
-
-    MnistlabError beyond the drops that were measured.
-    """
-    if not drop <= (last := rates["drops"][-1]):
-        raise MnistlabError(
-            f"a drop of {100 * drop:g} points: measured to {100 * last:g}; type: python benchmarks/error_rates.py"
-        )
-    return float(np.interp(drop, rates["drops"], rates["curve"]))
-
-
-MetricKey = tuple[Weights, str]
-NEVER = 99
+GATES = 2000
+NEVER = 10_000
 
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """What many gates decided; arrays of shape (gates,)."""
+    """What simulated gates decided; arrays of shape (gates,).
 
-    passed: NDArray[np.bool_]
-    failed: NDArray[np.bool_]  # a gate that did neither is undecided, which fails the run too
-    seeds: NDArray[np.int64]  # that each trained
-    blame: dict[
-        str, float
-    ]  # metric -> in what share of the gates it had not passed when they ended
+    A gate that neither passed nor failed is undecided, which fails a run too. `open_share` tells
+    for each metric in what share of the gates it had not passed at the end.
+    """
+
+    passed: Bools
+    failed: Bools
+    seeds: Indices
+    open_share: dict[str, float]
+
+
+def draw(
+    accepted: AcceptedSeeds, count: int, gates: int, matched: bool, seed: int
+) -> tuple[SeedMetrics, SeedMetrics]:
+    """Draw healthy candidates and the accepted results of their seeds.
+
+    Returns
+    -------
+    new, same : dict of float array, shape (gates, count)
+    """
+    rng = np.random.default_rng(seed)
+    rows = rng.integers(len(accepted.seeds), size=(gates, count))
+    same = {key: values[rows] for key, values in accepted.columns.items()}
+    if not matched:
+        others = rng.integers(len(accepted.seeds), size=(gates, count))
+        return {key: values[others] for key, values in accepted.columns.items()}, same
+    repeats = len(next(iter(accepted.repeats.values())))
+    picked = rng.integers(repeats, size=(gates, count))
+    new = {}
+    for key, values in accepted.repeats.items():
+        difference = values - accepted.columns[key][:repeats]
+        # Repeats of healthy seeds do not differ on average: a mean is luck of the few.
+        new[key] = same[key] + (difference - difference.mean())[picked]
+    return new, same
 
 
 def simulate(
-    candidate: SeedMetrics, baseline: SeedMetrics, plan: Plan, sizes: tuple[int, int], seed: int = 0
+    plan: Plan, accepted: AcceptedSeeds, new: SeedMetrics, same: SeedMetrics, seed: int = 0
 ) -> Outcome:
-    """Run many gates, whose seeds are drawn from the columns of two pools.
+    """Let gates decide on drawn results; each compares with accepted seeds that are drawn as well.
 
-    Sizes are the numbers of gates, and of seeds in a baseline; 0 for all of `baseline`, as it is and not drawn.
+    Parameters
+    ----------
+    plan : Plan
+    accepted : AcceptedSeeds
+    new, same : dict of float array, shape (gates, n)
+        n is the plan's budget.
+    seed : int
+        Draws the accepted seeds of each gate; with a negative one, all compare with those in use.
     """
-    gates, drawn = sizes
-    rng = np.random.default_rng(seed)
-    new = rng.integers(_seeds(candidate), size=(gates, plan.looks[-1]))
-    old = (
-        rng.integers(_seeds(baseline), size=(gates, drawn))
-        if drawn
-        else np.arange(_seeds(baseline))[None]
-    )
-    passing = np.full((len(plan.margins), gates), NEVER)
-    failing = np.full((len(plan.margins), gates), NEVER)
-    for number, margin in enumerate(plan.margins):
-        values = candidate[margin.weights][margin.metric][new]
-        accepted = moments(baseline[margin.weights][margin.metric][old])
-        for look in reversed(range(len(plan.looks))):
-            levels = plan.pass_levels[number][look], plan.fail_levels[look]
-            low, high, _ = degradation_bounds(
-                margin, moments(values[:, : plan.looks[look]]), accepted, levels
-            )
-            passing[number, high < margin.margin] = look
-            failing[number, low > margin.margin] = look
-    failing[failing > passing] = NEVER  # what had passed is not looked at again
+    gates = next(iter(new.values())).shape[0]
+    known = {
+        metric.key: _drawn_summary(accepted, metric.key, gates, seed) for metric in plan.metrics
+    }
+    passing = np.full((len(plan.metrics), gates), NEVER)
+    failing = np.full((len(plan.metrics), gates), NEVER)
+    for look, count in reversed(list(enumerate(plan.looks))):
+        pairs = ({key: part[key][:, :count] for key in known} for part in (new, same))
+        _, bounds = take_look(plan, look, *pairs, known)
+        for number, (metric, (low, high, _)) in enumerate(zip(plan.metrics, bounds, strict=True)):
+            passing[number, high < metric.margin] = look
+            failing[number, low > metric.margin] = look
+    failing[failing > passing] = NEVER  # a metric that passed is not looked at again
     all_passed, any_failed = passing.max(axis=0), failing.min(axis=0)
-    failed = any_failed <= np.minimum(all_passed, NEVER - 1)
+    failed = (any_failed < NEVER) & (any_failed <= all_passed)
     passed = ~failed & (all_passed < NEVER)
-    end = np.where(passed, all_passed, np.where(failed, any_failed, len(plan.looks) - 1))
-    open_ = (passing > end).mean(axis=1)
-    blame = {margin.name: float(share) for margin, share in zip(plan.margins, open_, strict=True)}
-    return Outcome(passed, failed, np.asarray(plan.looks)[end], blame)
+    last = len(plan.looks) - 1
+    end = np.where(passed, all_passed, np.where(failed, any_failed, last))
+    still_open = (passing > end).mean(axis=1)
+    names = [metric.name for metric in plan.metrics]
+    shares = dict(zip(names, still_open.tolist(), strict=True))
+    return Outcome(passed, failed, np.asarray(plan.looks)[end], shares)
 
 
-def _seeds(pool: SeedMetrics) -> int:
-    return len(next(iter(next(iter(pool.values())).values())))
+def _drawn_summary(accepted: AcceptedSeeds, key: str, gates: int, seed: int) -> Accepted:
+    own = accepted.summary(key)
+    if seed < 0:
+        return own
+    values = accepted.columns[key]
+    rng = np.random.default_rng([seed, 7])  # the same rows for every metric
+    drawn = summarise(
+        values[rng.integers(len(values), size=(gates, len(values)))], np.empty(0), np.empty(0)
+    )
+    return Accepted(drawn.mean, drawn.sd, own.seeds, own.slope, own.residual_sd, own.repeats)
+
+
+def shift(new: SeedMetrics, metric: GateMetric, degradation: float) -> SeedMetrics:
+    """Make candidates worse in one metric: by `degradation`, or by that ratio of spreads."""
+    values = new[metric.key]
+    if metric.spread:
+        centre = float(values.mean())
+        worse = centre + degradation * (values - centre)
+    else:
+        worse = values + (degradation if metric.lower_is_better else -degradation)
+    return {**new, metric.key: worse}
+
+
+def error_rates(plan: Plan, accepted: AcceptedSeeds, gates: int = GATES) -> dict[str, Any]:
+    """Simulate the gate's error rates from the accepted seeds.
+
+    Returns
+    -------
+    dict
+        Of plain values. Rates are [estimate, low, high] with 95 % Wilson intervals over gates:
+        "matched" and "independent" healthy candidates with the rate that does not pass and the mean
+        number of trainings; "miss", for each metric, how often a candidate that is worse by exactly
+        the margin passes in that metric; "curve", the probability that the gate finds a drop of
+        the leading metric.
+    """
+    count, lead = plan.looks[-1], plan.metrics[0]
+    kinds = {"independent": False}
+    if accepted.repeats and max(plan.match_below) > 0:
+        kinds = {"matched": True, **kinds}
+    healthy = {}
+    for kind, matched in kinds.items():
+        new, same = draw(accepted, count, gates, matched, seed=1)
+        outcome = simulate(plan, accepted, new, same)
+        healthy[kind] = {
+            "not passed": _rate(~outcome.passed),
+            "mean seeds": round(float(outcome.seeds.mean()), 2),
+            "open": {name: share for name, share in outcome.open_share.items() if share > 0.001},
+        }
+    new, same = draw(accepted, count, gates, matched=False, seed=2)
+    miss = {}
+    for number, metric in enumerate(plan.metrics):
+        alone = Plan(
+            (metric,), plan.looks, plan.pass_levels[number : number + 1], (1e-12,) * len(plan.looks),
+            (0.0,) * len(plan.looks),
+        )  # fmt: skip
+        worse = shift(new, metric, metric.margin)
+        miss[metric.name] = _rate(simulate(alone, accepted, worse, same).passed)
+    drops = [round(lead.margin * step / 4, 7) for step in range(13)]
+    curve = [
+        float((~simulate(plan, accepted, shift(new, lead, drop), same).passed).mean())
+        for drop in drops
+    ]
+    return {
+        "margin": lead.margin,
+        "budget": count,
+        "accepted seeds": len(accepted.seeds),
+        "gates": gates,
+        **healthy,
+        "miss": miss,
+        "drops": drops,
+        "curve": curve,
+    }
+
+
+def _rate(events: Bools) -> list[float]:
+    interval = wilson(int(events.sum()), len(events))
+    return [round(value, 5) for value in (interval.estimate, interval.low, interval.high)]
+
+
+def found_at(rates: dict[str, Any], drop: float) -> float:
+    """Interpolate the probability that the gate does not pass a drop of the leading metric."""
+    return float(np.interp(drop, rates["drops"], rates["curve"]))
+
+
+def sentence(rates: dict[str, Any]) -> str:
+    """State the gate's error rates in one sentence."""
+    parts = []
+    for kind, what in (("matched", "with matched seeds"), ("independent", "with other seeds")):
+        if kind in rates:
+            share, mean = 100 * rates[kind]["not passed"][0], rates[kind]["mean seeds"]
+            parts.append(
+                f"{what} {share:.2g} % of healthy runs do not pass, after {mean:.0f} seeds"
+            )
+    worst = max(rates["miss"].values())
+    margin = 100 * rates["margin"]
+    found = 100 * found_at(rates, 2 * rates["margin"])
+    return (
+        f"{'; '.join(parts)} on average; a loss of one margin passes at most {100 * worst[0]:.2g} % "
+        f"of the time; a drop of {2 * margin:.2f} points is found {found:.4g} % of the time "
+        f"({rates['gates']} simulated gates, {rates['accepted seeds']} accepted seeds)"
+    )

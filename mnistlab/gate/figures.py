@@ -1,15 +1,15 @@
-"""The pictures of the gates: a strip of seeds, the power curve, and the paired table of a file."""
+"""Figures of the gates: seeds, power, and the paired comparison of a file."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
+from matplotlib.patches import Rectangle
 
+from mnistlab.arrays import Bytes
 from mnistlab.gate.comparison import MetricComparison
-from mnistlab.gate.error_rates import Rates, found_at
-from mnistlab.gate.paired import Comparison
+from mnistlab.gate.error_rates import found_at
+from mnistlab.gate.paired import PairedComparison
 from mnistlab.gate.seed_runs import SeedMetrics
 from mnistlab.gate.sequential import Result
 from mnistlab.report.canvas import (
@@ -27,177 +27,129 @@ from mnistlab.report.canvas import (
 )
 
 COLOURS = {"passed": BLUE, "failed": RED, "undecided": ORANGE}
-CELL = 92
+SHOWN = ("accuracy", "loss")
+ROW = 105  # pixels
 
 
-def seed_strip(result: Result, baseline: SeedMetrics) -> Figure:
-    """Show every seed of accuracy and loss, candidate against the accepted columns, with margins and bounds."""
+def seed_strip(result: Result, accepted: SeedMetrics, same: SeedMetrics) -> Figure:
+    """Show accuracy and loss of every training, candidate and accepted, with margin and bounds.
+
+    A line joins each training with the accepted one of the same seed, given in `same`.
+    """
     shown = [
-        comparison
-        for comparison in result.comparisons
-        if comparison.margin.metric in ("accuracy", "loss")
+        each
+        for each in result.comparisons
+        if each.metric.key.endswith(SHOWN) and not each.metric.spread
     ]
-    shown = [comparison for comparison in shown if comparison.margin.kind == "mean"]
-    figure = new_figure(f"{result.decision}: {result.sentence}", 40 + 105 * len(shown))
+    figure = new_figure(f"{result.decision}: {result.sentence}", 40 + ROW * len(shown))
     for row, comparison in enumerate(reversed(shown)):
-        _strip(figure, 35 + 105 * row, comparison, result, baseline)
+        key = comparison.metric.key
+        _strip(figure, 35 + ROW * row, comparison, (result.columns[key], accepted[key], same[key]))
     return figure
 
 
 def _strip(
-    figure: Figure,
-    bottom: float,
-    comparison: MetricComparison,
-    result: Result,
-    baseline: SeedMetrics,
+    figure: Figure, bottom: float, comparison: MetricComparison, values: tuple[Any, Any, Any]
 ) -> None:
-    margin = comparison.margin
-    scale = 1 if margin.is_loss else 100
-    new, old = (scale * arm[margin.weights][margin.metric] for arm in (result.columns, baseline))
+    metric, colour = comparison.metric, COLOURS[comparison.status]
+    scale = 1 if metric.unit == "nats" else 100
+    worse = scale if metric.lower_is_better else -scale
+    new, old, same = (scale * each for each in values)
     axes = axes_at(figure, (320, bottom, 600, 70))
-    jitter = np.random.default_rng(0)
-    axes.plot(
-        old, 0.75 + 0.12 * jitter.uniform(-1, 1, len(old)), "o", color=GREY, markersize=3, alpha=0.5
-    )
-    axes.plot(
-        new,
-        0.25 + 0.1 * jitter.uniform(-1, 1, len(new)),
-        "o",
-        color=COLOURS[comparison.status],
-        markersize=5,
-    )
-    worse = 1 if margin.is_loss else -1
-    limit = old.mean() + worse * scale * margin.margin
+    rng = np.random.default_rng(0)
+    heights = 0.75 + 0.12 * rng.uniform(-1, 1, len(old))
+    axes.plot(old, heights, "o", color=GREY, markersize=3, alpha=0.5)
+    heights = 0.25 + 0.1 * rng.uniform(-1, 1, len(new))
+    axes.plot([same, new], [np.full(len(new), 0.6), heights], color=PALE, linewidth=1, zorder=0)
+    axes.plot(new, heights, "o", color=colour, markersize=5)
+    centre = old.mean()
+    limit = centre + worse * metric.margin
     axes.axvline(limit, color=INK, linewidth=1.6)
     axes.text(limit, 1.02, "margin", fontsize=9, ha="center", va="bottom", **TEXT)
-    ends = [
-        old.mean() + worse * scale * end
-        for end in (comparison.low, comparison.high)
-        if np.isfinite(end)
-    ]
-    if len(ends) == 2:
-        axes.hlines(-0.05, *ends, color=COLOURS[comparison.status], linewidth=4)
-        axes.plot(
-            old.mean() + worse * scale * comparison.degradation,
-            -0.05,
-            "|",
-            color=INK,
-            markersize=12,
-        )
-    axes.set(
-        ylim=(-0.2, 1),
-        yticks=(0.75, 0.25, -0.05),
-        yticklabels=("accepted", "candidate", "mean, bounds"),
-    )
-    name = f"{margin.name}\n({'nats' if margin.is_loss else '%'}): {comparison.status}"
-    axes.text(
-        -0.515, 0.5, name, fontsize=10, va="center", ha="left", transform=axes.transAxes, **TEXT
-    )
+    if np.isfinite([comparison.low, comparison.high]).all():
+        ends = (centre + worse * comparison.low, centre + worse * comparison.high)
+        axes.hlines(-0.05, *ends, color=colour, linewidth=4)
+        axes.plot(centre + worse * comparison.degradation, -0.05, "|", color=INK, markersize=12)
+    axes.set(ylim=(-0.2, 1), yticks=(0.75, 0.25, -0.05))
+    axes.set(yticklabels=("accepted", "candidate", "mean, bounds"))
+    unit = "nats" if metric.unit == "nats" else "%"
+    text = f"{metric.name}\n({unit}): {comparison.status}"
+    place = {"va": "center", "ha": "left", "transform": axes.transAxes}
+    axes.text(-0.515, 0.5, text, fontsize=10, **place, **TEXT)
 
 
-def power_curve(rates: Rates, others: Mapping[str, Any], here: float) -> Figure:
-    """Show the chance to be found against the true drop, of this gate and of what others do (`error_rates_study`).
+def power_curve(rates: dict[str, Any], here: float) -> Figure:
+    """Show the probability that the gate does not pass, against the true drop of accuracy.
 
-    `here` is the drop of this run, a fraction; NaN if there is none to show.
+    Parameters
+    ----------
+    rates : dict
+        From `mnistlab.gate.error_rates.error_rates`.
+    here : float
+        The drop that this run estimates, a fraction; NaN to show none.
     """
-    margin, budget, drops = 100 * rates["margin"], rates["budget"], rates["drops"]
+    margin, drops = 100 * rates["margin"], 100 * np.asarray(rates["drops"])
     at = 100 * found_at(rates, 2 * rates["margin"])
-    title = f"A drop of {2 * margin:.2f} points is found with a probability of {at:.1f} %, at most {budget} seeds"
-    figure = new_figure(title, 340)
-    axes = axes_at(
-        figure, (80, 50, 560, 270), "True drop of accuracy (points)", "Runs that do not pass (%)"
+    title = (
+        f"A drop of {2 * margin:.2f} points is found with a probability of {at:.1f} %, "
+        f"with at most {rates['budget']} seeds"
     )
-    x = 100 * np.asarray(drops)
-    lines = [(f"this gate, margin {margin:.2f}", rates["curve"], BLUE, "-", 2.5)]
-    styles = {"threshold": (RED, ":"), "McNemar": (ORANGE, "--"), "final weights": (GREY, "-.")}
-    words = {
-        "threshold": "one seed, the spec's accuracy",
-        "McNemar": "McNemar 1 % on two retrainings",
-        "final weights": "final weights alone",
-    }
-    for name, each in others.items():
-        curve = np.interp(drops, each["drops"], each["curve"], right=np.nan)
-        lines.append((words[name], curve, *styles[name], 1.6))
-    for label, curve, colour, style, width in lines:
-        axes.plot(
-            x,
-            100 * np.asarray(curve),
-            style,
-            color=colour,
-            linewidth=width,
-            label=label,
-            clip_on=False,
-        )
+    figure = new_figure(title, 340)
+    labels = ("True drop of accuracy (points)", "Runs that do not pass (%)")
+    axes = axes_at(figure, (80, 50, 560, 270), *labels)
+    label = f"independent seeds, margin {margin:.2f}"
+    axes.plot(drops, 100 * np.asarray(rates["curve"]), color=BLUE, linewidth=2.5, label=label)
     axes.axvline(margin, color=INK, linewidth=1)
     axes.text(margin, 103, "margin", fontsize=9, ha="center", **TEXT)
     if np.isfinite(here):
-        place = 100 * float(np.clip(here, 0, drops[-1]))
-        height = 100 * found_at(rates, place / 100)
-        axes.plot(
-            place,
-            height,
-            "D",
-            color=INK,
-            markersize=9,
-            label="this run's estimate",
-            clip_on=False,
-            zorder=5,
-        )
-    axes.set(xlim=(0, x[-1]), ylim=(0, 100))
+        drop = float(np.clip(100 * here, 0, drops[-1]))
+        found = 100 * found_at(rates, drop / 100)
+        style = {"color": INK, "markersize": 9, "clip_on": False, "zorder": 5}
+        axes.plot(drop, found, "D", label="this run's estimate", **style)
+    axes.set(xlim=(0, drops[-1]), ylim=(0, 100))
     axes.grid(axis="y", color=PALE)
-    axes.legend(
-        loc="upper left", bbox_to_anchor=(1.02, 1), frameon=False, prop={"family": FONT, "size": 10}
-    )
+    font = {"family": FONT, "size": 10}
+    axes.legend(loc="upper left", bbox_to_anchor=(1.02, 1), frameon=False, prop=font)
     return figure
 
 
-def paired_table(comparison: Comparison) -> Figure:
-    """Show how many images the accepted model and the file read right and wrong, and the bounds of the difference."""
+def paired_table(comparison: PairedComparison) -> Figure:
+    """Show how many images both models read right and wrong, and the difference with its bounds."""
     figure = new_figure(comparison.sentence, 190)
     axes = axes_at(figure, (160, 20, 340, 120))
-    table = comparison.table
-    colours = np.array([["white", RED], [BLUE, "white"]])
-    for (row, column), count in np.ndenumerate(table):
-        place = (column, 1 - row)
-        shade = 0.25 if row != column else 1.0
-        axes.add_patch(_cell(place, str(colours[row, column]), shade))
-        axes.text(
-            column + 0.5, 1.5 - row, f"{count:,}", fontsize=14, ha="center", va="center", **TEXT
-        )
+    colours = (("white", RED), (BLUE, "white"))
+    for (row, column), count in np.ndenumerate(comparison.table):
+        alpha = 0.25 if row != column else 1.0
+        style = {"facecolor": colours[row][column], "edgecolor": INK, "linewidth": 0.8}
+        axes.add_patch(Rectangle((column, 1 - row), 1, 1, alpha=alpha, **style))
+        place = {"fontsize": 14, "ha": "center", "va": "center"}
+        axes.text(column + 0.5, 1.5 - row, f"{count:,}", **place, **TEXT)
     axes.set(xlim=(0, 2), ylim=(0, 2), xticks=(0.5, 1.5), yticks=(0.5, 1.5))
-    axes.set(
-        xticklabels=("file right", "file wrong"), yticklabels=("accepted wrong", "accepted right")
-    )
+    axes.set(xticklabels=("file right", "file wrong"))
+    axes.set(yticklabels=("accepted wrong", "accepted right"))
     axes.xaxis.tick_top()
     axes.tick_params(length=0)
     axes.set_frame_on(False)
-    found = comparison.difference
-    right = axes_at(
-        figure, (560, 60, 340, 60), "Difference of accuracy, file less accepted (points)"
-    )
-    right.hlines(0.5, 100 * found.low, 100 * found.high, color=BLUE, linewidth=4)
-    right.plot(100 * found.estimate, 0.5, "o", color=INK)
-    right.axvline(-100 * comparison.margin, color=RED)
-    right.text(
-        -100 * comparison.margin, 1.02, "margin", fontsize=9, ha="center", va="bottom", **TEXT
-    )
-    right.axvline(0, color=GREY, linewidth=1)
-    right.set(ylim=(0, 1), yticks=())
+    interval, margin = comparison.difference, -100 * comparison.margin
+    label = "Difference of accuracy, file minus accepted (points)"
+    axes = axes_at(figure, (560, 60, 340, 60), label)
+    axes.hlines(0.5, 100 * interval.low, 100 * interval.high, color=BLUE, linewidth=4)
+    axes.plot(100 * interval.estimate, 0.5, "o", color=INK)
+    axes.axvline(margin, color=RED)
+    axes.text(margin, 1.02, "margin", fontsize=9, ha="center", va="bottom", **TEXT)
+    axes.axvline(0, color=GREY, linewidth=1)
+    axes.set(ylim=(0, 1), yticks=())
     return figure
 
 
-def _cell(place: tuple[int, int], colour: str, alpha: float) -> Any:
-    from matplotlib.patches import Rectangle
-
-    return Rectangle(place, 1, 1, facecolor=colour, alpha=alpha, edgecolor=INK, linewidth=0.8)
-
-
-def newly_wrong(comparison: Comparison, images: NDArray[np.uint8], most: int = 40) -> Figure:
+def newly_wrong(comparison: PairedComparison, images: Bytes, most: int = 40) -> Figure:
     """Show the test images that only the file misreads, the most confident mistakes first."""
-    found, evaluation = comparison.newly_wrong[:most], comparison.evaluation
+    evaluation, shown = comparison.evaluation, comparison.newly_wrong[:most]
     captions = [
-        f"{evaluation.labels[i]} read as {evaluation.predictions[i]}\n{100 * evaluation.confidence[i]:.1f} %"
-        for i in found
+        f"{evaluation.labels[i]} read as {evaluation.predictions[i]}\n"
+        f"{100 * evaluation.confidence[i]:.1f} %"
+        for i in shown
     ]
-    title = f"{len(comparison.newly_wrong)} images that the accepted model reads right and this file does not"
-    return tiles(title, images[found], captions, CELL)
+    count = len(comparison.newly_wrong)
+    title = f"{count} images that the accepted model reads right and this file does not"
+    return tiles(title, images[shown], captions, 92)

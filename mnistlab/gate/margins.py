@@ -1,140 +1,138 @@
-"""How much worse a recipe may be before it counts as a regression, metric by metric."""
+"""The metrics of the recipe gate: how much worse each may be before it counts as a regression."""
 
-import dataclasses
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
-from mnistlab.data import FEATURES
-from mnistlab.gate.seed_runs import GAP
+import numpy as np
 
-Weights = Literal["averaged", "final"]
-Kind = Literal["mean", "spread"]
+from mnistlab.errors import MnistlabError
+from mnistlab.gate.seed_runs import NOISE, SeedMetrics
 
-DEFAULT = 0.001
-"""Of the accuracy of the averaged weights, or of the final ones where there are no others: `--margin`."""
+LEADING_MARGIN = 0.001
+"""Default margin of accuracy: 0.1 points."""
+MIN_IMAGES = 4
+"""On a small test set the margin of accuracy is at least this many images."""
+SD_MARGIN = 2.5
+"""Default margin of another metric, in standard deviations over the accepted seeds.
+
+With MNIST's recipe that is 0.005 nats of loss, which 0.1 points of accuracy come with.
+"""
+SPREAD_MARGIN = 3.0
 
 
 @dataclass(frozen=True)
-class Margin:
-    """A metric that the recipe gate holds against what was accepted."""
+class GateMetric:
+    """One metric that the recipe gate compares with the accepted state.
 
-    weights: Weights  # which weights of a training are measured
-    metric: str  # as `mnistlab.gate.seed_runs.metrics` names it
-    margin: (
-        float  # harm that is too much: fraction or nats; of a spread the ratio to the accepted one
-    )
-    alpha: float  # the chance, over all looks, to pass at the margin; see below
-    source: str  # where the margin comes from
-    kind: Kind = "mean"  # over the seeds, or their "spread" (standard deviation)
+    Attributes
+    ----------
+    key : str
+        Its name in `SeedMetrics`, such as "averaged accuracy".
+    margin : float
+        The degradation that is too much, in the metric's unit; of a spread, the ratio of sds.
+    source : str
+        Where the margin comes from.
+    alpha : float
+        Probability, over all looks, to pass at a degradation of exactly the margin.
+    spread : bool
+        Whether the standard deviation over seeds is compared, not the mean.
+    """
+
+    key: str
+    margin: float
+    source: str
+    alpha: float
+    spread: bool = False
 
     @property
-    def is_loss(self) -> bool:
-        """Whether the metric is a loss in nats, where less is better, and not a fraction, where more is."""
-        return self.metric.startswith("loss")
+    def lower_is_better(self) -> bool:
+        """Whether less is better: of losses, errors and spreads."""
+        return self.spread or "loss" in self.key or "error" in self.key
+
+    @property
+    def unit(self) -> str:
+        """Return "points" (of a percentage), "nats", or "times" of a spread."""
+        return "times" if self.spread else "nats" if "loss" in self.key else "points"
 
     @property
     def name(self) -> str:
-        """What people call it."""
-        digit = self.metric.removeprefix("digit ")
-        what = f"recall of digit {digit}" if digit != self.metric else self.metric
-        what = f"accuracy on {what}" if ":" in what else what
-        return f"{'spread of ' if self.kind == 'spread' else ''}{what} ({self.weights} weights)"
+        """Return the name for people: «accuracy (averaged weights)»."""
+        weights, _, metric = self.key.partition(" ")
+        if ":" in metric:
+            metric = f"accuracy on {metric}"
+        return f"{'spread of ' if self.spread else ''}{metric} ({weights} weights)"
 
 
-def _measured(sd: float, unit: str = "points") -> str:
-    return f"a healthy seed's sd is {sd:g} {unit}"
-
-
-# What is spent is less than 0.01 by as much as the metric's distribution, which is not normal, needs for the measured
-# miss rate to keep to 0.01, both on the pool and on the accepted seeds; see docs/power.md.
-_SLICES = tuple(f"{feature}: {name}" for feature, names in FEATURES.items() for name in names)
-_DIGITS = tuple(f"digit {digit}" for digit in range(10))
-
-AVERAGED = (
-    Margin(
-        "averaged", "accuracy", DEFAULT, 0.0075, f"the project's requirement; {_measured(0.08)}"
-    ),
-    Margin(
-        "averaged",
-        "loss",
-        0.005,
-        0.0075,
-        f"what 0.1 points of accuracy come with; {_measured(0.002, 'nats')}",
-    ),
-    Margin("averaged", "worst recall", 0.007, 0.0025, _measured(0.23)),
-    *(
-        Margin(
-            "averaged", digit, 0.01, 0.003, "10 images; a healthy seed's sd is 0.10 to 0.34 points"
-        )
-        for digit in _DIGITS
-    ),
-    *(
-        Margin(
-            "averaged", part, 0.005, 0.004, "17 images; a healthy seed's sd is 0.11 to 0.16 points"
-        )
-        for part in _SLICES
-    ),
+# Key, whether the spread is compared, alpha. Averaged weights first: they are less noisy.
+DEFAULT_METRICS = (
+    ("averaged accuracy", False, 0.0075),
+    ("averaged loss", False, 0.0075),
+    ("averaged true-class probability", False, 0.0075),
+    ("averaged accuracy", True, 0.005),
+    ("final accuracy", False, 0.005),
+    ("final loss", False, 0.005),
+    ("final true-class probability", False, 0.005),
+    (NOISE, False, 0.005),
+    ("final accuracy", True, 0.005),
 )
-FINAL = (
-    Margin("final", "accuracy", 0.004, 0.003, _measured(0.18)),
-    Margin("final", "loss", 0.012, 0.0025, _measured(0.0053, "nats")),
-    Margin("final", "worst recall", 0.025, 0.0007, _measured(1.0)),
-)
-NOISE = (
-    Margin(
-        "final",
-        GAP,
-        0.009,
-        0.002,
-        f"two thirds of what a doubled learning rate adds; {_measured(0.005, 'nats')}",
-    ),
-    Margin(
-        "final",
-        "accuracy",
-        3.0,
-        0.0018,
-        "with 16 seeds a healthy spread is known to a factor of 2 to 3",
-        "spread",
-    ),
-)
-ONLY_FINAL = (
-    *FINAL,
-    *(
-        Margin("final", digit, 0.03, 0.003, "a healthy seed's sd is 0.4 to 1.3 points")
-        for digit in _DIGITS
-    ),
-    *(
-        Margin("final", part, 0.008, 0.003, "a healthy seed's sd is 0.2 to 0.35 points")
-        for part in _SLICES
-    ),
-    NOISE[1],
-)
+OPTIONAL_ALPHA = 0.005
 
 
-def margins_for(dataset: str, probes: set[str], margin: float | None = None) -> tuple[Margin, ...]:
-    """Return the margins of a dataset's gate for the weights that there are, that of accuracy, or `margin`, first.
+def gate_metrics(
+    accepted: SeedMetrics,
+    images: int,
+    stated: Mapping[str, float | None] | None = None,
+    leading: float | None = None,
+) -> tuple[GateMetric, ...]:
+    """Choose the metrics of a gate, the leading one first.
 
-    The test set of another dataset than ``"mnist"`` is too small to hold digits and slices apart.
+    Parameters
+    ----------
+    accepted : dict of array
+        Metrics of the accepted seeds. What was not accepted is not compared.
+    images : int
+        Number of test images.
+    stated : mapping, optional
+        Margins of the spec's ``[gate]`` table by metric ("accuracy", "recall of 8", "spread of
+        accuracy"): they hold for the averaged weights if there are any, else for the final ones.
+        None leaves a metric out.
+    leading : float, optional
+        Margin of the leading metric, from ``--margin``.
+
+    Raises
+    ------
+    MnistlabError
+        If a margin is stated for a metric that was not accepted.
     """
-    found = (*AVERAGED, *FINAL, *NOISE) if "averaged" in probes else ONLY_FINAL
-    if dataset != "mnist":
-        found = (
-            SMALL
-            if "averaged" in probes
-            else tuple(each for each in SMALL if each.weights == "final")
-        )
-    first = (
-        found[0]
-        if margin is None
-        else dataclasses.replace(found[0], margin=margin, source="--margin")
-    )
-    return (first, *found[1:])
+    weights = "averaged" if "averaged accuracy" in accepted else "final"
+    found: dict[tuple[str, bool], GateMetric] = {}
+    for key, spread, alpha in DEFAULT_METRICS:
+        if key in accepted:
+            margin, source = _default_margin(accepted[key], key, weights, images, spread)
+            found[key, spread] = GateMetric(key, margin, source, alpha, spread)
+    for name, stated_margin in (stated or {}).items():
+        metric = name.removeprefix("spread of ")
+        key = metric if metric in accepted else f"{weights} {metric}"
+        if key not in accepted:
+            known = sorted({each.partition(" ")[2] for each in accepted})
+            raise MnistlabError(f"[gate] {name!r} is not measured; known: {', '.join(known)}")
+        found.pop((key, metric != name), None)
+        if stated_margin is not None:
+            source = "stated in the spec"
+            new = GateMetric(key, stated_margin, source, OPTIONAL_ALPHA, metric != name)
+            found[key, new.spread] = new
+    order = sorted(found.values(), key=lambda each: each.key != f"{weights} accuracy")
+    if leading is not None:
+        order[0] = replace(order[0], margin=leading, source="--margin")
+    return tuple(order)
 
 
-SMALL = (
-    Margin("averaged", "accuracy", 0.01, 0.005, f"4 images of 360; {_measured(0.29)}"),
-    Margin("averaged", "loss", 0.015, 0.005, _measured(0.0055, "nats")),
-    Margin("final", "accuracy", 0.01, 0.003, _measured(0.35)),
-    Margin("final", "loss", 0.02, 0.003, _measured(0.007, "nats")),
-)
-"""Of scikit-learn's digits: 360 test images."""
+def _default_margin(
+    values: np.ndarray, key: str, weights: str, images: int, spread: bool
+) -> tuple[float, str]:
+    if spread:
+        return SPREAD_MARGIN, "a doubled spread is not yet a regression"
+    if key == f"{weights} accuracy":
+        return max(LEADING_MARGIN, MIN_IMAGES / images), "default of the leading metric"
+    sd = float(values.std(ddof=1))
+    return SD_MARGIN * sd, f"{SD_MARGIN:g} sd of the {len(values)} accepted seeds"

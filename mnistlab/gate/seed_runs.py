@@ -1,181 +1,195 @@
-"""Trains a pipeline with many seeds and measures each: the draws that the recipe gate compares."""
+"""Train a pipeline with many seeds and measure each: the draws that the recipe gate compares."""
 
 import contextlib
 import dataclasses
 import functools
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
-from mnistlab.data import CORRUPTIONS, Dataset, corrupt, slice_by_feature
+from mnistlab.arrays import Doubles, Floats
+from mnistlab.data import Dataset, slice_by_feature
 from mnistlab.errors import ContractError, MnistlabError, NotJudgedError
 from mnistlab.execution import Backend, WorkerDiedError, available_cores, open_pool
-from mnistlab.metrics import SEVERITY, Evaluation, reliability
+from mnistlab.metrics import Evaluation, calibration
+from mnistlab.recipe import is_keras
 
-SeedMetrics = dict[str, dict[str, NDArray[np.float64]]]
-"""Metrics of many seeds: probe, metric -> one value a seed."""
+SeedMetrics: TypeAlias = dict[str, Doubles]
+"""Metrics of many seeds: "averaged accuracy" -> one value a seed, shape (seeds,)."""
 
-GAP = "loss above the averaged"
-"""The final weights' loss less that of the averaged ones: how noisy the last steps were."""
+NOISE = "final loss above the averaged"
+"""Loss of the final weights minus loss of the averaged ones: how noisy the last steps were."""
 
-CORRUPTED = 1000
-"""The first test images, which every corruption is tried on: all would take as long as the training."""
-
-MOST_PROCESSES = 8
-"""As many as the first look has seeds; each takes 0.7 GB."""
-
-FEW_CORES = 4
-HERE = Backend()
+MAX_PROCESSES = 8
+MIN_CORES = 4
+"""With fewer cores, one process on all of them is faster: each process takes 4 s to start."""
 
 
 @dataclass(frozen=True, eq=False)
 class SeedRun:
-    """What one training came to."""
+    """One training of a pipeline, measured.
+
+    Attributes
+    ----------
+    seed : int
+    metrics : dict
+        Such as "final accuracy" and, if ``fit`` returns averaged weights, "averaged accuracy".
+        Accuracies and recalls are fractions, losses are in nats.
+    digest : str
+        SHA-256 of the trained weights; of the predictions if it is no Keras model. Two trainings
+        with one digest are the same to the last bit.
+    evaluation : Evaluation
+        Of the final weights, on the test set.
+    """
 
     seed: int
-    metrics_of: dict[
-        str, dict[str, float]
-    ]  # "final" and, where the engine trains, "averaged": their metrics by name
-    evaluation: Evaluation  # of the final weights
+    metrics: dict[str, float]
+    digest: str
+    evaluation: Evaluation
 
 
 @dataclass(eq=False)
 class SeedRunner:
-    """Trains a pipeline on a dataset, one seed a call; prepares the data at the first."""
+    """Trains a pipeline with one seed a call; prepares the data once.
+
+    With `perturbed`, every second pixel of the training images is one float32 step larger: a
+    change as small as another order of additions, to measure how far one seed's result depends
+    on rounding.
+    """
 
     pipeline: Any
     dataset: Dataset
-    corrupts: bool = True  # whether accuracy under corruption is measured too: no gate needs it
+    perturbed: bool = False
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Travel without what it keeps."""
-        return SeedRunner, (self.pipeline, self.dataset, self.corrupts)
+        """Pickle without the prepared data."""
+        return SeedRunner, (self.pipeline, self.dataset, self.perturbed)
 
     def __call__(self, seed: int) -> SeedRun:
-        """Build, train and measure one seed; MnistlabError if it cannot be evaluated, for instance as it diverged."""
+        """Train and measure one seed.
+
+        Raises
+        ------
+        MnistlabError
+            If the result cannot be evaluated, for instance because training diverged.
+        """
         try:
-            return self._measure(seed)
+            return self._run(seed)
         except (ContractError, NotJudgedError):
-            raise  # what it says is true of every seed
+            raise  # the message holds for every seed
         except MnistlabError as error:
             raise MnistlabError(f"training with seed {seed}: {error}") from error
 
-    def _measure(self, seed: int) -> SeedRun:
+    def _run(self, seed: int) -> SeedRun:
         images, labels = self._training
         model = self.pipeline.build(seed)
         history = self.pipeline.fit(model, images, labels, seed=seed)
-        final, weights = self._probe(model)
-        metrics_of = {"final": weights}
+        final = self._evaluate(model)
+        digest = _digest(model, final)
+        metrics = {f"final {name}": value for name, value in self._measure(final).items()}
         if "averaged_weights" in history:
             model.set_weights(history["averaged_weights"])
-            averaged, metrics_of["averaged"] = self._probe(model)
-            weights[GAP] = final.loss - averaged.loss
-        return SeedRun(seed, metrics_of, final)
+            averaged = self._evaluate(model)
+            metrics |= {f"averaged {name}": each for name, each in self._measure(averaged).items()}
+            metrics[NOISE] = final.loss - averaged.loss
+        return SeedRun(seed, metrics, digest, final)
 
-    def _probe(self, model: Any) -> tuple[Evaluation, dict[str, float]]:
-        """Measure a model as it is now."""
-        evaluation = Evaluation(self.pipeline.predict(model, self._test), self.dataset.test_labels)
-        return evaluation, metrics(evaluation, _slices(self.dataset)) | self._under_corruption(
-            model
-        )
+    def _evaluate(self, model: Any) -> Evaluation:
+        return Evaluation(self.pipeline.predict(model, self._test), self.dataset.test_labels)
 
-    def _under_corruption(self, model: Any) -> dict[str, float]:
-        """Measure mean accuracy under corruption, where it is wanted and can be; robustness has its own tests."""
-        if not self.corrupts:
-            return {}
-        labels = np.tile(self.dataset.test_labels[:CORRUPTED], len(CORRUPTIONS))
-        try:
-            return {
-                "corruption accuracy": Evaluation(
-                    self.pipeline.predict(model, self._corrupted), labels
-                ).accuracy
-            }
-        except MnistlabError:
-            return {}
+    def _measure(self, evaluation: Evaluation) -> dict[str, float]:
+        return measure(evaluation, _slices(self.dataset))
 
     @cached_property
-    def _training(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        data = self.dataset
-        return self.pipeline.prepare_images(data.train_images), self.pipeline.prepare_labels(
-            data.train_labels
-        )
+    def _training(self) -> tuple[Floats, Floats]:
+        images = self.pipeline.prepare_images(self.dataset.train_images)
+        if self.perturbed:
+            images = perturb(images)
+        return images, self.pipeline.prepare_labels(self.dataset.train_labels)
 
     @cached_property
-    def _test(self) -> NDArray[np.float32]:
-        prepared: NDArray[np.float32] = self.pipeline.prepare_images(self.dataset.test_images)
+    def _test(self) -> Floats:
+        prepared: Floats = self.pipeline.prepare_images(self.dataset.test_images)
         return prepared
 
-    @cached_property
-    def _corrupted(self) -> NDArray[np.float32]:
-        """The first test images under every corruption, one corruption behind the other: 41 MB."""
-        images = self.dataset.test_images[:CORRUPTED]
-        return np.concatenate(
-            [self.pipeline.prepare_images(corrupt(images, name, SEVERITY)) for name in CORRUPTIONS]
-        )
+
+def perturb(images: Floats) -> Floats:
+    """Enlarge every second value that is not 0 by one step of float32.
+
+    Zeros stay: the step from 0 is a subnormal number, which processors compute slowly.
+    """
+    changed = images.copy()
+    every_second = changed.reshape(-1)[::2]
+    every_second[...] = np.where(
+        every_second == 0, 0, np.nextafter(every_second, np.float32(np.inf))
+    )
+    return changed
+
+
+def _digest(model: Any, evaluation: Evaluation) -> str:
+    arrays = model.get_weights() if is_keras(model) else [evaluation.probabilities]
+    content = hashlib.sha256()
+    for array in arrays:
+        content.update(np.ascontiguousarray(array).tobytes())
+    return content.hexdigest()[:16]
 
 
 @functools.lru_cache(maxsize=1)
-def _slices(dataset: Dataset) -> dict[str, NDArray[np.int64]]:
+def _slices(dataset: Dataset) -> dict[str, Any]:
     return slice_by_feature(dataset.test_images)
 
 
-def metrics(evaluation: Evaluation, slices: dict[str, NDArray[np.int64]]) -> dict[str, float]:
-    """Measure one evaluation, with the indices of images by the slice's name.
+def measure(evaluation: Evaluation, slices: dict[str, Any]) -> dict[str, float]:
+    """Measure one evaluation for the gate.
 
-    Accuracy, worst recall, the recall of each digit (that has images) and the accuracy of each slice, as fractions;
-    loss in nats; expected calibration error, a fraction.
+    Parameters
+    ----------
+    evaluation : Evaluation
+    slices : dict of int array
+        Name of a slice of the test set -> indices of its images.
+
+    Returns
+    -------
+    dict of float
+        Accuracy, loss (nats), mean probability of the true class, worst recall, expected
+        calibration error, recall of each digit that has images, accuracy on each slice.
     """
     recall = {
-        f"digit {digit}": float(value)
+        f"recall of {digit}": float(value)
         for digit, value in enumerate(evaluation.recall)
         if not np.isnan(value)
     }
+    reliability = calibration.reliability(evaluation.confidence, evaluation.right)
+    truth = evaluation.probabilities[np.arange(evaluation.count), evaluation.labels]
     return {
         "accuracy": evaluation.accuracy,
         "loss": evaluation.loss,
+        "true-class probability": float(truth.mean(dtype=np.float64)),
         "worst recall": min(recall.values()),
-        "calibration error": reliability(evaluation.confidence, evaluation.right).error,
+        "calibration error": reliability.error,
         **recall,
         **{name: float(evaluation.right[part].mean()) for name, part in slices.items()},
     }
 
 
-def columns(seeds: Sequence[SeedRun]) -> SeedMetrics:
-    """Turn seeds, at least one, into arrays, one for each metric that all of them have."""
-    rows = [seed.metrics_of for seed in seeds]
-    shared = {
-        weights: set.intersection(*(set(row.get(weights, ())) for row in rows))
-        for weights in rows[0]
-    }
-    return {
-        weights: {
-            name: np.array([row[weights][name] for row in rows])
-            for name in rows[0][weights]
-            if name in names
-        }
-        for weights, names in shared.items()
-        if names
-    }
+def as_columns(runs: Sequence[SeedRun]) -> SeedMetrics:
+    """Collect the metrics that all runs have, at least one run, into one array a metric."""
+    shared = [name for name in runs[0].metrics if all(name in run.metrics for run in runs)]
+    return {name: np.array([run.metrics[name] for run in runs]) for name in shared}
 
 
 @contextlib.contextmanager
-def trainings(
-    trainer: SeedRunner, place: Backend
+def open_runner(
+    runner: SeedRunner, backend: Backend
 ) -> Iterator[Callable[[Sequence[int]], Iterator[SeedRun]]]:
-    """Give a function that trains seeds and yields each in their order, as `train_seeds` does, any number of times.
+    """Open a function that runs seeds and yields their runs in order; call it as often as needed.
 
-    Parameters
-    ----------
-    trainer : Trainer
-        Of a pipeline that can be pickled, if it is trained in other processes.
-    place : Place
-        Where; by default in as many processes as pay: in this one, and on all cores, where there are less than four
-        (a process takes 4 s to load TensorFlow, and two cores train one seed 1.5 times as fast as one does), else in
-        one a core.
+    Without `backend.processes`, seeds run in this process on a machine of few cores, else in one
+    process a core. In other processes the pipeline must be importable or picklable.
 
     Raises
     ------
@@ -183,21 +197,13 @@ def trainings(
         If a training fails, a process dies, or the cluster cannot be used.
     """
     cores = available_cores()
-    processes = place.processes or (1 if cores < FEW_CORES else min(cores, MOST_PROCESSES))
-    if processes < 2 and not place.scheduler:
-        yield functools.partial(map, trainer)
+    processes = backend.processes or (1 if cores < MIN_CORES else min(cores, MAX_PROCESSES))
+    if processes < 2 and not backend.scheduler:
+        yield functools.partial(map, runner)
         return
     try:
-        with open_pool(dataclasses.replace(place, processes=processes)) as pool:
-            yield functools.partial(pool.in_order, trainer)
+        with open_pool(dataclasses.replace(backend, processes=processes)) as pool:
+            yield functools.partial(pool.in_order, runner)
     except WorkerDiedError as error:
         reasons = "is there memory, 0.7 GB a process, and can the pipeline's module be imported?"
         raise MnistlabError(f"a training process {error}; {reasons}") from error
-
-
-def train_seeds(
-    pipeline: Any, dataset: Dataset, seeds: Sequence[int], place: Backend = HERE
-) -> Iterator[SeedRun]:
-    """Train seeds and yield each in the order of `seeds`; see `trainings`."""
-    with trainings(SeedRunner(pipeline, dataset), place) as train:
-        yield from train(seeds)
