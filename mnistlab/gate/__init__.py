@@ -12,7 +12,6 @@ from mnistlab.gate.baseline import (
     NoBaselineError,
     baseline_path,
     identity,
-    unused_seed,
 )
 from mnistlab.gate.comparison import GROUP, MetricComparison
 from mnistlab.gate.margins import GateMetric, gate_metrics
@@ -41,5 +40,4 @@ __all__ = [
     "open_runner",
     "paired",
     "sequential",
-    "unused_seed",
 ]

@@ -3,7 +3,6 @@
 import base64
 import hashlib
 import json
-import re
 import subprocess
 import zlib
 from collections.abc import Mapping, Sequence
@@ -24,7 +23,7 @@ from mnistlab.report import write_atomically
 
 SCHEMA = 2
 MAX_BYTES = 200_000
-FIRST_SEED = 1_000_000_000
+FIRST_SEED = 10_000
 DECIMALS = 7
 IDENTITY = ("pipeline", "dataset", "test_sha256", "spec")
 """Candidate and baseline must agree in these. Other training data may be the regression."""
@@ -121,6 +120,8 @@ class Baseline:
         `repeats` are trainings of the first seeds with perturbed images.
         """
         first = runs[0].evaluation
+        if first is None:
+            raise MnistlabError("the first run has no evaluation to keep")
         return cls(
             **identity(pipeline, dataset),
             data_sha256=dataset.sha256,
@@ -162,7 +163,7 @@ class Baseline:
         try:
             return cls(**_parse(content))
         except (MnistlabError, KeyError, OverflowError, TypeError) as error:
-            what = f"{error} is missing" if isinstance(error, KeyError) else error
+            what = f"{error} is missing" if isinstance(error, KeyError) else str(error)
             raise MnistlabError(
                 f"{path}: damaged, {what}; restore it, or {ACCEPT_AGAIN}"
             ) from error
@@ -248,18 +249,6 @@ def true_class_steps(evaluation: Evaluation) -> Bytes:
     return np.rint(np.clip(truth, 0, 1) * 255).astype(np.uint8)
 
 
-def unused_seed(path: Path) -> int:
-    """Return a first seed that was not accepted before, even if the file is damaged or old.
-
-    A file has fewer seeds than bytes. If not even its first seed can be read, another block begins.
-    """
-    if not path.is_file():
-        return FIRST_SEED
-    text = path.read_bytes()
-    first = re.search(rb'"first_seed": ?(\d{1,10})\b', text)
-    return int(first[1]) + MAX_BYTES if first else 2 * FIRST_SEED
-
-
 def mean_and_sd(values: np.ndarray) -> list[float]:
     """Return mean and standard deviation, rounded for people."""
     sd = float(values.std(ddof=1)) if len(values) > 1 else 0.0
@@ -306,7 +295,7 @@ def _parse(content: dict[str, Any]) -> dict[str, Any]:
     """Check the content of a file; return the fields of a Baseline."""
     for name, kind in (FIELDS | dict.fromkeys(BLOCKS, dict)).items():
         value = content[name]
-        if type(value) is not kind or (kind is int and value < 0):
+        if type(value) is not kind or (isinstance(value, int) and value < 0):
             raise MnistlabError(f"{name!r} is {value!r:.60}, required {TYPE_NAMES[kind]}")
     columns = {name: _numbers(name, values) for name, values in content["seeds"].items()}
     repeats = {name: _numbers(name, values) for name, values in content["repeats"].items()}

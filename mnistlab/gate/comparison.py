@@ -215,7 +215,7 @@ class MetricComparison:
 
     @property
     def summary(self) -> str:
-        """Say what was measured: «accuracy 0.03 points lower (99 % bound: at most 0.06), margin»."""
+        """Say what was measured: «accuracy 0.03 points lower (99 % bound: at most 0.06), ...»."""
         name, margin = self.metric.name, self._show(self.metric.margin)
         if self.reason:
             return f"{name}: {self.reason}"

@@ -6,7 +6,8 @@ result plus the difference of a repeated training), and one of other random stre
 draws). A worse candidate is a healthy one, shifted by its margin in one metric.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,11 +16,13 @@ from mnistlab.arrays import Bools, Indices
 from mnistlab.gate.comparison import Accepted, summarise
 from mnistlab.gate.margins import GateMetric
 from mnistlab.gate.seed_runs import SeedMetrics
-from mnistlab.gate.sequential import AcceptedSeeds, Plan, take_look
+from mnistlab.gate.sequential import AcceptedSeeds, Plan, make_plan, take_look
 from mnistlab.stats import wilson
 
 GATES = 2000
 NEVER = 10_000
+ACCEPTABLE = 0.01
+MARGIN_STEPS = (1.5, 2, 3, 4, 6, 8)
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,8 +85,8 @@ def simulate(
     passing = np.full((len(plan.metrics), gates), NEVER)
     failing = np.full((len(plan.metrics), gates), NEVER)
     for look, count in reversed(list(enumerate(plan.looks))):
-        pairs = ({key: part[key][:, :count] for key in known} for part in (new, same))
-        _, bounds = take_look(plan, look, *pairs, known)
+        pair = [{key: part[key][:, :count] for key in known} for part in (new, same)]
+        _, bounds = take_look(plan, look, pair[0], pair[1], known)
         for number, (metric, (low, high, _)) in enumerate(zip(plan.metrics, bounds, strict=True)):
             passing[number, high < metric.margin] = look
             failing[number, low > metric.margin] = look
@@ -150,10 +153,13 @@ def error_rates(plan: Plan, accepted: AcceptedSeeds, gates: int = GATES) -> dict
     new, same = draw(accepted, count, gates, matched=False, seed=2)
     miss = {}
     for number, metric in enumerate(plan.metrics):
-        alone = Plan(
-            (metric,), plan.looks, plan.pass_levels[number : number + 1], (1e-12,) * len(plan.looks),
-            (0.0,) * len(plan.looks),
-        )  # fmt: skip
+        alone = replace(
+            plan,
+            metrics=(metric,),
+            pass_levels=plan.pass_levels[number : number + 1],
+            fail_levels=(1e-12,) * len(plan.looks),
+            match_below=(0.0,) * len(plan.looks),
+        )
         worse = shift(new, metric, metric.margin)
         miss[metric.name] = _rate(simulate(alone, accepted, worse, same).passed)
     drops = [round(lead.margin * step / 4, 7) for step in range(13)]
@@ -166,6 +172,7 @@ def error_rates(plan: Plan, accepted: AcceptedSeeds, gates: int = GATES) -> dict
         "budget": count,
         "accepted seeds": len(accepted.seeds),
         "gates": gates,
+        "metrics": [metric.name for metric in plan.metrics],
         **healthy,
         "miss": miss,
         "drops": drops,
@@ -186,17 +193,67 @@ def found_at(rates: dict[str, Any], drop: float) -> float:
 def sentence(rates: dict[str, Any]) -> str:
     """State the gate's error rates in one sentence."""
     parts = []
-    for kind, what in (("matched", "with matched seeds"), ("independent", "with other seeds")):
+    for kind, seeds in (("matched", "matched"), ("independent", "independent")):
         if kind in rates:
             share, mean = 100 * rates[kind]["not passed"][0], rates[kind]["mean seeds"]
-            parts.append(
-                f"{what} {share:.2g} % of healthy runs do not pass, after {mean:.0f} seeds"
-            )
-    worst = max(rates["miss"].values())
+            parts.append(f"{share:.2g} % with {seeds} seeds (after {mean:.0f} seeds on average)")
+    worst = 100 * max(rates["miss"].values())[0]
     margin = 100 * rates["margin"]
     found = 100 * found_at(rates, 2 * rates["margin"])
     return (
-        f"{'; '.join(parts)} on average; a loss of one margin passes at most {100 * worst[0]:.2g} % "
-        f"of the time; a drop of {2 * margin:.2f} points is found {found:.4g} % of the time "
-        f"({rates['gates']} simulated gates, {rates['accepted seeds']} accepted seeds)"
+        f"healthy runs that do not pass: {', '.join(parts)}; a loss of one margin passes at most "
+        f"{worst:.2g} % of the time; a drop of {2 * margin:.2f} points is found {found:.4g} % of "
+        f"the time ({rates['gates']} simulated gates, {rates['accepted seeds']} accepted seeds)"
     )
+
+
+def as_table(rates: dict[str, Any]) -> list[str]:
+    """Return the rates as lines for a terminal."""
+    lines = [f"margin {100 * rates['margin']:.2f} points, at most {rates['budget']} seeds"]
+    for kind in ("matched", "independent"):
+        if kind in rates:
+            share, mean = rates[kind]["not passed"], rates[kind]["mean seeds"]
+            lines.append(f"  healthy, {kind} seeds: {_percent(share)} do not pass, {mean} seeds")
+    for name, share in rates["miss"].items():
+        lines.append(f"  a loss of one margin in {name}: passes {_percent(share)}")
+    for drop, found in zip(rates["drops"], rates["curve"], strict=True):
+        lines.append(
+            f"  a drop of {100 * drop:.3f} points is found {100 * found:.4g} % of the time"
+        )
+    return lines
+
+
+def advice(
+    rates: dict[str, Any], metrics: Sequence[GateMetric], accepted: AcceptedSeeds
+) -> list[str]:
+    """Say what to do if more than 1 % of healthy runs do not pass."""
+    worst = max(
+        (kind for kind in ("matched", "independent") if kind in rates),
+        key=lambda kind: float(rates[kind]["not passed"][0]),
+    )
+    share = rates[worst]["not passed"][0]
+    if share <= ACCEPTABLE:
+        return []
+    margin = next((m for m in MARGIN_STEPS if _share(metrics, rates, accepted, m) <= ACCEPTABLE), 0)
+    text = (
+        f"{100 * share:.2g} % of healthy runs with {worst} seeds would stay undecided at margin "
+        f"{100 * rates['margin']:.2f}: accept more seeds than {rates['accepted seeds']}, allow "
+        f"more with --seeds"
+    )
+    if margin:
+        text += f", or state a margin of {100 * margin * rates['margin']:.2f} points"
+    return [text]
+
+
+def _share(
+    metrics: Sequence[GateMetric], rates: dict[str, Any], accepted: AcceptedSeeds, factor: float
+) -> float:
+    """Return the share of healthy runs that do not pass with a leading margin so much wider."""
+    wider = replace(metrics[0], margin=factor * metrics[0].margin)
+    plan = make_plan((wider, *metrics[1:]), rates["budget"], accepted)
+    new, same = draw(accepted, plan.looks[-1], 400, matched=False, seed=3)
+    return float((~simulate(plan, accepted, new, same).passed).mean())
+
+
+def _percent(rate: Sequence[float]) -> str:
+    return "{:.3g} % ({:.3g} to {:.3g})".format(*(100 * value for value in rate))

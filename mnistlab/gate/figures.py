@@ -74,7 +74,7 @@ def _strip(
     axes.set(yticklabels=("accepted", "candidate", "mean, bounds"))
     unit = "nats" if metric.unit == "nats" else "%"
     text = f"{metric.name}\n({unit}): {comparison.status}"
-    place = {"va": "center", "ha": "left", "transform": axes.transAxes}
+    place: dict[str, Any] = {"va": "center", "ha": "left", "transform": axes.transAxes}
     axes.text(-0.515, 0.5, text, fontsize=10, **place, **TEXT)
 
 
@@ -104,7 +104,7 @@ def power_curve(rates: dict[str, Any], here: float) -> Figure:
     if np.isfinite(here):
         drop = float(np.clip(100 * here, 0, drops[-1]))
         found = 100 * found_at(rates, drop / 100)
-        style = {"color": INK, "markersize": 9, "clip_on": False, "zorder": 5}
+        style: dict[str, Any] = {"color": INK, "markersize": 9, "clip_on": False, "zorder": 5}
         axes.plot(drop, found, "D", label="this run's estimate", **style)
     axes.set(xlim=(0, drops[-1]), ylim=(0, 100))
     axes.grid(axis="y", color=PALE)
@@ -120,9 +120,13 @@ def paired_table(comparison: PairedComparison) -> Figure:
     colours = (("white", RED), (BLUE, "white"))
     for (row, column), count in np.ndenumerate(comparison.table):
         alpha = 0.25 if row != column else 1.0
-        style = {"facecolor": colours[row][column], "edgecolor": INK, "linewidth": 0.8}
+        style: dict[str, Any] = {
+            "facecolor": colours[row][column],
+            "edgecolor": INK,
+            "linewidth": 0.8,
+        }
         axes.add_patch(Rectangle((column, 1 - row), 1, 1, alpha=alpha, **style))
-        place = {"fontsize": 14, "ha": "center", "va": "center"}
+        place: dict[str, Any] = {"fontsize": 14, "ha": "center", "va": "center"}
         axes.text(column + 0.5, 1.5 - row, f"{count:,}", **place, **TEXT)
     axes.set(xlim=(0, 2), ylim=(0, 2), xticks=(0.5, 1.5), yticks=(0.5, 1.5))
     axes.set(xticklabels=("file right", "file wrong"))

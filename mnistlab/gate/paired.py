@@ -1,4 +1,4 @@
-"""The file gate: is one model file no worse than the accepted model, image by image?
+"""The file gate: compare one model file with the accepted model, image by image.
 
 Both models read the same test images, so each image is paired with itself. That is right for two
 files only. A retrained model is another draw of its recipe: McNemar's test knows the noise of the

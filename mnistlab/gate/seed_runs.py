@@ -49,7 +49,7 @@ class SeedRun:
     seed: int
     metrics: dict[str, float]
     digest: str
-    evaluation: Evaluation
+    evaluation: Evaluation | None = None
 
 
 @dataclass(eq=False)

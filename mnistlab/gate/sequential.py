@@ -1,6 +1,6 @@
-"""The recipe gate: is a recipe, trained with several seeds, no worse than what was accepted?
+"""The recipe gate: train several seeds, and decide whether they are no worse than the accepted.
 
-A group-sequential non-inferiority test. The looks (4, 6, 8, ... seeds) and the level of each are
+A group-sequential non-inferiority test. The looks (4, 6, 7, ... seeds) and the level of each are
 planned before the first training. A metric passes at the first look at which the upper bound of its
 degradation lies below its margin, and stays passed: its level is spent over all looks together. The
 gate passes when every metric has, which needs no correction for their number (intersection-union
@@ -14,7 +14,7 @@ the seeds match (`matching_thresholds`); `mnistlab.gate.comparison` has both com
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -34,7 +34,7 @@ from mnistlab.requirement import Status
 from mnistlab.stats import information, spending
 
 Decision = Literal["PASSED", "FAILED", "UNDECIDED"]
-LOOKS = (4, 6, 8, 10, 12, 16, 20, 24, 32, 48, 64, 96, 128, 192, 256)
+LOOKS = (4, 6, 7, 8, 10, 12, 16, 20, 24, 32, 48, 64, 96, 128, 192, 256)
 IDENTICAL = 2
 """Trainings that must be the accepted ones bit for bit to show that nothing changed."""
 FAIL_ALPHA = 0.0005
@@ -149,7 +149,7 @@ def mismatch(new: SeedMetrics, same: SeedMetrics, known: dict[str, Accepted]) ->
         residuals(new[key], same[key], each, each.slope).var(axis=-1, ddof=1) / each.residual_sd**2
         for key, each in known.items()
     ]
-    return np.mean(ratios, axis=0)
+    return np.asarray(np.mean(ratios, axis=0))
 
 
 def telling(metrics: Sequence[GateMetric], accepted: AcceptedSeeds) -> dict[str, Accepted]:
@@ -358,8 +358,8 @@ def _compare(
     known = {key: accepted.summary(key) for key in keys}
     if look is None:
         return True, [_identical(metric, same[metric.key]) for metric in plan.metrics]
-    pairs = ({key: part[key][None] for key in keys} for part in (columns, same))
-    matched, bounds = take_look(plan, look, *pairs, known)
+    pair = [{key: part[key][None] for key in keys} for part in (columns, same)]
+    matched, bounds = take_look(plan, look, pair[0], pair[1], known)
     comparisons = []
     for number, metric in enumerate(plan.metrics):
         if before and before[number].status == "passed":
@@ -392,6 +392,19 @@ def _compare(
             )
         )
     return bool(matched[0]), comparisons
+
+
+def compare_once(
+    metrics: Sequence[GateMetric], old: AcceptedSeeds, new: AcceptedSeeds
+) -> list[MetricComparison]:
+    """Compare all seeds of two accepted states at one look; seed by seed if they are the same."""
+    count = min(len(old.seeds), len(new.seeds))
+    plan = make_plan(metrics, max(count, LOOKS[0]), old)
+    if old.seeds[:count] != new.seeds[:count]:
+        plan = replace(plan, match_below=(0.0,) * len(plan.looks))
+    columns = {key: values[:count] for key, values in new.columns.items()}
+    last = len(plan.looks) - 1
+    return _compare(plan, last, columns, old, range(count), [])[1]
 
 
 def correlation(new: Doubles, same: Doubles) -> float:

@@ -1,9 +1,7 @@
-"""The gates inside pytest: their options, and the fixtures that hold the subject against what was accepted."""
+"""The gates inside pytest: their options, and the fixtures that compare with the accepted state."""
 
-import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any
 
 import pytest
 
@@ -12,76 +10,70 @@ from mnistlab.environment import baseline_folder
 from mnistlab.errors import ContractError, MnistlabError, NotJudgedError
 from mnistlab.execution import Backend
 from mnistlab.gate import (
+    ACCEPT_AGAIN,
     GROUP,
     Baseline,
-    Margin,
+    GateMetric,
     NoBaselineError,
     SeedRunner,
-    margins_for,
-    trainings,
+    baseline_path,
+    error_rates,
+    gate_metrics,
+    identity,
+    make_plan,
+    open_runner,
+    paired,
+    sequential,
 )
-from mnistlab.gate import error_rates as rates
-from mnistlab.gate import paired as artifact
-from mnistlab.gate import sequential as gate
-from mnistlab.gate.baseline import AGAIN, check, identity, load, path_of
 from mnistlab.loading import CheckedPipeline
 from mnistlab.metrics import Evaluation
-from mnistlab.options import accept_command, add_gate_options
+from mnistlab.options import BUDGET, accept_command, add_gate_options
 from mnistlab.plugin.fixtures import Trained
-from mnistlab.recipe import Pipeline
 from mnistlab.requirement import Requirement, Verdict
-
-Margins: TypeAlias = tuple[Margin, ...]
-SPACING = 1000
-"""Between the seeds of two runs, ``--seed`` 0 and 1: their draws are disjoint up to this budget."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add what the gates can be told."""
+    """Add the options of the gates."""
     add_gate_options(parser.getgroup("mnistlab").addoption)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep the tests of the one gate that fits the subject: a file or a recipe."""
+    """Keep the tests of the gate that fits: a file's or a recipe's."""
     other = "recipe_gate" if config.option.model else "file_comparison"
     items[:] = [item for item in items if other not in getattr(item, "fixturenames", ())]
 
 
 @pytest.fixture(scope="session")
-def baselines(pytestconfig: pytest.Config, pipeline: CheckedPipeline, dataset: Dataset) -> Path:
-    """Return the folder of accepted results."""
-    return baseline_folder(
-        pytestconfig.option.baselines, path_of(Path(), pipeline.name, dataset.name).name
-    )
+def accepted_path(pytestconfig: pytest.Config, pipeline: CheckedPipeline, dataset: Dataset) -> Path:
+    """Return the file of the accepted state."""
+    name = baseline_path(Path(), pipeline.name, dataset.name).name
+    return baseline_folder(pytestconfig.option.baselines, name) / name
 
 
 @pytest.fixture(scope="session")
 def accept_options(pytestconfig: pytest.Config, dataset: Dataset) -> str:
-    """Return the options behind ``mnistlab baseline accept`` that accept what this run judges."""
+    """Return the options of ``mnistlab baseline accept`` that accept what this run judges."""
     option = pytestconfig.option
-    spec = (
-        option.spec if option.pipeline or not option.model else None
-    )  # else it is the file's, not the accepted one's
+    # With --model alone, --spec describes the file and not the accepted recipe.
+    spec = option.spec if option.pipeline or not option.model else None
     return accept_command(dataset.name, option.pipeline, spec, option.baselines)
 
 
 @pytest.fixture(scope="session")
 def baseline(
     pytestconfig: pytest.Config,
-    baselines: Path,
+    accepted_path: Path,
     pipeline: CheckedPipeline,
     dataset: Dataset,
     accept_options: str,
 ) -> Baseline:
-    """Read what was last accepted; without it nothing is judged, and what does not fit fails."""
-    wanted = identity(pipeline, dataset)
-    if (
-        pytestconfig.option.model
-    ):  # is held against the accepted predictions, whatever the recipe that it comes from
-        del wanted["spec"]
+    """Read the accepted state; NOT RUN if there is none, failed if it is of something else."""
+    required = identity(pipeline, dataset)
+    if pytestconfig.option.model:  # a file may come from any recipe
+        del required["spec"]
     try:
-        found = load(path_of(baselines, pipeline.name, dataset.name))
-        check(found, wanted)
+        found = Baseline.load(accepted_path)
+        found.require_identity(required)
     except NoBaselineError as error:
         raise NotJudgedError(f"{error} {accept_options}") from error
     except MnistlabError as error:
@@ -90,48 +82,39 @@ def baseline(
 
 
 @pytest.fixture(scope="session")
-def wanted_margins(
-    pytestconfig: pytest.Config, pipeline: CheckedPipeline, baseline: Baseline, trained: Trained
-) -> Margins:
-    """Return the margins of the weights that ``fit`` returns: first of those that were accepted as well."""
-    margin = pytestconfig.option.margin or pipeline.margin
-    probes = {"final", "averaged"} if "averaged_weights" in trained.history else {"final"}
-    shared = margins_for(baseline.dataset, probes & set(baseline.columns), margin)
-    others = (
-        each
-        for each in margins_for(baseline.dataset, probes)
-        if each.weights not in baseline.columns
-    )
-    return (*shared, *others)
+def margins(
+    pytestconfig: pytest.Config, pipeline: CheckedPipeline, dataset: Dataset, baseline: Baseline
+) -> tuple[GateMetric, ...]:
+    """Return the metrics of the gate with their margins."""
+    leading = pytestconfig.option.margin or pipeline.margin
+    return gate_metrics(baseline.columns, len(dataset.test_labels), pipeline.spec.gate, leading)
 
 
 @pytest.fixture(scope="session")
-def gate_margins(wanted_margins: Margins, baseline: Baseline) -> Margins:
-    """Return those of them whose metrics were accepted."""
-    return tuple(
-        each for each in wanted_margins if each.metric in baseline.columns.get(each.weights, ())
-    )
+def gate_plan(
+    pytestconfig: pytest.Config,
+    trained: Trained,
+    baseline: Baseline,
+    margins: tuple[GateMetric, ...],
+    accept_options: str,
+) -> sequential.Plan:
+    """Plan the recipe gate for the weights that ``fit`` returns."""
+    if "averaged_weights" not in trained.history and "averaged accuracy" in baseline.columns:
+        what = "averaged weights were accepted, but fit returns none"
+        pytest.fail(f"{what}; {ACCEPT_AGAIN} {accept_options}", pytrace=False)
+    try:
+        return make_plan(margins, pytestconfig.option.seeds, baseline.accepted_seeds)
+    except MnistlabError as error:
+        pytest.fail(str(error), pytrace=False)
 
 
 @pytest.fixture
-def not_judged(
-    wanted_margins: Margins, gate_margins: Margins, baseline: Baseline, accept_options: str
-) -> list[Verdict]:
-    """Return that the others are not run: what was never accepted has nothing to be held against."""
-    verdicts = []
-    for margin in (each for each in wanted_margins if each not in gate_margins):
-        claim = Requirement(f"harm to {margin.name}", GROUP, source=margin.source)
-        if margin.metric in baseline.columns.get("averaged", ()):
-            verdicts.append(
-                claim.not_required(
-                    "it was accepted of averaged weights alone, of which fit returns none"
-                )
-            )
-        else:
-            verdicts.append(
-                claim.not_run(f"it is not among what was accepted; {AGAIN} {accept_options}")
-            )
-    return verdicts
+def not_judged(trained: Trained, baseline: Baseline, accept_options: str) -> list[Verdict]:
+    """Return NOT RUN verdicts for the weights that the baseline lacks."""
+    if "averaged_weights" not in trained.history or "averaged accuracy" in baseline.columns:
+        return []
+    claim = Requirement("harm to accuracy (averaged weights)", GROUP)
+    return [claim.not_run(f"averaged weights were not accepted; {ACCEPT_AGAIN} {accept_options}")]
 
 
 @pytest.fixture(scope="session")
@@ -140,46 +123,31 @@ def recipe_gate(
     pipeline: CheckedPipeline,
     dataset: Dataset,
     baseline: Baseline,
-    gate_margins: Margins,
-) -> gate.Result:
-    """Train fresh seeds until the gate has decided: once a run."""
+    gate_plan: sequential.Plan,
+) -> sequential.Result:
+    """Train accepted seeds until the gate has decided: once a run."""
     option = pytestconfig.option
+    first = option.seed * gate_plan.looks[-1]
     try:
-        plan = gate.plan(gate_margins, option.seeds, baseline.seeds)
-        with trainings(
-            SeedRunner(pipeline, dataset, corrupts=False), Backend(option.scheduler)
-        ) as train:
-            return gate.run(
-                train, SPACING * (option.seed + 1), baseline.columns, plan, _progress(pytestconfig)
-            )
+        with open_runner(SeedRunner(pipeline, dataset), Backend(option.scheduler)) as train:
+            progress = _progress(pytestconfig)
+            return sequential.run(train, baseline.accepted_seeds, first, gate_plan, progress)
     except (ContractError, NotJudgedError):
-        raise  # is told once a run
+        raise  # the plugin reports it once a run
     except MnistlabError as error:
         pytest.fail(str(error), pytrace=False)
 
 
 @pytest.fixture(scope="session")
 def gate_rates(
-    pytestconfig: pytest.Config,
-    baselines: Path,
-    baseline: Baseline,
-    gate_margins: tuple[Margin, ...],
-) -> rates.Rates:
-    """Return the measured error rates of this gate and of others, or a mapping with the reason why there are none."""
-    if gate_margins[0].weights != "averaged":
-        return {
-            "unknown": "not measured of a gate on final weights alone, as fit returns no averaged_weights"
-        }
-    if baseline.pipeline != Pipeline.name:
-        return {
-            "unknown": f"of the gate on {baseline.pipeline} not measured; those of the published recipe are"
-        }
-    try:
-        found = rates.load(baselines, baseline.dataset)
-        plan = gate.plan(gate_margins, pytestconfig.option.seeds, baseline.seeds)
-        return {**rates.of_gate(found, plan, baseline.columns), "others": found["others"]}
-    except MnistlabError as error:
-        return {"unknown": str(error)}
+    pytestconfig: pytest.Config, baseline: Baseline, gate_plan: sequential.Plan
+) -> dict[str, Any]:
+    """Return the error rates of the recipe gate: the accepted ones, or simulated for this plan."""
+    lead, rates = gate_plan.metrics[0], baseline.error_rates
+    usual = pytestconfig.option.seeds == BUDGET and rates.get("margin") == lead.margin
+    if usual and rates.get("metrics") == [metric.name for metric in gate_plan.metrics]:
+        return rates
+    return error_rates.error_rates(gate_plan, baseline.accepted_seeds)
 
 
 @pytest.fixture(scope="session")
@@ -188,30 +156,10 @@ def file_comparison(
     pipeline: CheckedPipeline,
     baseline: Baseline,
     evaluation: Evaluation,
-) -> artifact.Comparison:
+) -> paired.PairedComparison:
     """Pair the file's predictions with the accepted ones."""
-    usual = artifact.MARGIN if baseline.dataset == "mnist" else artifact.SMALL_MARGIN
     try:
-        return artifact.compare(
-            evaluation, baseline, pytestconfig.option.margin or pipeline.margin or usual
-        )
+        margin = pytestconfig.option.margin or pipeline.margin
+        return paired.compare(evaluation, baseline, margin)
     except MnistlabError as error:
         pytest.fail(str(error), pytrace=False)
-
-
-def _progress(config: pytest.Config) -> Callable[[str], None]:
-    """Return what shows a line in place of the last on a terminal; elsewhere progress is noise."""
-    capture = config.pluginmanager.get_plugin("capturemanager")
-    if (
-        hasattr(config, "workerinput")
-        or capture is None
-        or not sys.__stderr__
-        or not sys.__stderr__.isatty()
-    ):
-        return lambda line: None
-
-    def show(line: str) -> None:
-        with capture.global_and_fixture_disabled():
-            print(f"\r\033[K{line}", end="", file=sys.stderr, flush=True)
-
-    return show
