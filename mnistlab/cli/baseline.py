@@ -29,7 +29,8 @@ from mnistlab.gate import (
     open_runner,
     sequential,
 )
-from mnistlab.gate.baseline import FIRST_SEED, SHOWN, identity, mean_and_sd
+from mnistlab.gate.baseline import FIRST_SEED, SHOWN, identity
+from mnistlab.gate.baseline_file import mean_and_sd
 from mnistlab.loading import CheckedPipeline, load_pipeline
 from mnistlab.options import BUDGET
 from mnistlab.recipe import DigitsPipeline, Pipeline

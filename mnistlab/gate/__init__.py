@@ -15,8 +15,9 @@ from mnistlab.gate.baseline import (
 )
 from mnistlab.gate.comparison import GROUP, MetricComparison
 from mnistlab.gate.margins import GateMetric, gate_metrics
+from mnistlab.gate.matching import AcceptedSeeds
+from mnistlab.gate.plan import Plan, make_plan
 from mnistlab.gate.seed_runs import SeedMetrics, SeedRun, SeedRunner, as_columns, open_runner
-from mnistlab.gate.sequential import AcceptedSeeds, make_plan
 
 __all__ = [
     "ACCEPT_AGAIN",
@@ -27,6 +28,7 @@ __all__ = [
     "GateMetric",
     "MetricComparison",
     "NoBaselineError",
+    "Plan",
     "SeedMetrics",
     "SeedRun",
     "SeedRunner",

@@ -1,10 +1,8 @@
 """The accepted state: what was last accepted of a pipeline on a dataset, in one readable file."""
 
-import base64
 import hashlib
 import json
 import subprocess
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
@@ -13,37 +11,30 @@ from typing import Any
 
 import numpy as np
 
-from mnistlab.arrays import CLASSES, Bytes
+from mnistlab.arrays import Bytes
 from mnistlab.data import Dataset
 from mnistlab.errors import MnistlabError
-from mnistlab.gate.seed_runs import NOISE, SeedMetrics, SeedRun, as_columns
-from mnistlab.gate.sequential import AcceptedSeeds
+from mnistlab.gate.baseline_file import (
+    DECIMALS,
+    FIELDS,
+    MAX_BYTES,
+    SCHEMA,
+    as_json,
+    mean_and_sd,
+    pack,
+    parse,
+)
+from mnistlab.gate.matching import AcceptedSeeds
+from mnistlab.gate.seed_runs import SeedMetrics, SeedRun, as_columns
 from mnistlab.metrics import Evaluation
 from mnistlab.report import write_atomically
 
-SCHEMA = 2
-MAX_BYTES = 200_000
 FIRST_SEED = 10_000
-DECIMALS = 7
 IDENTITY = ("pipeline", "dataset", "test_sha256", "spec")
 """Candidate and baseline must agree in these. Other training data may be the regression."""
 ACCEPT_AGAIN = "accept it again: mnistlab baseline accept"
 SHOWN = ("accuracy", "loss", "true-class probability", "worst recall", "calibration error")
 """Metrics that a person is shown."""
-FIELDS: dict[str, type] = {
-    "pipeline": str,
-    "dataset": str,
-    "data_sha256": str,
-    "test_sha256": str,
-    "spec": dict,
-    "accepted": str,
-    "commit": str,
-    "environment": dict,
-    "first_seed": int,
-    "error_rates": dict,
-}
-BLOCKS = ("summary", "digests", "model", "seeds", "repeats")
-TYPE_NAMES: dict[type, str] = {str: "text", dict: "a table", int: "a whole number from 0"}
 
 
 class NoBaselineError(MnistlabError):
@@ -161,8 +152,8 @@ class Baseline:
         if schema != SCHEMA:
             raise MnistlabError(f"{path}: schema {schema!r}, required {SCHEMA}; {ACCEPT_AGAIN}")
         try:
-            return cls(**_parse(content))
-        except (MnistlabError, KeyError, OverflowError, TypeError) as error:
+            return cls(**parse(content))
+        except (MnistlabError, KeyError, OverflowError, TypeError, ValueError) as error:
             what = f"{error} is missing" if isinstance(error, KeyError) else str(error)
             raise MnistlabError(
                 f"{path}: damaged, {what}; restore it, or {ACCEPT_AGAIN}"
@@ -176,26 +167,19 @@ class Baseline:
         MnistlabError
             If it would be larger than 200 KB.
         """
-        text = self.as_json()
+        text = as_json(
+            {"schema": SCHEMA, **{name: getattr(self, name) for name in FIELDS}},
+            {
+                "summary": {name: mean_and_sd(values) for name, values in self.columns.items()},
+                "digests": {str(self.first_seed + at): d for at, d in enumerate(self.digests)},
+                "model": {"predictions": pack(self.predictions), "truth": pack(self.truth)},
+                "seeds": {name: values.tolist() for name, values in self.columns.items()},
+                "repeats": {name: values.tolist() for name, values in self.repeats.items()},
+            },
+        )
         if (size := len(text.encode())) > MAX_BYTES:
             raise MnistlabError(f"{path}: {size} bytes, at most {MAX_BYTES}: accept fewer seeds")
         write_atomically(path, text)
-
-    def as_json(self) -> str:
-        """Return JSON with one line a metric, so that two files can be compared line by line."""
-        head = {"schema": SCHEMA, **{name: getattr(self, name) for name in FIELDS}}
-        blocks: dict[str, dict[str, Any]] = {
-            "summary": {name: mean_and_sd(values) for name, values in self.columns.items()},
-            "digests": {str(self.first_seed + at): each for at, each in enumerate(self.digests)},
-            "model": {"predictions": pack(self.predictions), "truth": pack(self.truth)},
-            "seeds": {name: values.tolist() for name, values in self.columns.items()},
-            "repeats": {name: values.tolist() for name, values in self.repeats.items()},
-        }
-        lines = [f" {json.dumps(key)}: {_compact(value)}" for key, value in head.items()]
-        for name, block in blocks.items():
-            rows = (f"  {json.dumps(key)}: {_compact(value)}" for key, value in block.items())
-            lines.append(f' "{name}": {{\n' + ",\n".join(rows) + "\n }")
-        return "{\n" + ",\n".join(lines) + "\n}\n"
 
     def difference(self, other: Mapping[str, Any], where: str) -> str:
         """Name the first field in which this state differs from an identity; "" if in none.
@@ -249,35 +233,8 @@ def true_class_steps(evaluation: Evaluation) -> Bytes:
     return np.rint(np.clip(truth, 0, 1) * 255).astype(np.uint8)
 
 
-def mean_and_sd(values: np.ndarray) -> list[float]:
-    """Return mean and standard deviation, rounded for people."""
-    sd = float(values.std(ddof=1)) if len(values) > 1 else 0.0
-    return [round(float(values.mean()), DECIMALS), round(sd, DECIMALS)]
-
-
-def pack(array: Bytes) -> str:
-    """Compress uint8 of any shape into text."""
-    return base64.b64encode(zlib.compress(array.tobytes(), 9)).decode("ascii")
-
-
-def unpack(text: str, name: str) -> Bytes:
-    """Undo `pack`, flat; MnistlabError names the damaged field.
-
-    At most `MAX_BYTES` come out, whatever the text claims.
-    """
-    try:
-        content = zlib.decompressobj().decompress(base64.b64decode(text, validate=True), MAX_BYTES)
-    except (TypeError, ValueError, zlib.error) as error:
-        raise MnistlabError(f"{name!r} cannot be read ({error})") from error
-    return np.frombuffer(content, np.uint8)
-
-
 def _rounded(columns: SeedMetrics) -> SeedMetrics:
     return {name: np.round(values, DECIMALS) for name, values in columns.items()}
-
-
-def _compact(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def _flat_spec(spec: Mapping[str, Any]) -> dict[str, Any]:
@@ -289,51 +246,6 @@ def _without_empty(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _without_empty(each) for name, each in value.items() if each}
     return [_without_empty(each) for each in value] if isinstance(value, list) else value
-
-
-def _parse(content: dict[str, Any]) -> dict[str, Any]:
-    """Check the content of a file; return the fields of a Baseline."""
-    for name, kind in (FIELDS | dict.fromkeys(BLOCKS, dict)).items():
-        value = content[name]
-        if type(value) is not kind or (isinstance(value, int) and value < 0):
-            raise MnistlabError(f"{name!r} is {value!r:.60}, required {TYPE_NAMES[kind]}")
-    columns = {name: _numbers(name, values) for name, values in content["seeds"].items()}
-    repeats = {name: _numbers(name, values) for name, values in content["repeats"].items()}
-    for name, values in columns.items():
-        if mean_and_sd(values) != content["summary"][name]:
-            got, stated = mean_and_sd(values), content["summary"][name]
-            raise MnistlabError(f"{name!r}: its seeds have mean and sd {got}, not {stated}")
-    digests = tuple(content["digests"].values())
-    if {values.size for values in columns.values()} != {len(digests)}:
-        raise MnistlabError(f"the metrics do not all have {len(digests)} seeds, as the digests")
-    if not {"final accuracy", "final loss"} <= set(columns) or not repeats.keys() <= columns.keys():
-        raise MnistlabError("accuracy and loss of the final weights are missing")
-    lengths = {values.size for values in repeats.values()}
-    if len(lengths) > 1 or max(lengths, default=0) > len(digests):
-        raise MnistlabError(f"the repeated trainings have {sorted(lengths)} seeds")
-    model = {name: unpack(content["model"][name], name) for name in ("predictions", "truth")}
-    if len(model["predictions"]) != len(model["truth"]):
-        counts = [len(each) for each in model.values()]
-        raise MnistlabError(f"{counts[0]} predictions and {counts[1]} probabilities")
-    if model["predictions"].max(initial=0) >= CLASSES:
-        raise MnistlabError(
-            f"'predictions' are up to {model['predictions'].max()}, required 0 to 9"
-        )
-    fields = {name: content[name] for name in FIELDS}
-    return {**fields, "columns": columns, "repeats": repeats, "digests": digests, **model}
-
-
-def _numbers(name: str, values: Any) -> np.ndarray:
-    """Return a metric's values; refuse what is no number or out of range."""
-    listed = isinstance(values, list) and values and all(type(v) in (int, float) for v in values)
-    array = np.asarray(values if listed else [np.nan], dtype=np.float64)
-    if not np.isfinite(array).all():
-        raise MnistlabError(f"{name!r} is not a list of numbers")
-    unlimited = name.endswith(" loss")
-    if name != NOISE and (array.min() < 0 or (array.max() > 1 and not unlimited)):
-        span = f"{array.min():g} to {array.max():g}"
-        raise MnistlabError(f"{name!r} is {span}; required 0 to 1, of a loss from 0")
-    return array
 
 
 def _commit() -> str:

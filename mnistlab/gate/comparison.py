@@ -15,7 +15,7 @@ Financial Engineering, sec. 4.1. Analysis of covariance: Cochran (1957), Biometr
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import scipy
@@ -24,6 +24,8 @@ from mnistlab.arrays import Bools, Doubles
 from mnistlab.gate.margins import GateMetric
 from mnistlab.requirement import Status, Verdict
 
+Bounds: TypeAlias = tuple[Doubles, Doubles, Doubles]
+"""Low, high and estimate, each of shape (gates,)."""
 GROUP = "regression"
 WIDER = 0.05
 """Level of the F test that calls a candidate's spread wider than the known one."""
@@ -77,49 +79,44 @@ def summarise(values: Doubles, repeats: Doubles, repeated: Doubles) -> Accepted:
     return Accepted(mean, sd, values.shape[-1], slope, residual_sd, len(repeats))
 
 
-def residuals(new: Doubles, same: Doubles, accepted: Accepted, slope: Doubles | float) -> Doubles:
-    """Return each seed's difference from what the accepted result of that seed predicts.
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """Results of one metric, for one gate or many, and what they are compared with.
 
-    Parameters
+    Attributes
     ----------
     new, same : float array, shape (gates, n)
         The candidate's results, and the accepted ones of the same seeds.
     accepted : Accepted
-    slope : float or float array, shape (gates,)
-
-    Returns
-    -------
-    float array, shape (gates, n)
-        Its mean estimates the candidate's mean minus the accepted one.
+    matched : bool or bool array, shape (gates,)
+        Whether seeds match.
     """
-    centre = accepted.mean[:, None]
-    return (new - centre) - np.reshape(slope, (-1, 1)) * (same - centre)
+
+    new: Doubles
+    same: Doubles
+    accepted: Accepted
+    matched: Bools | bool = False
 
 
-def mean_bounds(
-    new: Doubles, same: Doubles, accepted: Accepted, matched: Bools, levels: tuple[float, float]
-) -> tuple[Doubles, Doubles, Doubles]:
+def residuals(sample: Sample, slope: Doubles | float) -> Doubles:
+    """Return each seed's difference from what the accepted result of that seed predicts.
+
+    Its mean, with a slope of shape (gates,), estimates the candidate's mean minus the accepted one.
+    """
+    centre = sample.accepted.mean[:, None]
+    return (sample.new - centre) - np.reshape(slope, (-1, 1)) * (sample.same - centre)
+
+
+def mean_bounds(sample: Sample, levels: tuple[float, float]) -> Bounds:
     """Bound the difference of means, candidate minus accepted.
 
     The known standard deviation is used unless the candidate's own is wider by an F test. It is of
     the residuals where seeds match, of the accepted seeds where they do not. Degrees of freedom:
-    Satterthwaite (1946), Biometrics 2:110.
-
-    Parameters
-    ----------
-    new, same, accepted
-        As in `residuals`.
-    matched : bool array, shape (gates,)
-    levels : tuple of float
-        One-sided levels of the lower and of the upper bound.
-
-    Returns
-    -------
-    low, high, estimate : float array, shape (gates,)
+    Satterthwaite (1946), Biometrics 2:110. `levels` are one-sided: lower bound, upper bound.
     """
-    n = new.shape[-1]
+    accepted, matched, n = sample.accepted, sample.matched, sample.new.shape[-1]
     slope = np.where(matched, accepted.slope, 0.0)
-    difference = residuals(new, same, accepted, slope)
+    difference = residuals(sample, slope)
     estimate, own = difference.mean(axis=-1), difference.std(axis=-1, ddof=1)
     known = np.where(matched, accepted.residual_sd, accepted.sd)
     freedom = np.where(matched, accepted.repeats - 1, accepted.seeds - 1)
@@ -129,61 +126,48 @@ def mean_bounds(
     error = np.sqrt(candidate + reference)
     used = np.where(wider, n - 1, freedom)
     with np.errstate(invalid="ignore", divide="ignore"):  # no spread at all: 0 / 0
-        total = candidate / error**2
-        joint = 1 / (total**2 / np.maximum(used, 1) + (1 - total) ** 2 / (accepted.seeds - 1))
-    low, high = (-scipy.special.stdtrit(np.nan_to_num(joint, nan=1), alpha) for alpha in levels)
+        share = candidate / error**2
+        joint = 1 / (share**2 / used + (1 - share) ** 2 / (accepted.seeds - 1))
+    # Unless seeds match or the candidate is wider, both parts have the same sd: nothing to combine.
+    joint = np.where(wider | matched, np.nan_to_num(joint, nan=1), freedom)
+    low, high = (-scipy.special.stdtrit(joint, alpha) for alpha in levels)
     return estimate - low * error, estimate + high * error, estimate
 
 
-def spread_bounds(
-    new: Doubles, same: Doubles, accepted: Accepted, matched: Bools, levels: tuple[float, float]
-) -> tuple[Doubles, Doubles, Doubles]:
+def spread_bounds(sample: Sample, levels: tuple[float, float]) -> Bounds:
     """Bound the ratio of standard deviations over seeds, candidate to accepted.
 
     Where seeds match, the two spreads are correlated: Pitman (1939) and Morgan (1939), Biometrika
-    31:9 and 31:13. Where they do not: F. Arguments and returns as in `mean_bounds`.
+    31:9 and 31:13. Where they do not: F. `levels` as in `mean_bounds`.
     """
-    n = new.shape[-1]
-    own = new.std(axis=-1, ddof=1)
+    new, same, seeds, n = sample.new, sample.same, sample.accepted.seeds, sample.new.shape[-1]
+    own, others = new.std(axis=-1, ddof=1), same.std(axis=-1, ddof=1)
+    centred = (new - new.mean(-1, keepdims=True)) * (same - same.mean(-1, keepdims=True))
     with np.errstate(invalid="ignore", divide="ignore"):
-        ratio = own / accepted.sd
-        paired = own / same.std(axis=-1, ddof=1)
-        centred = (new - new.mean(-1, keepdims=True), same - same.mean(-1, keepdims=True))
-        product = (centred[0] * centred[1]).sum(-1)
-        r = product / np.sqrt((centred[0] ** 2).sum(-1) * (centred[1] ** 2).sum(-1))
+        ratio, paired = own / sample.accepted.sd, own / others
+        r = centred.sum(-1) / ((n - 1) * own * others)
     bounds = []
     for alpha, sign in zip(levels, (-1, 1), strict=True):
-        t = scipy.special.stdtrit(max(n - 2, 1), alpha)
-        k = 1 + 2 * (1 - r**2) * t**2 / max(n - 2, 1)
+        t = scipy.special.stdtrit(n - 2, alpha)
+        k = 1 + 2 * (1 - r**2) * t**2 / (n - 2)
         pitman = paired * np.sqrt(k + sign * np.sqrt(np.maximum(k**2 - 1, 0)))
-        quantile = alpha if sign > 0 else 1 - alpha
-        independent = ratio / np.sqrt(scipy.special.fdtri(n - 1, accepted.seeds - 1, quantile))
-        bounds.append(np.where(matched, pitman, independent))
-    return bounds[0], bounds[1], np.where(matched, paired, ratio)
+        quantile = scipy.special.fdtri(n - 1, seeds - 1, alpha if sign > 0 else 1 - alpha)
+        bounds.append(np.where(sample.matched, pitman, ratio / np.sqrt(quantile)))
+    return bounds[0], bounds[1], np.where(sample.matched, paired, ratio)
 
 
-def degradation_bounds(
-    metric: GateMetric,
-    new: Doubles,
-    same: Doubles,
-    accepted: Accepted,
-    matched: Bools,
-    levels: tuple[float, float],
-) -> tuple[Doubles, Doubles, Doubles]:
-    """Bound how much worse the candidate is: low, high, estimate, each of shape (gates,).
+def degradation_bounds(metric: GateMetric, sample: Sample, levels: tuple[float, float]) -> Bounds:
+    """Bound how much worse the candidate is, in the metric's unit or as the ratio of spreads.
 
-    In the metric's unit, or as the ratio of spreads. `levels` are one-sided: of the upper bound,
-    which decides to pass, and of the lower one, which decides to fail.
+    `levels` are one-sided: of the lower bound, which decides to fail, and of the upper one, which
+    decides to pass. What is not finite is not known: the bounds are infinite.
     """
-    passing, failing = levels
     if metric.spread:
-        low, high, estimate = spread_bounds(new, same, accepted, matched, (failing, passing))
+        low, high, estimate = spread_bounds(sample, levels)
     elif metric.lower_is_better:
-        low, high, estimate = mean_bounds(new, same, accepted, matched, (failing, passing))
+        low, high, estimate = mean_bounds(sample, levels)
     else:
-        high, low, estimate = (
-            -bound for bound in mean_bounds(new, same, accepted, matched, (passing, failing))
-        )
+        high, low, estimate = (-bound for bound in mean_bounds(sample, levels[::-1]))
     unknown = ~(np.isfinite(low) & np.isfinite(high))
     return np.where(unknown, -np.inf, low), np.where(unknown, np.inf, high), estimate
 

@@ -1,9 +1,9 @@
 """How often the recipe gate errs: thousands of gates simulated from the accepted seeds themselves.
 
 A simulated gate draws its trainings from real ones, with replacement, and decides with the code
-that decides in a run. Two healthy candidates are simulated: one whose seeds match (an accepted
-result plus the difference of a repeated training), and one of other random streams (independent
-draws). A worse candidate is a healthy one, shifted by its margin in one metric.
+that decides in a run. Two healthy candidates are simulated: one whose seeds match (what the
+accepted result predicts plus a residual of the repeated trainings), and one of other random streams
+(independent draws). A worse candidate is a healthy one, shifted by its margin in one metric.
 """
 
 from collections.abc import Sequence
@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 
 from mnistlab.arrays import Bools, Indices
-from mnistlab.gate.comparison import Accepted, summarise
+from mnistlab.gate.comparison import Accepted, Sample, residuals
 from mnistlab.gate.margins import GateMetric
+from mnistlab.gate.matching import AcceptedSeeds
+from mnistlab.gate.plan import Plan, make_plan, take_look
 from mnistlab.gate.seed_runs import SeedMetrics
-from mnistlab.gate.sequential import AcceptedSeeds, Plan, make_plan, take_look
 from mnistlab.stats import wilson
 
 GATES = 2000
@@ -27,16 +28,27 @@ MARGIN_STEPS = (1.5, 2, 3, 4, 6, 8)
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """What simulated gates decided; arrays of shape (gates,).
+    """What simulated gates decided; a gate that neither passed nor failed is undecided.
 
-    A gate that neither passed nor failed is undecided, which fails a run too. `open_share` tells
-    for each metric in what share of the gates it had not passed at the end.
+    Attributes
+    ----------
+    passed, failed : bool array, shape (gates,)
+    seeds : int array, shape (gates,)
+        Number of trainings.
+    metrics_passed : bool array, shape (metrics, gates)
+        Which metrics had passed when the gate ended.
     """
 
     passed: Bools
     failed: Bools
     seeds: Indices
-    open_share: dict[str, float]
+    metrics_passed: Bools
+
+
+def kinds_of(plan: Plan) -> dict[str, bool]:
+    """Return which healthy candidates are simulated: matched ones only where seeds can match."""
+    independent = {"independent": False}
+    return {"matched": True, **independent} if max(plan.match_below) > 0 else independent
 
 
 def draw(
@@ -49,18 +61,17 @@ def draw(
     new, same : dict of float array, shape (gates, count)
     """
     rng = np.random.default_rng(seed)
-    rows = rng.integers(len(accepted.seeds), size=(gates, count))
+    rows, others = rng.integers(len(accepted.seeds), size=(2, gates, count))
     same = {key: values[rows] for key, values in accepted.columns.items()}
     if not matched:
-        others = rng.integers(len(accepted.seeds), size=(gates, count))
         return {key: values[others] for key, values in accepted.columns.items()}, same
-    repeats = len(next(iter(accepted.repeats.values())))
-    picked = rng.integers(repeats, size=(gates, count))
     new = {}
-    for key, values in accepted.repeats.items():
-        difference = values - accepted.columns[key][:repeats]
+    for key, repeats in accepted.repeats.items():
+        known, first = accepted.summary(key), accepted.columns[key][: len(repeats)]
+        left = residuals(Sample(repeats[None], first[None], known), known.slope)[0]
         # Repeats of healthy seeds do not differ on average: a mean is luck of the few.
-        new[key] = same[key] + (difference - difference.mean())[picked]
+        left = left - left.mean()
+        new[key] = known.mean + known.slope * (same[key] - known.mean) + left[others % len(left)]
     return new, same
 
 
@@ -79,11 +90,8 @@ def simulate(
         Draws the accepted seeds of each gate; with a negative one, all compare with those in use.
     """
     gates = next(iter(new.values())).shape[0]
-    known = {
-        metric.key: _drawn_summary(accepted, metric.key, gates, seed) for metric in plan.metrics
-    }
-    passing = np.full((len(plan.metrics), gates), NEVER)
-    failing = np.full((len(plan.metrics), gates), NEVER)
+    known = {metric.key: _drawn(accepted, metric.key, gates, seed) for metric in plan.metrics}
+    passing, failing = np.full((2, len(plan.metrics), gates), NEVER)
     for look, count in reversed(list(enumerate(plan.looks))):
         pair = [{key: part[key][:, :count] for key in known} for part in (new, same)]
         _, bounds = take_look(plan, look, pair[0], pair[1], known)
@@ -92,26 +100,20 @@ def simulate(
             failing[number, low > metric.margin] = look
     failing[failing > passing] = NEVER  # a metric that passed is not looked at again
     all_passed, any_failed = passing.max(axis=0), failing.min(axis=0)
-    failed = (any_failed < NEVER) & (any_failed <= all_passed)
+    failed = any_failed < NEVER
     passed = ~failed & (all_passed < NEVER)
-    last = len(plan.looks) - 1
-    end = np.where(passed, all_passed, np.where(failed, any_failed, last))
-    still_open = (passing > end).mean(axis=1)
-    names = [metric.name for metric in plan.metrics]
-    shares = dict(zip(names, still_open.tolist(), strict=True))
-    return Outcome(passed, failed, np.asarray(plan.looks)[end], shares)
+    end = np.minimum(np.where(failed, any_failed, all_passed), len(plan.looks) - 1)
+    return Outcome(passed, failed, np.asarray(plan.looks)[end], passing <= end)
 
 
-def _drawn_summary(accepted: AcceptedSeeds, key: str, gates: int, seed: int) -> Accepted:
-    own = accepted.summary(key)
+def _drawn(accepted: AcceptedSeeds, key: str, gates: int, seed: int) -> Accepted:
+    """Summarise accepted seeds that are drawn for each gate."""
+    own, values = accepted.summary(key), accepted.columns[key]
     if seed < 0:
         return own
-    values = accepted.columns[key]
     rng = np.random.default_rng([seed, 7])  # the same rows for every metric
-    drawn = summarise(
-        values[rng.integers(len(values), size=(gates, len(values)))], np.empty(0), np.empty(0)
-    )
-    return Accepted(drawn.mean, drawn.sd, own.seeds, own.slope, own.residual_sd, own.repeats)
+    drawn = values[rng.integers(len(values), size=(gates, len(values)))]
+    return replace(own, mean=drawn.mean(axis=1), sd=drawn.std(axis=1, ddof=1))
 
 
 def shift(new: SeedMetrics, metric: GateMetric, degradation: float) -> SeedMetrics:
@@ -134,50 +136,55 @@ def error_rates(plan: Plan, accepted: AcceptedSeeds, gates: int = GATES) -> dict
         Of plain values. Rates are [estimate, low, high] with 95 % Wilson intervals over gates:
         "matched" and "independent" healthy candidates with the rate that does not pass and the mean
         number of trainings; "miss", for each metric, how often a candidate that is worse by exactly
-        the margin passes in that metric; "curve", the probability that the gate finds a drop of
-        the leading metric.
+        the margin passes in that metric, of both kinds the worse; "curve", the probability that the
+        gate finds a drop of the leading metric.
     """
     count, lead = plan.looks[-1], plan.metrics[0]
-    kinds = {"independent": False}
-    if accepted.repeats and max(plan.match_below) > 0:
-        kinds = {"matched": True, **kinds}
-    healthy = {}
-    for kind, matched in kinds.items():
+    names = [metric.name for metric in plan.metrics]
+    healthy: dict[str, Any] = {}
+    miss: dict[str, list[float]] = {}
+    for kind, matched in kinds_of(plan).items():
         new, same = draw(accepted, count, gates, matched, seed=1)
         outcome = simulate(plan, accepted, new, same)
+        still_open = (~outcome.metrics_passed).mean(axis=1).tolist()
         healthy[kind] = {
             "not passed": _rate(~outcome.passed),
             "mean seeds": round(float(outcome.seeds.mean()), 2),
-            "open": {name: share for name, share in outcome.open_share.items() if share > 0.001},
+            "open": {name: share for name, share in zip(names, still_open, strict=True) if share},
         }
-    new, same = draw(accepted, count, gates, matched=False, seed=2)
-    miss = {}
-    for number, metric in enumerate(plan.metrics):
-        alone = replace(
-            plan,
-            metrics=(metric,),
-            pass_levels=plan.pass_levels[number : number + 1],
-            fail_levels=(1e-12,) * len(plan.looks),
-            match_below=(0.0,) * len(plan.looks),
-        )
-        worse = shift(new, metric, metric.margin)
-        miss[metric.name] = _rate(simulate(alone, accepted, worse, same).passed)
+        rates = _miss(plan, accepted, new, same)
+        miss = {name: max(rates[name], miss.get(name, [0.0])) for name in names}
     drops = [round(lead.margin * step / 4, 7) for step in range(13)]
-    curve = [
-        float((~simulate(plan, accepted, shift(new, lead, drop), same).passed).mean())
-        for drop in drops
-    ]
+    new, same = draw(accepted, count, gates, matched=False, seed=2)
+    found = [~simulate(plan, accepted, shift(new, lead, drop), same).passed for drop in drops]
     return {
         "margin": lead.margin,
         "budget": count,
         "accepted seeds": len(accepted.seeds),
         "gates": gates,
-        "metrics": [metric.name for metric in plan.metrics],
+        "metrics": names,
         **healthy,
         "miss": miss,
         "drops": drops,
-        "curve": curve,
+        "curve": [float(each.mean()) for each in found],
     }
+
+
+def _miss(
+    plan: Plan, accepted: AcceptedSeeds, new: SeedMetrics, same: SeedMetrics
+) -> dict[str, list[float]]:
+    """Return for each metric how often it passes though it is worse by exactly its margin."""
+    rates = {}
+    for spread in (False, True):  # apart: a wider spread makes the mean harder to bound
+        worse = new
+        for metric in plan.metrics:
+            if metric.spread == spread:
+                worse = shift(worse, metric, metric.margin)
+        outcome = simulate(plan, accepted, worse, same)
+        for metric, passed in zip(plan.metrics, outcome.metrics_passed, strict=True):
+            if metric.spread == spread:
+                rates[metric.name] = _rate(passed)
+    return rates
 
 
 def _rate(events: Bools) -> list[float]:
@@ -190,13 +197,16 @@ def found_at(rates: dict[str, Any], drop: float) -> float:
     return float(np.interp(drop, rates["drops"], rates["curve"]))
 
 
+def _kinds(rates: dict[str, Any]) -> list[str]:
+    return [kind for kind in ("matched", "independent") if kind in rates]
+
+
 def sentence(rates: dict[str, Any]) -> str:
     """State the gate's error rates in one sentence."""
     parts = []
-    for kind, seeds in (("matched", "matched"), ("independent", "independent")):
-        if kind in rates:
-            share, mean = 100 * rates[kind]["not passed"][0], rates[kind]["mean seeds"]
-            parts.append(f"{share:.2g} % with {seeds} seeds (after {mean:.0f} seeds on average)")
+    for kind in _kinds(rates):
+        share, mean = 100 * rates[kind]["not passed"][0], rates[kind]["mean seeds"]
+        parts.append(f"{share:.2g} % with {kind} seeds (after {mean:.0f} seeds on average)")
     worst = 100 * max(rates["miss"].values())[0]
     margin = 100 * rates["margin"]
     found = 100 * found_at(rates, 2 * rates["margin"])
@@ -210,10 +220,9 @@ def sentence(rates: dict[str, Any]) -> str:
 def as_table(rates: dict[str, Any]) -> list[str]:
     """Return the rates as lines for a terminal."""
     lines = [f"margin {100 * rates['margin']:.2f} points, at most {rates['budget']} seeds"]
-    for kind in ("matched", "independent"):
-        if kind in rates:
-            share, mean = rates[kind]["not passed"], rates[kind]["mean seeds"]
-            lines.append(f"  healthy, {kind} seeds: {_percent(share)} do not pass, {mean} seeds")
+    for kind in _kinds(rates):
+        share, mean = rates[kind]["not passed"], rates[kind]["mean seeds"]
+        lines.append(f"  healthy, {kind} seeds: {_percent(share)} do not pass, {mean} seeds")
     for name, share in rates["miss"].items():
         lines.append(f"  a loss of one margin in {name}: passes {_percent(share)}")
     for drop, found in zip(rates["drops"], rates["curve"], strict=True):
@@ -227,19 +236,17 @@ def advice(
     rates: dict[str, Any], metrics: Sequence[GateMetric], accepted: AcceptedSeeds
 ) -> list[str]:
     """Say what to do if more than 1 % of healthy runs do not pass."""
-    worst = max(
-        (kind for kind in ("matched", "independent") if kind in rates),
-        key=lambda kind: float(rates[kind]["not passed"][0]),
-    )
+    worst = max(_kinds(rates), key=lambda kind: float(rates[kind]["not passed"][0]))
     share = rates[worst]["not passed"][0]
     if share <= ACCEPTABLE:
         return []
     margin = next((m for m in MARGIN_STEPS if _share(metrics, rates, accepted, m) <= ACCEPTABLE), 0)
     text = (
         f"{100 * share:.2g} % of healthy runs with {worst} seeds would stay undecided at margin "
-        f"{100 * rates['margin']:.2f}: accept more seeds than {rates['accepted seeds']}, allow "
-        f"more with --seeds"
+        f"{100 * rates['margin']:.2f}: accept more seeds than {rates['accepted seeds']}"
     )
+    if rates["budget"] < rates["accepted seeds"]:
+        text += ", allow more with --seeds"
     if margin:
         text += f", or state a margin of {100 * margin * rates['margin']:.2f} points"
     return [text]

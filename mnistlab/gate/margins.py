@@ -1,10 +1,11 @@
 """The metrics of the recipe gate: how much worse each may be before it counts as a regression."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
+from mnistlab.arrays import Doubles
 from mnistlab.errors import MnistlabError
 from mnistlab.gate.seed_runs import NOISE, SeedMetrics
 
@@ -55,13 +56,17 @@ class GateMetric:
         """Return "points" (of a percentage), "nats", or "times" of a spread."""
         return "times" if self.spread else "nats" if "loss" in self.key else "points"
 
+    def of_seeds(self, values: Doubles) -> float:
+        """Return what is compared: the mean over seeds, or the standard deviation."""
+        return float(values.std(ddof=1) if self.spread else values.mean())
+
     @property
     def name(self) -> str:
         """Return the name for people: «accuracy (averaged weights)»."""
         weights, _, metric = self.key.partition(" ")
         if ":" in metric:
             metric = f"accuracy on {metric}"
-        return f"{'spread of ' if self.spread else ''}{metric} ({weights} weights)"
+        return f"{SPREAD if self.spread else ''}{metric} ({weights} weights)"
 
 
 # Key, whether the spread is compared, alpha. Averaged weights first: they are less noisy.
@@ -77,6 +82,7 @@ DEFAULT_METRICS = (
     ("final accuracy", True, 0.0075),  # only without averaged weights
 )
 OPTIONAL_ALPHA = 0.005
+SPREAD = "spread of "
 
 
 def gate_metrics(
@@ -106,30 +112,44 @@ def gate_metrics(
         If a margin is stated for a metric that was not accepted.
     """
     weights = "averaged" if "averaged accuracy" in accepted else "final"
-    found: dict[tuple[str, bool], GateMetric] = {}
+    chosen: dict[tuple[str, bool], GateMetric] = {}
     for key, spread, alpha in DEFAULT_METRICS:
         if key in accepted and not (spread and not key.startswith(weights)):
-            margin, source = _default_margin(accepted[key], key, weights, images, spread)
-            found[key, spread] = GateMetric(key, margin, source, alpha, spread)
-    for name, stated_margin in (stated or {}).items():
-        metric = name.removeprefix("spread of ")
-        key = metric if metric in accepted else f"{weights} {metric}"
-        if key not in accepted:
-            known = sorted({each.partition(" ")[2] for each in accepted})
-            raise MnistlabError(f"[gate] {name!r} is not measured; known: {', '.join(known)}")
-        found.pop((key, metric != name), None)
-        if stated_margin is not None:
-            source = "stated in the spec"
-            new = GateMetric(key, stated_margin, source, OPTIONAL_ALPHA, metric != name)
-            found[key, new.spread] = new
-    order = sorted(found.values(), key=lambda each: each.key != f"{weights} accuracy")
+            default = _default_margin(accepted[key], key, weights, images, spread)
+            chosen[key, spread] = GateMetric(key, *default, alpha, spread)
+    margins = dict(stated or {})
     if leading is not None:
-        order[0] = replace(order[0], margin=leading, source="--margin")
-    return tuple(order)
+        margins["accuracy"] = leading
+    for name, margin in margins.items():
+        place = _accepted_key(name, weights, accepted), name.startswith(SPREAD)
+        if margin is None:
+            chosen.pop(place, None)
+            continue
+        least = 1 if place[1] else 0
+        if not least < margin < np.inf:
+            raise MnistlabError(f"[gate] {name!r} has margin {margin}; required more than {least}")
+        asked = name == "accuracy" and leading is not None
+        source = "--margin" if asked else "stated in the spec"
+        alpha = chosen[place].alpha if place in chosen else OPTIONAL_ALPHA
+        chosen[place] = GateMetric(place[0], margin, source, alpha, place[1])
+    if not chosen:
+        raise MnistlabError("[gate] leaves out every metric; required at least one")
+    leader = f"{weights} accuracy", False
+    return tuple(chosen[place] for place in sorted(chosen, key=lambda place: place != leader))
+
+
+def _accepted_key(name: str, weights: str, accepted: SeedMetrics) -> str:
+    """Return the accepted metric that a spec's name stands for."""
+    metric = name.removeprefix(SPREAD)
+    for key in (metric, f"{weights} {metric}", f"final {metric}"):
+        if key in accepted:
+            return key
+    known = sorted({each.partition(" ")[2] for each in accepted})
+    raise MnistlabError(f"[gate] {name!r} is not measured; known: {', '.join(known)}")
 
 
 def _default_margin(
-    values: np.ndarray, key: str, weights: str, images: int, spread: bool
+    values: Doubles, key: str, weights: str, images: int, spread: bool
 ) -> tuple[float, str]:
     if spread:
         return SPREAD_MARGIN, "guards the use of the accepted spread; docs/statistics.md"

@@ -15,6 +15,7 @@ from mnistlab.gate import (
     Baseline,
     GateMetric,
     NoBaselineError,
+    Plan,
     SeedRunner,
     baseline_path,
     error_rates,
@@ -97,7 +98,7 @@ def gate_plan(
     baseline: Baseline,
     margins: tuple[GateMetric, ...],
     accept_options: str,
-) -> sequential.Plan:
+) -> Plan:
     """Plan the recipe gate for the weights that ``fit`` returns."""
     if "averaged_weights" not in trained.history and "averaged accuracy" in baseline.columns:
         what = "averaged weights were accepted, but fit returns none"
@@ -123,7 +124,7 @@ def recipe_gate(
     pipeline: CheckedPipeline,
     dataset: Dataset,
     baseline: Baseline,
-    gate_plan: sequential.Plan,
+    gate_plan: Plan,
 ) -> sequential.Result:
     """Train accepted seeds until the gate has decided: once a run."""
     option = pytestconfig.option
@@ -139,9 +140,7 @@ def recipe_gate(
 
 
 @pytest.fixture(scope="session")
-def gate_rates(
-    pytestconfig: pytest.Config, baseline: Baseline, gate_plan: sequential.Plan
-) -> dict[str, Any]:
+def gate_rates(pytestconfig: pytest.Config, baseline: Baseline, gate_plan: Plan) -> dict[str, Any]:
     """Return the error rates of the recipe gate: the accepted ones, or simulated for this plan."""
     lead, rates = gate_plan.metrics[0], baseline.error_rates
     usual = pytestconfig.option.seeds == BUDGET and rates.get("margin") == lead.margin

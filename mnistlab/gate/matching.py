@@ -1,0 +1,114 @@
+"""The accepted seeds, and whether a candidate's seeds match them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mnistlab.arrays import Doubles
+from mnistlab.gate.comparison import Accepted, Sample, residuals, summarise
+from mnistlab.gate.margins import GateMetric
+from mnistlab.gate.seed_runs import SeedMetrics
+
+FALSE_MATCH = 0.001
+"""Probability, at each look, to take independent draws for matched seeds."""
+MIN_SLOPE = 0.5
+"""Metrics whose repeated trainings correlate less say nothing about matching."""
+DRAWS = 4000
+SAME = 1e-6
+"""Two metrics this close are equal: accepted ones are rounded to 7 decimals."""
+
+
+@dataclass(frozen=True, eq=False)
+class AcceptedSeeds:
+    """The accepted seeds as the gate needs them.
+
+    Attributes
+    ----------
+    columns : dict of float array, shape (seeds,)
+        Metrics of the accepted trainings.
+    repeats : dict of float array, shape (k,)
+        Metrics of the first k seeds, trained again with perturbed images (`SeedRunner`).
+    seeds : tuple of int
+    digests : tuple of str
+    """
+
+    columns: SeedMetrics
+    repeats: SeedMetrics
+    seeds: tuple[int, ...]
+    digests: tuple[str, ...]
+
+    def summary(self, key: str) -> Accepted:
+        """Summarise one metric."""
+        repeats = self.repeats.get(key, np.empty(0))
+        return summarise(self.columns[key], repeats, self.columns[key][: len(repeats)])
+
+    def block(self, first: int, count: int) -> list[int]:
+        """Return the places of `count` seeds from `first` on, starting over at the end."""
+        return [(first + step) % len(self.seeds) for step in range(count)]
+
+    def are_identical(
+        self, places: Sequence[int], digests: Sequence[str], new: SeedMetrics
+    ) -> bool:
+        """Tell whether trainings of these seeds gave the accepted weights and the accepted metrics.
+
+        The digest is of the final weights only; the metrics also show a change of the averaged
+        weights or of what happens after training.
+        """
+        if list(digests) != [self.digests[place] for place in places]:
+            return False
+        return new.keys() >= self.columns.keys() and all(
+            np.allclose(new[key], values[list(places)], rtol=0, atol=SAME)
+            for key, values in self.columns.items()
+        )
+
+
+def telling(known: dict[str, Accepted]) -> dict[str, Accepted]:
+    """Return the metrics whose repeated trainings correlate well, but are not all the same."""
+    return {
+        key: each for key, each in known.items() if each.slope >= MIN_SLOPE and each.residual_sd > 0
+    }
+
+
+def mismatch(new: SeedMetrics, same: SeedMetrics, known: dict[str, Accepted]) -> Doubles:
+    """Measure how far results are from those that matched seeds would give.
+
+    Parameters
+    ----------
+    new, same : dict of float array, shape (gates, n)
+        The candidate's results, and the accepted ones of the same seeds.
+    known : dict of Accepted
+        Of the metrics that tell; at least one.
+
+    Returns
+    -------
+    float array, shape (gates,)
+        Variance of the residuals over the known one, averaged over metrics: near 1 where seeds
+        match.
+    """
+    ratios = [
+        residuals(Sample(new[key], same[key], each), each.slope).var(axis=-1, ddof=1)
+        / each.residual_sd**2
+        for key, each in known.items()
+    ]
+    return np.asarray(np.mean(ratios, axis=0))
+
+
+def matching_thresholds(
+    metrics: Sequence[GateMetric], looks: Sequence[int], accepted: AcceptedSeeds
+) -> tuple[float, ...]:
+    """Return for each look the mismatch below which seeds count as matched.
+
+    Independent draws, taken at random from the accepted seeds, fall below it once in a thousand
+    times. Without repeated trainings, or where none of them correlates, seeds never match.
+    """
+    known = telling({metric.key: accepted.summary(metric.key) for metric in metrics})
+    if not known:
+        return (0.0,) * len(looks)
+    rng = np.random.default_rng(0)
+    thresholds = []
+    for look in looks:
+        rows = rng.integers(len(accepted.seeds), size=(2, DRAWS, min(look, 32)))
+        new, same = ({key: accepted.columns[key][part] for key in known} for part in rows)
+        thresholds.append(float(np.quantile(mismatch(new, same, known), FALSE_MATCH)))
+    return tuple(thresholds)
