@@ -7,7 +7,7 @@ import pytest
 
 from mnistlab.errors import NotJudgedError, NotRequiredError
 from mnistlab.probes import model as model_probes
-from mnistlab.recipe import keras_model
+from mnistlab.recipe import require_keras_model
 from mnistlab.requirement import Requirement
 
 SPEC = "the subject's spec"
@@ -24,7 +24,7 @@ def layers(model, pipeline):
     promised = pipeline.spec.promised("layers")
     own = [
         layer
-        for layer in keras_model(model, "its layers").layers
+        for layer in require_keras_model(model, "its layers").layers
         if type(layer).__name__ != "InputLayer"
     ]
     return list(itertools.zip_longest(promised, own))
@@ -63,7 +63,7 @@ def name_of(part):
 
 def compiled(model, part):
     """Return a model that tells of a part that it is compiled with."""
-    if not keras_model(model, f"its {part}").compiled:
+    if not require_keras_model(model, f"its {part}").compiled:
         raise NotJudgedError(
             f"the file was saved without its {part}: compile the model before it is saved"
         )
@@ -118,14 +118,14 @@ def test_initial_weights_spread_as_they_should(check, pipeline, seed, layer):
     name = f"initial spread of the weights of layer {layer} off Glorot's"
     check.required(name)
     spread = model_probes.initial_spread(
-        keras_model(pipeline.build(seed), "its initial weights"), layer
+        require_keras_model(pipeline.build(seed), "its initial weights"), layer
     )
     check(name, abs(spread), f"{100 * spread:+.1f} %")
 
 
 def test_one_seed_gives_the_same_weights_and_two_give_others(pipeline, seed):
     model, again, other = (
-        keras_model(pipeline.build(each), "its weights") for each in (seed, seed, seed + 1)
+        require_keras_model(pipeline.build(each), "its weights") for each in (seed, seed, seed + 1)
     )
     same = [
         np.array_equal(a, b) for a, b in zip(model.get_weights(), again.get_weights(), strict=True)
@@ -144,7 +144,7 @@ def test_optimizer_has_no_other_settings(check, model):
     check.required("settings of the optimizer")
     check(
         "settings of the optimizer",
-        model_probes.unusual_settings(keras_model(model, "its optimizer").optimizer),
+        model_probes.unusual_settings(require_keras_model(model, "its optimizer").optimizer),
     )
 
 
@@ -175,5 +175,5 @@ def test_loss_has_no_other_terms(check, model):
     check.required("what regularisation adds to the loss")
     check(
         "what regularisation adds to the loss",
-        model_probes.regularisation_loss(keras_model(model, "its loss")),
+        model_probes.regularisation_loss(require_keras_model(model, "its loss")),
     )

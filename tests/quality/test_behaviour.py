@@ -3,7 +3,7 @@
 import pytest
 
 from mnistlab.data import PERTURBATIONS, draw_digits
-from mnistlab.metrics import robustness as behaviour
+from mnistlab.metrics import robustness
 from mnistlab.report import figures as plots
 
 PLACES = (
@@ -16,7 +16,7 @@ PLACES = (
 @pytest.fixture(scope="module")
 def predicted(pipeline, trained):
     """Return a function from raw images to predicted digits."""
-    return lambda images: behaviour.predict_raw(pipeline, trained.model, images).argmax(axis=1)
+    return lambda images: robustness.predict_raw(pipeline, trained.model, images).argmax(axis=1)
 
 
 @pytest.mark.parametrize("change", PERTURBATIONS)
@@ -49,5 +49,5 @@ def test_clean_drawn_digits_are_read_right(check, predicted):
 @pytest.mark.parametrize("side", ["least", "most"])
 @pytest.mark.parametrize("place", PLACES)
 def test_place_in_the_test_set_does_not_decide_accuracy(check, evaluation, place, side):
-    difference = behaviour.differences_by_place(evaluation.right, evaluation.labels)[place]
+    difference = robustness.accuracy_by_position(evaluation.right, evaluation.labels)[place]
     check(f"accuracy above the rest: {place}, {side}", difference)

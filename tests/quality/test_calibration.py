@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from mnistlab.data import images_without_digits
-from mnistlab.metrics import calibration as calibrate
+from mnistlab.metrics import calibration
 from mnistlab.metrics import figures as plots_behaviour
-from mnistlab.metrics import robustness as behaviour
+from mnistlab.metrics import robustness
 from mnistlab.report import figures as plots
 from mnistlab.requirement import Requirement
 
@@ -15,12 +15,12 @@ REPORTED = "reported, not required: nothing is promised on what shows no digit"
 
 @pytest.fixture(scope="module")
 def reliability(evaluation):
-    return calibrate.reliability(evaluation.confidence, evaluation.right)
+    return calibration.reliability(evaluation.confidence, evaluation.right)
 
 
 @pytest.fixture(scope="module")
 def bias(evaluation):
-    return calibrate.bias(evaluation.confidence)
+    return calibration.calibration_bias(evaluation.confidence)
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def not_digits():
 def said_of(pipeline, trained, not_digits):
     """Return the probabilities that images get which show no digit."""
     return {
-        kind: behaviour.predict_raw(pipeline, trained.model, images)
+        kind: robustness.predict_raw(pipeline, trained.model, images)
         for kind, images in not_digits.items()
     }
 
@@ -44,7 +44,7 @@ def test_reliability_can_be_looked_at(check, reliability, bias):
         "below it the model says more than it knows."
     )
     check.picture(
-        "Reliability diagram", caption, plots_behaviour.reliability_diagram(reliability, bias)
+        "Reliability diagram", caption, plots_robustness.reliability_diagram(reliability, bias)
     )
 
 
@@ -57,11 +57,11 @@ def test_confidence_is_accuracy(check, reliability, bias):
 
 
 def test_probabilities_are_near_the_truth(check, evaluation):
-    check("Brier score", calibrate.brier_score(evaluation.probabilities, evaluation.labels))
+    check("Brier score", calibration.brier_score(evaluation.probabilities, evaluation.labels))
 
 
 def test_mistakes_are_not_made_with_confidence(check, evaluation):
-    mean = calibrate.mean_confidence_on_mistakes(evaluation.confidence, evaluation.right)
+    mean = calibration.mean_confidence_on_mistakes(evaluation.confidence, evaluation.right)
     check(
         "mean confidence on mistakes",
         mean,
@@ -72,7 +72,7 @@ def test_mistakes_are_not_made_with_confidence(check, evaluation):
 def test_confidence_tells_right_from_wrong(check, evaluation):
     check(
         "area under the ROC of confidence",
-        calibrate.discrimination(evaluation.confidence, evaluation.right),
+        calibration.confidence_auroc(evaluation.confidence, evaluation.right),
     )
 
 
@@ -83,7 +83,7 @@ def test_confidence_where_there_is_no_digit_is_reported(check, said_of, kind):
     most = said_of[kind].max(axis=1)
     check(
         reported,
-        float((most > behaviour.SURE).mean()),
+        float((most > robustness.SURE).mean()),
         f"{len(most)} images, highest {100 * most.max():.2f} %",
     )
 

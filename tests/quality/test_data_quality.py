@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from mnistlab.data import quality as dataquality
+from mnistlab.data import quality
 from mnistlab.report import figures as plots
 from mnistlab.requirement import Requirement
 
 PAIRS = 10
-KNOWN = {"mnist": dataquality.KNOWN_MNIST_ERRORS}
+KNOWN = {"mnist": quality.KNOWN_MNIST_ERRORS}
 DRIFT = {
     "mean": "MNIST 0.034, scikit-learn's digits 0.038",
     "standard deviation": "MNIST 0.020, the digits 0.038",
@@ -18,12 +18,12 @@ DRIFT = {
 @pytest.fixture(scope="module")
 def drifts(prepared):
     return dict(
-        zip(DRIFT, dataquality.drift(prepared.train_images, prepared.test_images), strict=True)
+        zip(DRIFT, quality.pixel_drift(prepared.train_images, prepared.test_images), strict=True)
     )
 
 
 def test_no_test_image_is_nearly_a_training_image(check, dataset):
-    indices, distances = dataquality.neighbours(dataset)
+    indices, distances = quality.nearest_training_images(dataset)
     pairs = np.argsort(distances, kind="stable")[:PAIRS]
     images = np.concatenate([dataset.test_images[pairs], dataset.train_images[indices[pairs]]])
     captions = [
@@ -50,7 +50,7 @@ def test_no_test_image_is_nearly_a_training_image(check, dataset):
 
 
 def test_likely_label_errors_can_be_looked_at(check, dataset, evaluation):
-    suspects = dataquality.likely_label_errors(evaluation.probabilities, evaluation.labels)
+    suspects = quality.likely_label_errors(evaluation.probabilities, evaluation.labels)
     known = KNOWN.get(dataset.name, ())
     captions = [
         f"label {dataset.test_labels[i]}, read as {evaluation.predictions[i]}\n{i}{' (known)' if i in known else ''}"

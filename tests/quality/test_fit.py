@@ -6,7 +6,7 @@ import pytest
 from mnistlab.errors import NotJudgedError
 from mnistlab.probes import model as model_probes
 from mnistlab.probes import sample_order, updates
-from mnistlab.recipe import is_keras, keras_model
+from mnistlab.recipe import is_keras, require_keras_model
 from mnistlab.requirement import Requirement
 
 BATCHES = 16  # of the small training runs
@@ -82,7 +82,7 @@ def test_fit_trains_as_many_epochs_as_it_is_told(check, pipeline, small, seed):
 
 
 def test_fit_trains_with_what_the_model_was_compiled_with(check, pipeline, small, seed):
-    model = keras_model(pipeline.build(seed), "what it is compiled with")
+    model = require_keras_model(pipeline.build(seed), "what it is compiled with")
     before = model_probes.compiled_with(model)
     pipeline.fit(model, *small[:2], seed=seed, epochs=1)
     advice = "does fit compile it again?"

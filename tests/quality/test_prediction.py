@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from mnistlab.metrics import Evaluation
 from mnistlab.probes import model as model_probes
 from mnistlab.probes import updates
-from mnistlab.recipe import is_keras, keras_model
+from mnistlab.recipe import is_keras, require_keras_model
 from mnistlab.requirement import Requirement
 
 ROUNDING = 1e-5  # float32 sums of ten terms of at most 1 are exact to 10 * 2**-24 = 6e-7
@@ -95,6 +95,6 @@ def test_predictions_are_what_the_model_itself_says(check, pipeline, model, few)
 
 
 def test_an_untrained_model_knows_nothing(check, pipeline, seed, prepared, dataset):
-    untrained = keras_model(pipeline.build(seed), "what it predicts before it is trained")
+    untrained = require_keras_model(pipeline.build(seed), "what it predicts before it is trained")
     start = Evaluation(pipeline.predict(untrained, prepared.train_images), dataset.train_labels)
     check("distance of the initial loss from ln 10", abs(start.loss - float(np.log(10))))

@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 
+from mnistlab.metrics import figures
 from mnistlab.report import figures as plots
 from mnistlab.stats import wilson
 
 
 def test_first_five_predictions_can_be_looked_at(check, dataset, evaluation):
     five = slice(5)
-    figure = plots.first_predictions(
+    figure = figures.first_predictions(
         dataset.test_images[five], evaluation.probabilities[five], dataset.test_labels[five]
     )
     check.picture(
@@ -30,13 +31,13 @@ def test_loss_on_the_test_images_is_as_required(check, evaluation):
 
 
 def test_training_accuracy_is_not_far_above_validation_accuracy(check, trained):
-    gap = trained.history["accuracy"][-1] - trained.history["val_accuracy"][-1]
+    gap = trained.history_of("accuracy")[-1] - trained.history_of("val_accuracy")[-1]
     check("training accuracy over validation accuracy", gap)
 
 
 def test_confusions_can_be_looked_at(check, evaluation):
     caption = "Rows are the truth, columns what it was taken for; a dark cell off the diagonal is a systematic error."
-    check.picture("Confusion matrix", caption, plots.confusion(evaluation.confusion))
+    check.picture("Confusion matrix", caption, figures.confusion(evaluation.confusion))
 
 
 def test_recall_can_be_looked_at(check, evaluation, pipeline):
@@ -51,7 +52,7 @@ def test_recall_can_be_looked_at(check, evaluation, pipeline):
     )
     caption = "The share of each digit's images that are read right, with 95 % Wilson intervals, against its bound."
     check.picture(
-        "Recall by digit", caption, plots.recall_by_digit(evaluation.recall, low, high, bounds)
+        "Recall by digit", caption, figures.recall_by_digit(evaluation.recall, low, high, bounds)
     )
 
 

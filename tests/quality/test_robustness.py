@@ -5,7 +5,7 @@ import pytest
 
 from mnistlab.data import CORRUPTIONS
 from mnistlab.metrics import figures as plots_behaviour
-from mnistlab.metrics import robustness as behaviour
+from mnistlab.metrics import robustness
 from mnistlab.requirement import Requirement
 
 EXAMPLE = 0  # of the test images
@@ -33,14 +33,14 @@ def accuracies(pipeline, trained, dataset, corrupted, examples, unchanged):
             unchanged[name, severity] = int((images == dataset.test_images).all(axis=(1, 2)).sum())
             yield name, severity, images
 
-    return behaviour.accuracies(pipeline, trained.model, watched(), dataset)
+    return robustness.accuracies(pipeline, trained.model, watched(), dataset)
 
 
 def test_accuracy_by_severity_can_be_looked_at(check, accuracies, examples, pipeline):
     stated = {bound.name: bound.bound for bound in pipeline.spec.bounds}
-    at = behaviour.SEVERITY
+    at = robustness.SEVERITY
     bounds = {name: stated.get(f"accuracy under {name}, severity {at}") for name in accuracies}
-    figure = plots_behaviour.robustness(
+    figure = plots_robustness.robustness(
         accuracies,
         {name: bound for name, bound in bounds.items() if bound is not None},
         {name: np.stack(images) for name, images in examples.items()},
@@ -67,7 +67,7 @@ def test_every_corruption_changes_every_image(check, accuracies, unchanged):
 def test_accuracy_under_corruption_is_that_of_healthy_models(check, accuracies, name):
     by_severity = ", ".join(f"{100 * accuracy:.1f}" for accuracy in accuracies[name])
     unit = CORRUPTIONS[name].unit
-    at = behaviour.SEVERITY
+    at = robustness.SEVERITY
     check(
         f"accuracy under {name}, severity {at}",
         accuracies[name][at],
@@ -76,8 +76,8 @@ def test_accuracy_under_corruption_is_that_of_healthy_models(check, accuracies, 
 
 
 def test_mean_accuracy_under_corruption_is_that_of_healthy_models(check, accuracies):
-    check("mean accuracy under corruption", behaviour.mean_accuracy(accuracies))
+    check("mean accuracy under corruption", robustness.mean_accuracy(accuracies))
 
 
 def test_accuracy_does_not_rise_with_severity(check, accuracies):
-    check("steepest rise of accuracy with severity", behaviour.steepest_rise(accuracies))
+    check("steepest rise of accuracy with severity", robustness.steepest_rise(accuracies))

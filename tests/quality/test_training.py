@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mnistlab.probes import model as model_probes
-from mnistlab.recipe import keras_model
+from mnistlab.recipe import require_keras_model
 from mnistlab.report import figures as plots
 from mnistlab.requirement import Requirement
 
@@ -16,8 +16,8 @@ def test_training_takes_the_specified_epochs_and_steps(check, trained, prepared,
     spec = pipeline.spec
     steps = int(np.ceil(spec.trained_on(len(prepared.train_images)) / spec.batch_size))
     required = f"{spec.epochs} epochs, {spec.epochs * steps} steps"
-    epochs = len(trained.history["loss"])
-    taken = int(keras_model(trained.model, "the steps of its optimizer").optimizer.iterations)
+    epochs = len(trained.history_of("loss"))
+    taken = int(require_keras_model(trained.model, "the steps of its optimizer").optimizer.iterations)
     got = f"{epochs} epochs, {taken} steps"
     advice = "look at epochs, batch size and the part held out"
     check(
@@ -29,14 +29,15 @@ def test_training_takes_the_specified_epochs_and_steps(check, trained, prepared,
 
 
 def test_loss_falls_every_epoch(check, trained):
+    losses = trained.history_of("loss")
     caption = "Training and validation should improve together; a validation loss that turns up means overfitting."
     check.picture("Loss and accuracy by epoch", caption, plots.curves(trained.history))
-    rises = int((~(np.diff(trained.history["loss"]) < 0)).sum())
+    rises = int((~(np.diff(losses) < 0)).sum())
     check("epochs in which the training loss rose", rises)
 
 
 def test_nothing_is_nan_or_infinite(trained):
-    model = keras_model(trained.model, "its weights")
+    model = require_keras_model(trained.model, "its weights")
     weights = [np.isfinite(weight).all() for weight in model.get_weights()]
     assert all(weights), (
         f"fit leaves {weights.count(False)} of {len(weights)} arrays of weights with NaN or infinity"
@@ -47,7 +48,7 @@ def test_nothing_is_nan_or_infinite(trained):
 def test_training_accuracy_of_the_history_is_that_of_the_model(
     check, pipeline, trained, prepared, dataset, side
 ):
-    claimed = trained.history["accuracy"][-1]
+    claimed = trained.history_of("accuracy")[-1]
     count = pipeline.spec.trained_on(len(prepared.train_images))
     predictions = pipeline.predict(trained.model, prepared.train_images[:count]).argmax(axis=1)
     accuracy = float((predictions == dataset.train_labels[:count]).mean())
@@ -58,7 +59,7 @@ def test_training_accuracy_of_the_history_is_that_of_the_model(
 def test_validation_accuracy_of_the_history_is_that_of_the_model(
     check, pipeline, trained, prepared, dataset
 ):
-    claimed = trained.history["val_accuracy"][-1]
+    claimed = trained.history_of("val_accuracy")[-1]
     count = pipeline.spec.trained_on(len(prepared.train_images))
     right = (
         pipeline.predict(trained.model, prepared.train_images[count:]).argmax(axis=1)
@@ -80,8 +81,8 @@ def test_validation_accuracy_of_the_history_is_that_of_the_model(
 
 
 def test_every_weight_array_moves(check, trained):
-    weights = keras_model(trained.model, "its weights").get_weights()
-    pairs = list(zip(trained.initial_weights, weights, strict=True))
+    weights = require_keras_model(trained.model, "its weights").get_weights()
+    pairs = list(zip(trained.weights_before(), weights, strict=True))
     moved = [float(np.mean(after != before)) for before, after in pairs]
     detail = "moved of each array: " + ", ".join(f"{100 * share:.1f} %" for share in moved)
     advice = "is a layer frozen, or its gradient zero?"
@@ -101,5 +102,5 @@ def test_hidden_units_are_alive(check, trained, prepared):
 @pytest.mark.parametrize("layer", [1, 2])
 def test_weights_are_as_large_as_in_healthy_models(check, trained, layer, side):
     check.required(f"norm of the weights of layer {layer}, {side}")
-    norms = model_probes.weight_norms(keras_model(trained.model, "its weights"))
+    norms = model_probes.weight_norms(require_keras_model(trained.model, "its weights"))
     check(f"norm of the weights of layer {layer}, {side}", norms[layer - 1])
