@@ -1,28 +1,58 @@
-"""The suite that is shipped with the package: where it is, and what pytest is told to run it."""
+"""How to run the shipped suite from Python: pytest's arguments, and what several runs can share.
 
+PYTEST_DONT_REWRITE: it asserts nothing, and may have been imported before pytest loads it.
+"""
+
+import dataclasses
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+import pytest
+
+from mnistlab.arrays import Bytes
+from mnistlab.data import Dataset
 from mnistlab.environment import suite_folder
 
-OPTIONS = (
-    *("dataset", "mnist_data", "seed", "report", "margin", "seeds", "baselines"),
-    *("model", "pipeline", "spec", "scheduler"),
-)
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class SessionCache:
+    """Holds what does not depend on the pipeline, for a process that runs the suite many times.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    corrupted : callable
+        Returns (name, severity, images) of each corruption of the test images.
+    run_in_subprocess : callable
+        Calls a function with the arguments given, in another process.
+    """
+
+    dataset: Dataset
+    corrupted: Callable[[], Iterable[tuple[str, int, Bytes]]]
+    run_in_subprocess: Callable[..., Any]
 
 
-def arguments(settings: Mapping[str, Any]) -> list[str]:
-    """Return pytest's arguments that run the suite, whatever the working directory and its configuration.
+SESSION_CACHE = pytest.StashKey[SessionCache]()
+"""Where the fixtures look for it, in ``config.stash``; without it a run makes its own."""
 
-    `settings` are values of the plugin's options by their names with underscores, and ``strict``; None stands for the
-    default, and other names are passed over.
+
+def suite_arguments(settings: Mapping[str, Any]) -> list[str]:
+    """Return pytest's arguments that run the shipped suite and ignore any local configuration.
+
+    Parameters
+    ----------
+    settings : mapping
+        Values of the plugin's options by their names with underscores, and ``strict``. None stands
+        for the default. Other names are ignored.
     """
     suite = suite_folder()
-    given = ["-p", "mnistlab.plugin", "-p", "no:cacheprovider", "--import-mode=importlib", "-q"]
-    given += ["-c", os.devnull, f"--rootdir={suite.parent}"]
-    for name in OPTIONS:
-        value = settings.get(name)
-        given += [f"--{name.replace('_', '-')}={value}"] if value is not None else []
-    given += ["--strict"] if settings.get("strict") else []
-    return [*given, str(suite)]
+    arguments = ["-p", "mnistlab.plugin", "-p", "no:cacheprovider", "--import-mode=importlib", "-q"]
+    arguments += ["-c", os.devnull, f"--rootdir={suite.parent}"]
+    names = "dataset mnist_data seed report margin seeds baselines model pipeline spec scheduler"
+    for name in names.split():
+        if settings.get(name) is not None:
+            arguments.append(f"--{name.replace('_', '-')}={settings[name]}")
+    if settings.get("strict"):
+        arguments.append("--strict")
+    return [*arguments, str(suite)]

@@ -83,10 +83,13 @@ def test_twice_the_dpi_gives_twice_the_pixels():
 
 
 def test_drawing_starts_no_pyplot():
-    code = f"import sys; from mnistlab.report import figures as plots; plots.png(plots.curves({HISTORY})); print(*sys.modules)"
-    modules = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    ).stdout
+    code = f"""if True:
+        import sys
+        from mnistlab.report import figures
+        figures.png(figures.curves({HISTORY}))
+        print(*sys.modules)"""
+    command = [sys.executable, "-c", code]
+    modules = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert "matplotlib.figure" in modules
     assert "matplotlib.pyplot" not in modules
 
