@@ -40,7 +40,7 @@ def learning_rates(pipeline, seed):
 @pytest.fixture(scope="module")
 def batch_plan(pipeline, seed):
     """Return the sizes of the batches, and for three epochs the step at which each image was seen."""
-    total, batches = sample_order.batch_plan(pipeline.spec)
+    total, batches = sample_order.recordable_batches(pipeline.spec)
     return batches, sample_order.record_epochs(pipeline, seed=seed, count=total, epochs=3)
 
 
@@ -133,10 +133,10 @@ def test_images_are_trained_on_as_they_are(check, pipeline, seed):
 
 
 def test_every_image_is_trained_with_its_own_label(pipeline, seed):
-    count, batches = sample_order.batch_plan(pipeline.spec)
+    count, batches = sample_order.recordable_batches(pipeline.spec)
     trained = sum(batches)
     labels = sample_order.labels_seen(pipeline, seed=seed, count=count)[:trained]
-    wrong = (labels != np.arange(trained) % 10) & (labels != sample_order.UNSEEN)
+    wrong = (labels != np.arange(trained) % 10) & (labels != sample_order.NOT_SEEN)
     assert not wrong.any(), (
         f"{wrong.sum()} of {trained} images are trained with another label than theirs, several, or a blurred one"
     )
@@ -168,7 +168,7 @@ def test_every_epoch_sees_every_training_image_once(batch_plan):
     batches, epochs = batch_plan
     for number, steps in enumerate(epochs, start=1):
         heard = steps[: sum(batches)]
-        seen = np.bincount(heard[heard != sample_order.UNSEEN], minlength=len(batches))
+        seen = np.bincount(heard[heard != sample_order.NOT_SEEN], minlength=len(batches))
         assert seen.tolist() == batches, (
             f"epoch {number}: images by step {seen.tolist()}, required {batches}"
         )
@@ -177,7 +177,7 @@ def test_every_epoch_sees_every_training_image_once(batch_plan):
 def test_no_epoch_sees_an_image_that_is_held_out(batch_plan):
     batches, epochs = batch_plan
     for number, steps in enumerate(epochs, start=1):
-        seen = int((steps[sum(batches) :] != sample_order.UNSEEN).sum())
+        seen = int((steps[sum(batches) :] != sample_order.NOT_SEEN).sum())
         assert not seen, f"epoch {number}: {seen} images held out for validation are trained on"
 
 
@@ -201,7 +201,7 @@ def test_training_images_do_influence_the_weights(pipeline, small, small_weights
 
 
 def test_a_large_set_is_trained_on_as_a_whole(check, pipeline, seed):
-    astray = updates.misseen_places(pipeline, seed=seed, count=LARGE)
+    astray = updates.coverage_error(pipeline, seed=seed, count=LARGE)
     advice = "is there a limit, or a part that is read twice or has another's labels?"
     name = f"parts of {LARGE} images that are not seen once, with their labels"
     check(
@@ -213,7 +213,7 @@ def test_a_large_set_is_trained_on_as_a_whole(check, pipeline, seed):
 
 
 def test_the_order_of_an_epoch_is_not_that_of_the_data(check, pipeline, seed):
-    place = sample_order.last_place(pipeline, seed=seed, count=LARGE)
+    place = sample_order.mean_position_of_last_steps(pipeline, seed=seed, count=LARGE)
     # Each step counts half of the next: as many as three batches of equal weight, from anywhere between 0 and 1.
     bound = round(5 * np.sqrt(1 / 12 / (3 * pipeline.spec.batch_size)), 3)
     source = "5 sd of the mean place of three batches drawn at random"

@@ -88,7 +88,7 @@ def test_probabilities_come_in_the_order_of_the_models_outputs(check, pipeline):
 
 
 def test_predictions_are_what_the_model_itself_says(check, pipeline, model, few):
-    far = np.abs(pipeline.predict(model, few) - model_probes.own_predictions(model, few)).max()
+    far = np.abs(pipeline.predict(model, few) - model_probes.direct_predictions(model, few)).max()
     advice = "does predict scale, turn or mirror the images, or change the probabilities: a temperature, a rounding?"
     name = "largest difference of a probability, model to predict"
     check(Requirement(name, "prediction", SERVED, "at most", "", FLOATS, advice), float(far))

@@ -438,10 +438,10 @@ def test_an_unbuilt_model_is_built_for_any_batch_size(keras, training):
 
 
 def test_training_disturbs_no_global_random_state(keras, training):
-    model, misses = dense(keras, keras.layers.Dense(3)), engine._twin.cache_info().misses
+    model, misses = dense(keras, keras.layers.Dense(3)), engine._shared_program.cache_info().misses
     before = random.getstate(), np.random.get_state()[1].tolist()
     engine.train(model, training, None, [], BATCH)
-    assert engine._twin.cache_info().misses == misses + 1, (
+    assert engine._shared_program.cache_info().misses == misses + 1, (
         "a model is built, whose weights are drawn"
     )
     assert (random.getstate(), np.random.get_state()[1].tolist()) == before
