@@ -413,7 +413,10 @@ def test_progress_is_one_line_on_a_terminal_and_nothing_elsewhere(pytester):
     assert "epoch" not in Run(pytester, suite).output
     controller, terminal = pty.openpty()
     command = [sys.executable, "-m", "pytest", *OPTIONS, "-q"]
-    with subprocess.Popen(command, stdout=terminal, stderr=terminal, cwd=pytester.path) as process:
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    with subprocess.Popen(
+        command, stdout=terminal, stderr=terminal, cwd=pytester.path, env=environment
+    ) as process:
         os.close(terminal)
         chunks = iter(lambda: read_or_end(controller), b"")
         shown = b"".join(chunks).decode()
