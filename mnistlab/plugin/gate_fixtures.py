@@ -95,7 +95,7 @@ def wanted_margins(
 ) -> Margins:
     """Return the margins of the weights that ``fit`` returns: first of those that were accepted as well."""
     margin = pytestconfig.option.margin or pipeline.margin
-    probes = {"final", "averaged"} if "averaged_weights" in trained.history else {"final"}
+    probes = {"final", "averaged"} if "averaged_weights" in (trained.history or ()) else {"final"}
     shared = margins_for(baseline.dataset, probes & set(baseline.columns), margin)
     others = (
         each
