@@ -26,7 +26,7 @@ from mnistlab.errors import ContractError, NotJudgedError
 from mnistlab.recipe import require_keras_model
 
 MAX_FULL_BATCHES = 18
-"""Full batches in an epoch, at most: then a float32, of 24 bits, holds every step's contribution."""
+"""Full batches in an epoch, at most, so that a float32 of 24 bits holds what every step adds."""
 
 
 def build(optimizer: Any, **settings: Any) -> Any:
@@ -73,7 +73,7 @@ def position_images(count: int, trained: int) -> tuple[Floats, Floats]:
 
 def one_hot(digits: Any) -> Floats:
     """Return labels, float32 (N, 10), of digits (N,)."""
-    return np.eye(CLASSES, dtype=np.float32)[digits]
+    return np.asarray(np.eye(CLASSES, dtype=np.float32)[digits])
 
 
 def all_zeros(count: int) -> Floats:
