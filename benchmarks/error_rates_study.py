@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import scipy
 from numpy.typing import NDArray
+from planning import seeds_needed
 from pools import Pool, Pools
 
 from mnistlab.gate import Margin, SeedMetrics
@@ -13,7 +14,7 @@ from mnistlab.gate.error_rates import MetricKey, Rates, accepted_digest, plan_di
 from mnistlab.gate.margins import DEFAULT
 from mnistlab.gate.paired import DIGIT_LEVEL, digit_power
 from mnistlab.gate.sequential import Plan, plan
-from mnistlab.stats import Array, seeds_needed, wilson
+from mnistlab.stats import Array, wilson
 
 LEADING: MetricKey = ("averaged", "accuracy")
 FINAL: MetricKey = ("final", "accuracy")
