@@ -77,21 +77,14 @@ class Requirement:
     advice: str = ""
 
     def judge(self, measured: Any, detail: str = "") -> Verdict:
-        """Compare a measured value with the bound.
-
-        Anything but a finite number misses the bound of a number.
+        """Compare a measured value with the bound: passed or failed, with a message of one line.
 
         Parameters
         ----------
         measured : float, int, str, bool or None, or a NumPy scalar
-            In the unit of the requirement.
+            In the unit of the requirement. NaN and infinity miss every bound that is a number.
         detail : str
             What else was seen, for instance an interval; it ends the message.
-
-        Returns
-        -------
-        Verdict
-            Passed or failed, with a message of one line.
         """
         measured = _plain(measured)
         passed = self._is_met_by(measured)

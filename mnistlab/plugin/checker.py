@@ -41,14 +41,7 @@ class Checker:
     ) -> Verdict:
         """Judge a measured value, record the verdict, and fail the test if it failed.
 
-        Parameters
-        ----------
-        requirement : Requirement or str
-            A string names a bound of the pipeline's spec; without this bound the test is skipped.
-        measured : float, int, str, bool or None
-            In the unit of the requirement.
-        detail : str
-            What else the message should say, for instance an interval.
+        A string names a bound of the pipeline's spec. The test is skipped if there is none.
         """
         __tracebackhide__ = True
         if isinstance(requirement, str):

@@ -1,7 +1,5 @@
 """The gates inside pytest: their options, and the fixtures that hold the subject against what was accepted."""
 
-import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
 
@@ -28,6 +26,7 @@ from mnistlab.loading import CheckedPipeline
 from mnistlab.metrics import Evaluation
 from mnistlab.options import accept_command, add_gate_options
 from mnistlab.plugin.fixtures import Trained
+from mnistlab.plugin.progress import progress
 from mnistlab.recipe import Pipeline
 from mnistlab.requirement import Requirement, Verdict
 
@@ -146,12 +145,13 @@ def recipe_gate(
     option = pytestconfig.option
     try:
         plan = gate.plan(gate_margins, option.seeds, baseline.seeds)
-        with trainings(
-            SeedRunner(pipeline, dataset, corrupts=False), Backend(option.scheduler)
-        ) as train:
-            return gate.run(
-                train, SPACING * (option.seed + 1), baseline.columns, plan, _progress(pytestconfig)
-            )
+        runner = SeedRunner(pipeline, dataset, corrupts=False)
+        first_seed = SPACING * (option.seed + 1)
+        with (
+            trainings(runner, Backend(option.scheduler)) as train,
+            progress(pytestconfig) as show,
+        ):
+            return gate.run(train, first_seed, baseline.columns, plan, show)
     except (ContractError, NotJudgedError):
         raise  # is told once a run
     except MnistlabError as error:
@@ -197,21 +197,3 @@ def file_comparison(
         )
     except MnistlabError as error:
         pytest.fail(str(error), pytrace=False)
-
-
-def _progress(config: pytest.Config) -> Callable[[str], None]:
-    """Return what shows a line in place of the last on a terminal; elsewhere progress is noise."""
-    capture = config.pluginmanager.get_plugin("capturemanager")
-    if (
-        hasattr(config, "workerinput")
-        or capture is None
-        or not sys.__stderr__
-        or not sys.__stderr__.isatty()
-    ):
-        return lambda line: None
-
-    def show(line: str) -> None:
-        with capture.global_and_fixture_disabled():
-            print(f"\r\033[K{line}", end="", file=sys.stderr, flush=True)
-
-    return show

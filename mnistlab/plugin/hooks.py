@@ -16,13 +16,11 @@ from mnistlab.plugin.collector import VerdictCollector, group_of, is_quality
 from mnistlab.report import (
     STYLESHEET,
     check_writable,
-    data_note,
     escaped,
-    headline,
     row_cells,
     summary_html,
-    summary_text,
     write_atomically,
+    write_summary,
 )
 
 COLLECTOR = pytest.StashKey[VerdictCollector]()
@@ -182,17 +180,10 @@ def _escape_metadata(config: pytest.Config) -> None:
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     """End with the numbers, the verdict and the path of the page."""
-    if SUMMARY not in config.stash:
-        return
-    summary, write = config.stash[SUMMARY], terminalreporter.write_line
-    verdict = summary["verdict"]
-    terminalreporter.section("mnistlab")
-    write(summary_text(summary, terminalreporter._tw.fullwidth))
-    if note := data_note(summary):
-        write(note, yellow=True)
-    colour = {"PASSED": "green", "FAILED": "red"}.get(verdict, "yellow")
-    write(f"{verdict}: {headline(summary)}", bold=True, **{colour: True})
-    write(f"Page: {config.option.htmlpath}")
+    summary = config.stash.get(SUMMARY, None)
+    if summary:
+        write_summary(summary, terminalreporter)
+        terminalreporter.write_line(f"Page: {config.option.htmlpath}")
 
 
 def pytest_html_report_title(report: Any) -> None:

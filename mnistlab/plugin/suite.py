@@ -17,19 +17,10 @@ from mnistlab.environment import suite_folder
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class SessionCache:
-    """Holds what does not depend on the pipeline, for a process that runs the suite many times.
-
-    Parameters
-    ----------
-    dataset : Dataset
-    corrupted : callable
-        Returns (name, severity, images) of each corruption of the test images.
-    run_in_subprocess : callable
-        Calls a function with the arguments given, in another process.
-    """
+    """Holds what no pipeline can change, for a process that runs the suite many times."""
 
     dataset: Dataset
-    corrupted: Callable[[], Iterable[tuple[str, int, Bytes]]]
+    corrupted: Callable[[], Iterable[tuple[str, int, Bytes]]]  # (name, severity, images)
     run_in_subprocess: Callable[..., Any]
 
 
@@ -40,11 +31,8 @@ SESSION_CACHE = pytest.StashKey[SessionCache]()
 def suite_arguments(settings: Mapping[str, Any]) -> list[str]:
     """Return pytest's arguments that run the shipped suite and ignore any local configuration.
 
-    Parameters
-    ----------
-    settings : mapping
-        Values of the plugin's options by their names with underscores, and ``strict``. None stands
-        for the default. Other names are ignored.
+    `settings` maps the plugin's options, with underscores, and ``strict`` to values; None is the
+    default. Other names are ignored.
     """
     suite = suite_folder()
     arguments = ["-p", "mnistlab.plugin", "-p", "no:cacheprovider", "--import-mode=importlib", "-q"]

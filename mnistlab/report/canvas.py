@@ -54,18 +54,7 @@ def axes_at(
 
 
 def tiles(title: str, images: Bytes, captions: Sequence[str], cell: int, below: int = 0) -> Figure:
-    """Draw images in rows, each with its caption in a cell of this width.
-
-    Parameters
-    ----------
-    title : str
-    images : uint8 array, (n, height, width)
-    captions : n strings, shown literally
-    cell : int
-        Width of a cell.
-    below : int
-        Height that stays free under the images.
-    """
+    """Draw images in rows, each with its caption in a cell of this width, above free space."""
     # One picture of all images, enlarged by a whole number: one Axes for each is far slower.
     columns = (WIDTH - 2 * MARGIN) // cell
     zoom = min(4, max(1, (cell - 8) // images.shape[2]))

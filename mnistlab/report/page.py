@@ -32,14 +32,9 @@ def data_note(summary: Mapping[str, Any]) -> str:
 
 
 def summary_html(summary: Mapping[str, Any], pictures: Iterable[Mapping[str, str]]) -> str:
-    """Write the top of the page: verdict, facts, what went wrong, pictures.
+    """Write the top of the page from ``verdict.json`` and the pictures; all text is escaped.
 
-    Parameters
-    ----------
-    summary : mapping
-        The content of ``verdict.json``. The template escapes all text.
-    pictures : iterable of mapping
-        Each with title, caption, PNG in base64, and group; in the order of the tests.
+    A picture has title, caption, group of its test, and png in base64.
     """
     rows = summary["requirements"]
     titles = {"failed": "Failed", "undecided": "Undecided", "not run": "Not judged"}
@@ -66,8 +61,9 @@ def _facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     facts = [("Result", row["message"]) for row in rows if row["name"] == "test accuracy"]
     facts += gate_facts(summary)
     if subject:
-        name = f"{subject['name']!r}"
-        text = f"file {subject['file']}, by pipeline {name}" if "file" in subject else name
+        text = subject["name"]
+        if "file" in subject:
+            text += f", trained model {subject['file']}"
         if subject["parameters"]:
             text += f", {show(subject['parameters'])} parameters required by its spec"
         facts += [("Pipeline", text), ("Seed", str(subject["seed"]))]

@@ -1,25 +1,20 @@
-"""Tables for a terminal."""
+"""The summary of a run, and other tables, for a terminal."""
 
 import io
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
-from mnistlab.report.page import gate_facts
+from mnistlab.report.page import data_note, gate_facts, headline
 from mnistlab.requirement import show
 
 NOT_REQUIRED = "the spec does not require it; the page lists what was measured"
 
 
 def table(headings: Iterable[str], rows: Iterable[Iterable[str]], width: int | None) -> str:
-    """Lay out texts as a table; the column "measured" is aligned to the right.
+    """Lay out texts as a table of at most `width` columns; None takes the terminal's width.
 
-    Parameters
-    ----------
-    headings : strings
-    rows : rows of strings
-    width : int or None
-        Columns of the terminal; None takes those of the terminal in use.
+    The column "measured" is aligned to the right.
     """
     from rich.console import Console
     from rich.table import Table
@@ -36,16 +31,19 @@ def table(headings: Iterable[str], rows: Iterable[Iterable[str]], width: int | N
     return text.getvalue().rstrip()
 
 
-def summary_text(summary: Mapping[str, Any], width: int) -> str:
-    """Write the results and all that did not pass as a table; count what else passed.
+def write_summary(summary: Mapping[str, Any], reporter: Any) -> None:
+    """Write the content of ``verdict.json`` to pytest's terminal reporter, the verdict last."""
+    verdict = summary["verdict"]
+    reporter.section("mnistlab")
+    reporter.write_line(_summary_table(summary, reporter._tw.fullwidth))
+    if note := data_note(summary):
+        reporter.write_line(note, yellow=True)
+    colour = {"PASSED": "green", "FAILED": "red"}.get(verdict, "yellow")
+    reporter.write_line(f"{verdict}: {headline(summary)}", bold=True, **{colour: True})
 
-    Parameters
-    ----------
-    summary : mapping
-        The content of ``verdict.json``.
-    width : int
-        Columns of the terminal.
-    """
+
+def _summary_table(summary: Mapping[str, Any], width: int) -> str:
+    """Lay out the results and all that did not pass; count what else passed."""
     rows: list[tuple[str, str, str, str]] = []
     passed: Counter[str] = Counter()
     not_judged: dict[str, list[str]] = {}
