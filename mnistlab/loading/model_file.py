@@ -8,7 +8,7 @@ from mnistlab.arrays import Floats
 from mnistlab.errors import MnistlabError, NotRequiredError
 from mnistlab.loading.checked_pipeline import CheckedPipeline
 from mnistlab.loading.spec_toml import apply_toml
-from mnistlab.recipe import Spec, input_shape_of, read_model
+from mnistlab.recipe import KERAS_FIELDS, Spec, input_shape_of, read_model
 
 UNTRAINED = "--model judges a file, which does not tell how it was trained"
 
@@ -64,11 +64,10 @@ def _spec_of(checked: CheckedPipeline) -> Spec:
     """
     spec, source = checked.spec, checked.source
     if source is None or not source.reference:
-        spec = replace(
-            spec, layers=None, optimizer=None, learning_rate=None, loss=None, metric=None
-        )
+        none: Any = dict.fromkeys(KERAS_FIELDS)
+        spec = replace(spec, **none)
         if source and source.toml is not None:
             spec, _ = apply_toml(source.toml, str(source.spec_file), replace(spec, bounds=()))
-    kept = (bound for bound in spec.bounds if bound.group not in ("architecture", "training"))
-    kept = (bound for bound in kept if not bound.name.startswith("training accuracy"))
-    return replace(spec, bounds=tuple(kept))
+    bounds = [it for it in spec.bounds if it.group not in ("architecture", "training")]
+    bounds = [it for it in bounds if not it.name.startswith("training accuracy")]
+    return replace(spec, bounds=tuple(bounds))

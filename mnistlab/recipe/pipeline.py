@@ -4,12 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from mnistlab.arrays import CLASSES, IMAGE_SHAPE, WHITE, Array, Bytes, Floats
+from mnistlab.arrays import CLASSES, IMAGE_SHAPE, WHITE, Bytes, Floats
 from mnistlab.errors import MnistlabError
 from mnistlab.recipe.spec import DIGITS, PUBLISHED
 from mnistlab.recipe.training import History, epoch_order, train
-
-PREDICTION_BATCH = 2000
 
 
 class Pipeline:
@@ -48,7 +46,7 @@ class Pipeline:
         images = np.asarray(images)
         if images.dtype != np.uint8 or images.ndim != 3 or images.shape[1:] != IMAGE_SHAPE:
             required = "required uint8 (N, 28, 28), as read from MNIST"
-            raise MnistlabError(f"images: got {_describe(images)}; {required}")
+            raise MnistlabError(f"images: got {images.dtype} {images.shape}; {required}")
         return images.astype(np.float32) / WHITE
 
     def prepare_labels(self, labels: Bytes) -> Floats:
@@ -71,7 +69,7 @@ class Pipeline:
         labels = np.asarray(labels)
         if not np.issubdtype(labels.dtype, np.integer) or labels.ndim != 1:
             required = "required integers (N,), as read from MNIST"
-            raise MnistlabError(f"labels: got {_describe(labels)}; {required}")
+            raise MnistlabError(f"labels: got {labels.dtype} {labels.shape}; {required}")
         outside = labels[(labels < 0) | (labels >= CLASSES)]
         if outside.size:
             got = f"got {outside[0]} among {outside.size} outside 0..9"
@@ -137,8 +135,8 @@ class Pipeline:
         -------
         numpy.ndarray of float32, shape (N, 10)
         """
-        starts = range(0, max(len(images), 1), PREDICTION_BATCH)
-        batches = (images[start : start + PREDICTION_BATCH] for start in starts)
+        size = 2000  # limits the memory that the activations of a convolution take
+        batches = (images[i : i + size] for i in range(0, max(len(images), 1), size))
         rows = [np.asarray(model(batch, training=False), dtype=np.float32) for batch in batches]
         return np.concatenate(rows)
 
@@ -148,7 +146,3 @@ def pipeline_for(dataset: str) -> Pipeline:
     pipeline = Pipeline()
     pipeline.spec = DIGITS if dataset == DIGITS.dataset else PUBLISHED
     return pipeline
-
-
-def _describe(array: Array) -> str:
-    return f"{array.dtype} {array.shape}"

@@ -68,7 +68,7 @@ def _check_fields(settings: Any, prefix: str = "") -> None:
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer of the architecture that a spec requires. What is None is not checked.
+    """One layer of the required architecture. What is None is not checked.
 
     Parameters
     ----------
@@ -82,11 +82,6 @@ class Layer:
         Number of all its parameters.
     untrained : int
         How many of these no gradient trains: the moving statistics of a batch normalisation.
-
-    Raises
-    ------
-    MnistlabError
-        If a value is of another type or below 0.
 
     Examples
     --------
@@ -141,6 +136,9 @@ DIGITS_BOUNDS = bounds.requirements(1) + bounds.results(
 class Spec:
     """What is required of a model. The defaults are the published recipe's, without its bounds.
 
+    Fields that are None are not checked. For a model that is not Keras's, set the five that may be
+    None, `layers`, `optimizer`, `learning_rate`, `loss` and `metric`, all to None.
+
     Parameters
     ----------
     dataset : str
@@ -162,11 +160,6 @@ class Spec:
     ------
     MnistlabError
         If a value is of another type or out of range.
-
-    Notes
-    -----
-    `layers`, `optimizer`, `learning_rate`, `loss` and `metric` are not checked where they are None:
-    set them all to None for a model that is not Keras's.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""A pipeline is found by its name, judged by its own spec, and travels to processes that lack its file."""
+"""A pipeline is found by its name, judged by its own spec, and travels without its file."""
 
 import pickle
 import sys
@@ -76,30 +76,94 @@ def test_a_file_may_import_what_lies_beside_it(write):
     ("reference", "text", "message"),
     [
         ("no.py:Bare", "", r"there is no file no\.py in /"),
-        ("no.such:Bare", "", r"there is no module no, neither in the working directory nor installed$"),
+        ("no.such:Bare", "", r"there is no module no, neither in .* nor installed$"),
         ("mine.py", BARE, r"--pipeline mine\.py: required FILE\.py:Name or package\.module:Name"),
-        (".mine:Bare", BARE, r"--pipeline \.mine:Bare: required FILE\.py:Name or package\.module:Name"),
+        (
+            ".mine:Bare",
+            BARE,
+            r"--pipeline \.mine:Bare: required FILE\.py:Name or package\.module:Name",
+        ),
         ("mine.py:", BARE, r"required FILE\.py:Name"),
         ("mine.py:Nobody", BARE, r"mine\.py has no Nobody; pipelines in it: Bare, bare$"),
-        ("mine.py:np", BARE, r"np is not a pipeline: it has no prepare_images, prepare_labels, build, fit, predict; "),
-        ("mine.py:Bare", BARE.replace("def fit", "def train"), r"Bare is not a pipeline: it has no fit; required"),
-        ("mine.py:Bare", BARE.replace("spec = ", "promise = "), r"Bare is not a pipeline: it has no spec; required"),
-        ("mine.py:Bare", BARE.replace("Spec(epochs=2)", "{}"), r"the spec of Bare is of type dict; required"),
-        ("mine.py:Bare", BARE + "    Bare.spec = property(lambda self: 1 / 0)", r"the spec of Bare raised ZeroDiv"),
-        ("mine.py:Bare", BARE + "    Bare.spec = property(lambda self: self.no)", r"the spec of Bare raised Attrib"),
-        ("mine.py:Bare", BARE.replace("epochs=2", "epochs=0"), r"spec\.epochs = 0; .* from 1 \(mine\.py, line 6\)$"),
-        ("mine.py:Bare", BARE.replace("epochs=2", "batch_size=10**400"), r"spec\.batch_size = 10{58}\d?; required"),
-        ("mine.py:Bare", BARE.replace("epochs=2", "layers=[1]"), r"spec\.layers = \[1\]; required a tuple"),
-        ("mine.py:make", "def make(): pass", r"make is a function; required a class or an instance$"),
-        ("mine.py:Bare", BARE + "    Bare.name = property(lambda self: 1 / 0)", r"the name of Bare raised ZeroDiv"),
-        ("mine.py:Bare", "import no_such_module", r"raised ModuleNotFoundError: .* \(mine\.py, line 1\)$"),
-        ("mine.py:Bare", "\n\nclass Bare\n", r"raised SyntaxError: expected ':' \(mine\.py, line 3\)$"),
+        (
+            "mine.py:np",
+            BARE,
+            r"np is not a pipeline: it has no prepare_images, prepare_labels, build, fit, pre",
+        ),
+        (
+            "mine.py:Bare",
+            BARE.replace("def fit", "def train"),
+            r"Bare is not a pipeline: it has no fit; required",
+        ),
+        (
+            "mine.py:Bare",
+            BARE.replace("spec = ", "promise = "),
+            r"Bare is not a pipeline: it has no spec; required",
+        ),
+        (
+            "mine.py:Bare",
+            BARE.replace("Spec(epochs=2)", "{}"),
+            r"the spec of Bare is of type dict; required",
+        ),
+        (
+            "mine.py:Bare",
+            BARE + "    Bare.spec = property(lambda self: 1 / 0)",
+            r"the spec of Bare raised ZeroDiv",
+        ),
+        (
+            "mine.py:Bare",
+            BARE + "    Bare.spec = property(lambda self: self.no)",
+            r"the spec of Bare raised Attrib",
+        ),
+        (
+            "mine.py:Bare",
+            BARE.replace("epochs=2", "epochs=0"),
+            r"spec\.epochs = 0; .* from 1 \(mine\.py, line 6\)$",
+        ),
+        (
+            "mine.py:Bare",
+            BARE.replace("epochs=2", "batch_size=10**400"),
+            r"spec\.batch_size = 10{58}\d?; required",
+        ),
+        (
+            "mine.py:Bare",
+            BARE.replace("epochs=2", "layers=[1]"),
+            r"spec\.layers = \[1\]; required a tuple",
+        ),
+        (
+            "mine.py:make",
+            "def make(): pass",
+            r"make is a function; required a class or an instance$",
+        ),
+        (
+            "mine.py:Bare",
+            BARE + "    Bare.name = property(lambda self: 1 / 0)",
+            r"the name of Bare raised ZeroDiv",
+        ),
+        (
+            "mine.py:Bare",
+            "import no_such_module",
+            r"raised ModuleNotFoundError: .* \(mine\.py, line 1\)$",
+        ),
+        (
+            "mine.py:Bare",
+            "\n\nclass Bare\n",
+            r"raised SyntaxError: expected ':' \(mine\.py, line 3\)$",
+        ),
         ("mine.py:Bare", "raise SystemExit(2)", r"raised SystemExit: 2 \(mine\.py, line 1\)$"),
         ("mine:Bare", "\nraise KeyError('x')", r"raised KeyError: 'x' \(mine\.py, line 2\)$"),
-        ("mine.py:Bare", BARE + "    Bare.__init__ = lambda self, size: None", r"Bare\(\) raised TypeError: .*size"),
-        ("mine.py:Bare", BARE.replace("spec =", "name = 'a/b'; spec ="), r"name 'a/b' is used in file"),
+        (
+            "mine.py:Bare",
+            BARE + "    Bare.__init__ = lambda self, size: None",
+            r"Bare\(\) raised TypeError: .*size",
+        ),
+        (
+            "mine.py:Bare",
+            BARE.replace("spec =", "name = 'a/b'; spec ="),
+            r"name 'a/b' is used in file",
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_is_no_pipeline_is_refused_in_one_line(write, monkeypatch, reference, text, message):
     monkeypatch.delitem(sys.modules, "mine", raising=False)
     write(text)

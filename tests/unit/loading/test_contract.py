@@ -1,4 +1,7 @@
-"""Whatever a pipeline must not return or raise is named with its method, in one line. Nothing here needs TensorFlow."""
+"""What a pipeline must not return or raise is named with its method, in one line.
+
+Nothing here needs TensorFlow.
+"""
 
 import math
 import re
@@ -229,12 +232,12 @@ MISBEHAVIOUR = [
     (
         "predict",
         LOGITS,
-        " (logits), not probabilities; end the model with keras.layers.Softmax(), or apply a softmax",
+        " (logits), not probabilities; end the model with keras.layers.Softmax(), or apply",
     ),
     (
         "predict",
         0 * EVEN,
-        "returned values from 0 to 0 in rows that sum to 0 to 0, not probabilities; required 0 to 1",
+        "returned values from 0 to 0 in rows that sum to 0 to 0, not probabilities; required",
     ),
     (
         "predict",

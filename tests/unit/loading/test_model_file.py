@@ -81,14 +81,22 @@ def test_the_subject_of_a_file_travels():
     ("name", "content", "message"),
     [
         ("no.keras", None, "there is no such file$"),
-        ("m.h5", b"HDF", r"HDF5 is Keras's old format; .*: keras\.models\.load_model\('m\.h5'\)\.save\('m\.keras'\)$"),
+        ("m.h5", b"HDF", r"HDF5 .*: keras\.models\.load_model\('m\.h5'\)\.save\('m\.keras'\)$"),
         ("m.hdf5", b"HDF", r"HDF5 is Keras's old format"),
-        ("m.keras", b"no zip", r"not a \.keras file, which is a zip archive; save it with model\.save"),
+        (
+            "m.keras",
+            b"no zip",
+            r"not a \.keras file, which is a zip archive; save it with model\.save",
+        ),
         ("m.pkl", b"pickle", r"not a \.keras file"),
         ("folder/x", b"", r"a folder; required a \.keras file$"),
-        ("folder/saved_model.pb", b"", r"a SavedModel folder, which Keras 3 cannot load as a model; if you have the Keras"),
+        (
+            "folder/saved_model.pb",
+            b"",
+            r"a SavedModel folder, which Keras 3 cannot load as a model; if you",
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_is_no_keras_file_is_refused_and_told_how_to_make_one(
     tmp_path, name, content, message
 ):
@@ -107,12 +115,15 @@ def test_what_is_no_keras_file_is_refused_and_told_how_to_make_one(
     [
         (
             ValueError("Requested the deserialization of a `Lambda` layer ... safe_mode=False"),
-            r"contains a Lambda layer, whose code would run, and is not loaded \(safe_mode\); use another",
+            r"contains a Lambda layer, whose code would run, and is not loaded \(safe_mode\); use",
         ),
-        (TypeError("Could not locate class 'Mine'."), r"needs a class that Keras does not have .*that --pipeline names$"),
+        (
+            TypeError("Could not locate class 'Mine'."),
+            r"needs a class that Keras does not have .*that --pipeline names$",
+        ),
         (KeyError("config"), r"is not a model that Keras can load \(KeyError: 'config'"),
     ],
-)  # fmt: skip
+)
 def test_what_keras_refuses_is_said_in_one_line(tmp_path, monkeypatch, error, message):
     def refuse(path, safe_mode):
         assert safe_mode is True
