@@ -18,7 +18,7 @@ from mnistlab.gate import baseline as baselines
 from mnistlab.gate.baseline import IDENTITY, SHOWN, difference, load, path_of
 from mnistlab.gate.sequential import LOOKS, decide, decision_of, plan
 from mnistlab.loading import CheckedPipeline, load_pipeline
-from mnistlab.recipe import DigitsPipeline, Pipeline
+from mnistlab.recipe import Pipeline
 from mnistlab.report import check_writable
 
 FEWEST = 16
@@ -63,7 +63,7 @@ def accept(options: argparse.Namespace) -> int:
     if dataset.note:
         print(f"This is not MNIST: {dataset.note}")
     pipeline = load_pipeline(options.pipeline, options.spec, dataset.name)
-    if pipeline.name == Pipeline.name and type(pipeline.pipeline) not in (Pipeline, DigitsPipeline):
+    if pipeline.name == Pipeline.name and type(pipeline.pipeline) is not Pipeline:
         what = f"is named {pipeline.name!r}, as the published recipe, whose accepted result it would replace"
         raise MnistlabError(
             f"--pipeline {options.pipeline}: {what}; give the class a name: name = 'mine'"
