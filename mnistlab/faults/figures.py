@@ -18,9 +18,7 @@ LEFT, RIGHT, TOP, ROW_HEIGHT, MODULE_GAP = 210, 250, 90, 13, 14
 def kill_matrix(summary: Summary) -> Figure:
     """Draw a row for every fault and control and a column for every check that failed anywhere."""
     outcomes, checks = summary.outcomes, summary.failing
-    title = (
-        "Which check caught which fault: orange failed first, blue failed too, white did not run"
-    )
+    title = "Fault by check: orange failed first, blue failed too, white did not run"
     figure = new_figure(title, TOP + ROW_HEIGHT * len(outcomes))
     columns, width = max(len(checks), 1), WIDTH - LEFT - RIGHT
     axes = axes_at(figure, (LEFT, 4, width, ROW_HEIGHT * max(len(outcomes), 1)))

@@ -58,7 +58,7 @@ def markdown(summary: Summary, facts: Mapping[str, str]) -> str:
     lines = ["# The suite against broken pipelines", "", "Made by `mnistlab faults`.", ""]
     lines += [f"- {line}" for line in summary.sentences()]
     lines += [f"- {name}: {text}" for name, text in facts.items()]
-    lines += ["", "![Fault by check: which check caught which fault](faults.png)"]
+    lines += ["", "![Fault by check](faults.png)"]
     for title, outcomes in (
         ("Faults:", summary.faults),
         ("Healthy controls, which must pass:", summary.controls),

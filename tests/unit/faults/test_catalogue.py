@@ -173,11 +173,11 @@ def test_a_fault_of_prediction_predicts_otherwise(kind):
         return powers / powers.sum(axis=1, keepdims=True)
 
     pipeline = kind()
-    said = [pipeline.predict(model, part) for part in (PREPARED[:40], PREPARED[40:80])]
+    predicted = [pipeline.predict(model, part) for part in (PREPARED[:40], PREPARED[40:80])]
     right = [Pipeline().predict(model, part) for part in (PREPARED[:40], PREPARED[40:80])]
     same = [
         a.shape == b.shape and np.allclose(a, b, atol=1e-4)
-        for a, b in zip(said, right, strict=True)
+        for a, b in zip(predicted, right, strict=True)
     ]
     assert not all(same)
 
@@ -248,6 +248,6 @@ def test_a_control_prepares_the_same_but_for_rounding(name):
 def test_the_divergence_of_a_one_hot_label_is_the_cross_entropy():
     import keras
 
-    said = RNG.dirichlet(np.full(10, 0.5), 200).astype(np.float32)
-    divergence = np.mean(keras.losses.kl_divergence(ONES[:200], said))
-    assert divergence == pytest.approx(Evaluation(said, LABELS[:200]).loss, abs=1e-4)
+    predicted = RNG.dirichlet(np.full(10, 0.5), 200).astype(np.float32)
+    divergence = np.mean(keras.losses.kl_divergence(ONES[:200], predicted))
+    assert divergence == pytest.approx(Evaluation(predicted, LABELS[:200]).loss, abs=1e-4)
