@@ -34,7 +34,7 @@ from mnistlab.metrics import Evaluation
 from mnistlab.metrics import calibration as calibrate
 from mnistlab.metrics import robustness as behaviour
 from mnistlab.probes import model as model_probes
-from mnistlab.recipe import pipeline_for
+from mnistlab.recipe import Pipeline, pipeline_for
 
 Row = dict[str, float]
 LOG_DEVIATIONS, DEVIATIONS = 4.5, 5
