@@ -26,6 +26,8 @@ class SessionCache:
 
 SESSION_CACHE = pytest.StashKey[SessionCache]()
 """Where the fixtures look for it, in ``config.stash``; without it a run makes its own."""
+SUMMARY = pytest.StashKey[dict[str, Any]]()
+"""Where a run leaves the content of ``verdict.json``, in ``config.stash``."""
 
 
 def suite_arguments(settings: Mapping[str, Any]) -> list[str]:

@@ -3,7 +3,7 @@
 from mnistlab.report.files import check_writable, write_atomically
 from mnistlab.report.page import STYLESHEET, escaped, row_cells, summary_html
 from mnistlab.report.templates import render
-from mnistlab.report.terminal import table, write_summary
+from mnistlab.report.terminal import summary_text, table, write_summary
 
 __all__ = [
     "STYLESHEET",
@@ -14,6 +14,7 @@ __all__ = [
     "render",
     "row_cells",
     "summary_html",
+    "summary_text",
     "table",
     "write_atomically",
     "write_summary",

@@ -33,17 +33,15 @@ def table(headings: Iterable[str], rows: Iterable[Iterable[str]], width: int | N
 
 def write_summary(summary: Mapping[str, Any], reporter: Any) -> None:
     """Write the content of ``verdict.json`` to pytest's terminal reporter, the verdict last."""
-    verdict = summary["verdict"]
+    text, _, verdict = summary_text(summary, reporter._tw.fullwidth).rpartition("\n")
+    colour = {"PASSED": "green", "FAILED": "red"}.get(summary["verdict"], "yellow")
     reporter.section("mnistlab")
-    reporter.write_line(_summary_table(summary, reporter._tw.fullwidth))
-    if note := data_note(summary):
-        reporter.write_line(note, yellow=True)
-    colour = {"PASSED": "green", "FAILED": "red"}.get(verdict, "yellow")
-    reporter.write_line(f"{verdict}: {headline(summary)}", bold=True, **{colour: True})
+    reporter.write_line(text)
+    reporter.write_line(verdict, bold=True, **{colour: True})
 
 
-def _summary_table(summary: Mapping[str, Any], width: int) -> str:
-    """Lay out the results and all that did not pass; count what else passed."""
+def summary_text(summary: Mapping[str, Any], width: int = 100) -> str:
+    """Write ``verdict.json`` as text: a table of results and misses, then the verdict in a line."""
     rows: list[tuple[str, str, str, str]] = []
     passed: Counter[str] = Counter()
     not_judged: dict[str, list[str]] = {}
@@ -65,4 +63,6 @@ def _summary_table(summary: Mapping[str, Any], width: int) -> str:
     if passed:
         counts = ", ".join(f"{group} {count}" for group, count in passed.items())
         lines.append(f"also passed: {counts}")
-    return "\n".join([*lines, *(f"{name}: {text}" for name, text in gate_facts(summary))])
+    lines += [f"{name}: {text}" for name, text in gate_facts(summary)]
+    lines += [note] if (note := data_note(summary)) else []
+    return "\n".join([*lines, f"{summary['verdict']}: {headline(summary)}"])
