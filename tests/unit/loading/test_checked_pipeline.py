@@ -9,12 +9,11 @@ import pytest
 
 from mnistlab.errors import MnistlabError
 from mnistlab.loading.checked_pipeline import load_pipeline
-from mnistlab.recipe.pipeline import Pipeline
-from mnistlab.recipe.spec import DIGITS, PUBLISHED, Spec
+from mnistlab.recipe import DIGITS, PUBLISHED, Pipeline, Spec
 
 BARE = """
     import numpy as np
-    from mnistlab.recipe.spec import Spec
+    from mnistlab.recipe import Spec
 
     class Bare:
         spec = Spec(epochs=2)
@@ -27,7 +26,7 @@ BARE = """
     bare = Bare()
 """
 SAME = """
-    from mnistlab.recipe.pipeline import Pipeline
+    from mnistlab.recipe import Pipeline
 
     class Same(Pipeline):
         pass
@@ -185,7 +184,7 @@ def test_an_abstract_pipeline_is_refused(write):
     write("""
         from abc import abstractmethod
         from abc import ABC
-        from mnistlab.recipe.pipeline import Pipeline
+        from mnistlab.recipe import Pipeline
 
         class Mine(Pipeline, ABC):
             @abstractmethod

@@ -14,8 +14,7 @@ import pytest
 from mnistlab.errors import ContractError, NotJudgedError
 from mnistlab.loading.checked_pipeline import CheckedPipeline
 from mnistlab.loading.contract import check_array
-from mnistlab.recipe.keras_models import is_keras, require_keras_model
-from mnistlab.recipe.spec import Spec
+from mnistlab.recipe import Spec, is_keras, require_keras_model
 
 IMAGES = np.zeros((3, 28, 28), dtype=np.uint8)
 LABELS = np.array([0, 4, 9], dtype=np.uint8)

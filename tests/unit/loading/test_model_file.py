@@ -10,8 +10,7 @@ import pytest
 from mnistlab.errors import MnistlabError, NotRequiredError
 from mnistlab.loading.checked_pipeline import CheckedPipeline, load_pipeline
 from mnistlab.loading.model_file import ModelFilePipeline, load_model
-from mnistlab.recipe.pipeline import Pipeline
-from mnistlab.recipe.spec import PUBLISHED, Layer, Spec, bounds_of
+from mnistlab.recipe import PUBLISHED, Layer, Pipeline, Spec, bounds_of
 
 OWN = Spec(layers=(Layer("Flatten"),), bounds=bounds_of({"test accuracy": 0.9, "test loss": 0.2}))
 

@@ -8,7 +8,7 @@ import pytest
 from mnistlab.environment import suite_folder
 from mnistlab.errors import MnistlabError
 from mnistlab.loading.spec_toml import apply_toml
-from mnistlab.recipe.spec import DIGITS, PUBLISHED, Layer, Spec
+from mnistlab.recipe import DIGITS, PUBLISHED, Layer, Spec
 
 WHOLE = """
     [spec]
