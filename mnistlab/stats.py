@@ -12,12 +12,11 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 import scipy  # its submodules load on first use, so importing this module stays fast
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-from mnistlab.arrays import Doubles
 from mnistlab.errors import MnistlabError
 
-Array: TypeAlias = Doubles
+Array: TypeAlias = NDArray[np.float64]
 Moments: TypeAlias = tuple[Array, Array, int]
 """Mean, standard deviation and number of values."""
 Spending: TypeAlias = Literal["pocock", "obrien-fleming"]

@@ -9,13 +9,11 @@ all five of MNIST-C's code. MNIST-C has no occlusion, thin or thick, and unlike 
 gaussian_blur blurs columns only.
 
 Random draws depend only on the seed, the corruption and the image's index. So an image's severities
-differ in strength only, and the first n images are corrupted alike however many follow. Results
-repeat bit for bit on one machine; another processor or version of NumPy, SciPy or libjpeg may
-change a pixel by a grey level.
+differ in strength only, and more images do not change the first ones. Results repeat bit for bit on
+one machine; another processor, NumPy, SciPy or libjpeg may change a pixel by a grey level.
 
 Source: Mu and Gilmer (2019), MNIST-C: A Robustness Benchmark for Computer Vision, arXiv:1906.02337,
-and github.com/google-research/mnist-c, corruptions.py, where the default severity is the published
-one.
+and github.com/google-research/mnist-c, corruptions.py; its default severity is the published one.
 """
 
 import io
@@ -122,10 +120,7 @@ def corrupt(images: Bytes, name: str, severity: int, *, seed: int = 0) -> Bytes:
 
 
 def corrupt_all(images: Bytes) -> Iterator[tuple[str, int, Bytes]]:
-    """Yield name, severity 1 to 5 and images of every corruption, one set at a time.
-
-    All sets together would take 500 MB for MNIST's test images.
-    """
+    """Yield name, severity 1 to 5 and images of each corruption; all at once would take 500 MB."""
     for name, severity in itertools.product(CORRUPTIONS, range(1, 6)):
         yield name, severity, corrupt(images, name, severity)
 
