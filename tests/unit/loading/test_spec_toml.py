@@ -78,7 +78,7 @@ def test_what_a_layer_leaves_out_is_not_asked(left_out):
     spec, _ = apply_toml(f"[[spec.layers]]\nkind = 'Dense'\n{text}", "x.toml", Spec())
     assert spec.parameters == (None if left_out == "parameters" else 7850)
     own = type("Dense", (), {"units": 10, "activation": SimpleNamespace(__name__="softmax")})()
-    words = runpy.run_path(str(suite_folder() / "test_architecture.py"))["own_words"](
+    words = runpy.run_path(str(suite_folder() / "test_architecture.py"))["describe_own"](
         *spec.layers, own
     )
     assert words == {"units": "Dense softmax", "activation": "Dense 10"}.get(
