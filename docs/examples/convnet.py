@@ -6,7 +6,7 @@ mnistlab validate --pipeline convnet.py:Convnet
 import keras
 from keras import layers
 
-from mnistlab.recipe import Layer, Pipeline, Spec, bounds_of
+from mnistlab import Layer, Pipeline, Spec, bounds_of
 
 
 class Convnet(Pipeline):

@@ -7,7 +7,7 @@ import keras
 import tensorflow as tf
 from keras import layers
 
-from mnistlab.recipe import Layer, Pipeline, Spec, bounds_of
+from mnistlab import Layer, Pipeline, Spec, bounds_of
 
 
 class Normalised(Pipeline):

@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.metrics import accuracy_score, log_loss
 from sklearn.neural_network import MLPClassifier
 
-from mnistlab.recipe import Pipeline, Spec, bounds_of
+from mnistlab import Pipeline, Spec, bounds_of
 
 
 class Mlp:

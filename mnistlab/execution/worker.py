@@ -19,7 +19,7 @@ import tempfile
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import CancelledError
 from multiprocessing.connection import Connection, Pipe
 from typing import Any
@@ -84,9 +84,13 @@ def as_user_error(error: Exception) -> MnistlabError:
 
 
 class WorkerProcess:
-    """Runs tasks in a process, which is started when needed and replaced when it has died."""
+    """Runs tasks in a process, which is started when needed and replaced when it has died.
 
-    def __init__(self) -> None:
+    `environment` is added to ours; by default it keeps the process to one thread.
+    """
+
+    def __init__(self, environment: Mapping[str, str] = ONE_THREAD) -> None:
+        self._environment = environment
         self._process: subprocess.Popen[bytes] | None = None
         self._connection: Any = None
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115
@@ -155,7 +159,7 @@ class WorkerProcess:
                 stdout=subprocess.DEVNULL,
                 stderr=self._stderr,
                 pass_fds=[theirs.fileno()],
-                env={**KEPT_MEMORY, **os.environ, **ONE_THREAD},
+                env={**KEPT_MEMORY, **os.environ, **self._environment},
                 start_new_session=True,  # Ctrl-C does not reach it, and its children die with it
             )
         if self._ended:  # meanwhile, by another thread

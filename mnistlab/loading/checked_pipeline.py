@@ -10,7 +10,13 @@ import numpy as np
 from mnistlab.arrays import CLASSES, IMAGE_SHAPE, Bytes, Floats
 from mnistlab.errors import ContractError, MnistlabError, NotJudgedError, describe_error
 from mnistlab.loading import contract
-from mnistlab.loading.importing import file_of, import_pipeline, read_source, read_text
+from mnistlab.loading.importing import (
+    checked_instance,
+    file_of,
+    import_pipeline,
+    read_source,
+    read_text,
+)
 from mnistlab.loading.spec_toml import apply_toml
 from mnistlab.recipe import DIGITS, PUBLISHED, Pipeline, Spec
 from mnistlab.requirement import Requirement
@@ -135,10 +141,30 @@ def load_pipeline(reference: str | None, spec_file: str | None, dataset: str) ->
     return _from_source(PipelineSource(reference, code, spec_file, toml, dataset))
 
 
+def check_pipeline(
+    pipeline: Any, spec_file: str | None = None, dataset: str = "mnist"
+) -> CheckedPipeline:
+    """Wrap a pipeline object, or its class, that Python code hands over.
+
+    Arguments, return value and errors are those of `load_pipeline`.
+    """
+    owner = pipeline if isinstance(pipeline, type) else type(pipeline)
+    toml = read_text(spec_file, f"--spec {spec_file}") if spec_file else None
+    source = PipelineSource(None, None, spec_file, toml, dataset)
+    return _with_spec(checked_instance(owner.__name__, pipeline), source, None)
+
+
 def _from_source(source: PipelineSource) -> CheckedPipeline:
     pipeline: Any = Pipeline()
     if source.reference:
         pipeline = import_pipeline(source.reference, source.code)
+    return _with_spec(pipeline, source, source)
+
+
+def _with_spec(
+    pipeline: Any, source: PipelineSource, pickled_as: PipelineSource | None
+) -> CheckedPipeline:
+    """Apply what the source says of the spec; the result is pickled as a source, or by value."""
     if pipeline.spec is PUBLISHED and source.dataset == DIGITS.dataset:
         pipeline = copy.copy(pipeline)  # the user's instance may be judged on MNIST as well
         pipeline.spec = DIGITS
@@ -146,7 +172,7 @@ def _from_source(source: PipelineSource) -> CheckedPipeline:
     if source.toml is not None:
         spec, margin = apply_toml(source.toml, str(source.spec_file), spec)
         spec = _for_dataset(spec, source.dataset)
-    return CheckedPipeline(pipeline, spec, source, margin)
+    return CheckedPipeline(pipeline, spec, pickled_as, margin)
 
 
 def _for_dataset(spec: Spec, dataset: str) -> Spec:

@@ -52,7 +52,7 @@ def import_pipeline(reference: str, source: str | None) -> Any:
         if not hasattr(module, name):
             pipelines = ", ".join(_pipelines_of(module)) or "none"
             raise MnistlabError(f"{location} has no {name}; pipelines in it: {pipelines}")
-        return _checked_instance(name, getattr(module, name))
+        return checked_instance(name, getattr(module, name))
     except MnistlabError as error:
         raise MnistlabError(f"--pipeline {reference}: {error}") from error
 
@@ -106,7 +106,7 @@ def _make_importable(folder: Path) -> None:
         sys.path.insert(0, str(folder))
 
 
-def _checked_instance(name: str, named: Any) -> Any:
+def checked_instance(name: str, named: Any) -> Any:
     """Return a pipeline, or an instance of its class, after a look at its methods and its spec."""
     missing, file = _missing_methods(named), file_of(named)
     if missing and callable(named) and not isinstance(named, type):
@@ -117,13 +117,13 @@ def _checked_instance(name: str, named: Any) -> Any:
     if not missing and not hasattr(type(named), "spec") and not hasattr(named, "spec"):
         missing = ["spec"]
     if missing:
-        required = f"required {', '.join(METHODS)} and spec, as in mnistlab.recipe.Pipeline"
+        required = f"required {', '.join(METHODS)} and spec, as in mnistlab.Pipeline"
         raise MnistlabError(f"{name} is not a pipeline: it has no {', '.join(missing)}; {required}")
     with _as_user_error(f"the spec of {name} ", file):
         spec = named.spec
     if not isinstance(spec, Spec):
         got = f"the spec of {name} is of type {type(spec).__name__}"
-        raise MnistlabError(f"{got}; required mnistlab.recipe.Spec")
+        raise MnistlabError(f"{got}; required mnistlab.Spec")
     with _as_user_error(f"the name of {name} ", file):
         getattr(named, "name", None)
     return named

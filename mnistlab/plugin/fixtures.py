@@ -4,32 +4,34 @@ import contextlib
 import dataclasses
 import functools
 import importlib
-import multiprocessing
-import os
+import pickle
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
+import cloudpickle
 import numpy as np
 import pytest
 
 from mnistlab.arrays import Bytes, Floats
 from mnistlab.data import Dataset, corrupt_all, load_dataset
 from mnistlab.errors import MnistlabError, NotJudgedError, NotRequiredError
+from mnistlab.execution import WorkerDiedError, WorkerProcess
 from mnistlab.loading import (
     UNTRAINED,
     CheckedPipeline,
     ModelFilePipeline,
+    check_pipeline,
     load_model,
     load_pipeline,
 )
 from mnistlab.metrics import Evaluation
 from mnistlab.plugin.checker import MEASUREMENTS, RUN_CONTEXT, Checker, Measurements
-from mnistlab.plugin.suite import SESSION_CACHE
+from mnistlab.plugin.suite import PIPELINE, SESSION_CACHE
 from mnistlab.recipe import is_keras
 
-SUBPROCESS = pytest.StashKey[ProcessPoolExecutor]()
+SUBPROCESS = pytest.StashKey[WorkerProcess]()
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -86,7 +88,10 @@ def pipeline(pytestconfig: pytest.Config, dataset: Dataset) -> CheckedPipeline:
     """Load the pipeline or the model file that is judged."""
     option = pytestconfig.option
     with _errors_end_run(pytestconfig):
-        recipe = load_pipeline(option.pipeline, option.spec, dataset.name)
+        if PIPELINE in pytestconfig.stash:
+            recipe = check_pipeline(pytestconfig.stash[PIPELINE], option.spec, dataset.name)
+        else:
+            recipe = load_pipeline(option.pipeline, option.spec, dataset.name)
         return ModelFilePipeline(recipe, load_model(option.model)) if option.model else recipe
 
 
@@ -156,8 +161,14 @@ def run_in_subprocess(pytestconfig: pytest.Config) -> Callable[..., Any]:
     """Return a function that calls another function in another process."""
     if SESSION_CACHE in pytestconfig.stash:
         return pytestconfig.stash[SESSION_CACHE].run_in_subprocess
-    executor = pytestconfig.stash[SUBPROCESS]
-    return lambda function, *args, **kwargs: executor.submit(function, *args, **kwargs).result()
+    worker = pytestconfig.stash[SUBPROCESS]
+
+    def run(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        # By value, for a pipeline may be defined in a notebook or in the user's main script.
+        call = cloudpickle.dumps(functools.partial(function, *args, **kwargs))
+        return pickle.loads(worker(pickle.dumps(_call), call))
+
+    return run
 
 
 @pytest.fixture
@@ -190,18 +201,20 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     """Start the other process early if a test needs it: its start takes seconds."""
     needed = any("run_in_subprocess" in getattr(item, "fixturenames", ()) for item in session.items)
     if needed and SESSION_CACHE not in session.config.stash:
-        context = multiprocessing.get_context("spawn")
-        executor = ProcessPoolExecutor(1, mp_context=context, initializer=_silence_stderr)
-        executor.submit(importlib.import_module, "tensorflow")
-        session.config.stash[SUBPROCESS] = executor
+        worker = session.config.stash[SUBPROCESS] = WorkerProcess({"TF_CPP_MIN_LOG_LEVEL": "3"})
+        threading.Thread(target=_load_tensorflow, args=(worker,), daemon=True).start()
+
+
+def _load_tensorflow(worker: WorkerProcess) -> None:
+    with contextlib.suppress(WorkerDiedError):  # the run ended first
+        worker(pickle.dumps(importlib.import_module), pickle.dumps("tensorflow"))
+
+
+def _call(function: Callable[[], Any]) -> Any:
+    return function()
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Stop the other process."""
     if SUBPROCESS in session.config.stash:
-        session.config.stash[SUBPROCESS].shutdown(wait=False, cancel_futures=True)
-
-
-def _silence_stderr() -> None:
-    """Keep TensorFlow's C++ messages off the terminal; Python's errors reach the caller anyway."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+        session.config.stash[SUBPROCESS].end()

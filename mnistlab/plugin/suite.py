@@ -14,6 +14,12 @@ from mnistlab.arrays import Bytes
 from mnistlab.data import Dataset
 from mnistlab.environment import suite_folder
 
+OPTIONS = (
+    "dataset", "mnist_data", "seed", "report", "margin", "seeds", "baselines", "model", "pipeline",
+    "spec", "scheduler",
+)  # fmt: skip
+"""Options of the plugin that `suite_arguments` passes on."""
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class SessionCache:
@@ -26,6 +32,8 @@ class SessionCache:
 
 SESSION_CACHE = pytest.StashKey[SessionCache]()
 """Where the fixtures look for it, in ``config.stash``; without it a run makes its own."""
+PIPELINE = pytest.StashKey[Any]()
+"""Where `validate` leaves a pipeline object, in ``config.stash``."""
 SUMMARY = pytest.StashKey[dict[str, Any]]()
 """Where a run leaves the content of ``verdict.json``, in ``config.stash``."""
 
@@ -39,8 +47,7 @@ def suite_arguments(settings: Mapping[str, Any]) -> list[str]:
     suite = suite_folder()
     arguments = ["-p", "mnistlab.plugin", "-p", "no:cacheprovider", "--import-mode=importlib", "-q"]
     arguments += ["-c", os.devnull, f"--rootdir={suite.parent}"]
-    names = "dataset mnist_data seed report margin seeds baselines model pipeline spec scheduler"
-    for name in names.split():
+    for name in OPTIONS:
         if settings.get(name) is not None:
             arguments.append(f"--{name.replace('_', '-')}={settings[name]}")
     if settings.get("strict"):
