@@ -28,13 +28,13 @@ from mnistlab.data import (
     corrupt_all,
     draw_digits,
     load_dataset,
+    quality,
 )
-from mnistlab.data import quality as dataquality
 from mnistlab.metrics import Evaluation
 from mnistlab.metrics import calibration as calibrate
 from mnistlab.metrics import robustness as behaviour
 from mnistlab.probes import model as model_probes
-from mnistlab.recipe import DigitsPipeline, Pipeline
+from mnistlab.recipe import Pipeline, pipeline_for
 
 Row = dict[str, float]
 LOG_DEVIATIONS, DEVIATIONS = 4.5, 5
@@ -67,7 +67,7 @@ def main() -> None:
     parser.add_argument("--out", help="also write what every seed measured, as JSON")
     options = parser.parse_args()
     dataset = load_dataset(options.dataset, options.mnist_data)
-    pipeline = Pipeline() if dataset.name == "mnist" else DigitsPipeline()
+    pipeline = pipeline_for(dataset.name)
     seeds = range(options.first, options.first + options.seeds)
     models, rows = zip(
         *(measure(pipeline, dataset, seed) for seed in track(seeds, "Training")), strict=True
@@ -160,12 +160,12 @@ def confidence(result: Evaluation) -> Row:
     """Return what is measured on confidence; the bias is beside it."""
     return {
         "expected calibration error": calibrate.reliability(result.confidence, result.right).error,
-        "bias of the calibration error": calibrate.bias(result.confidence, draws=20),
+        "bias of the calibration error": calibrate.calibration_bias(result.confidence, draws=20),
         "Brier score": calibrate.brier_score(result.probabilities, result.labels),
         "mean confidence on mistakes": calibrate.mean_confidence_on_mistakes(
             result.confidence, result.right
         ),
-        "area under the ROC of confidence": calibrate.discrimination(
+        "area under the ROC of confidence": calibrate.confidence_auroc(
             result.confidence, result.right
         ),
     }
@@ -174,14 +174,14 @@ def confidence(result: Evaluation) -> Row:
 def small_changes(pipeline: Pipeline, model: Any, dataset: Dataset, result: Evaluation) -> Row:
     """Return what the small changes do, what place in the test set does, and what is read of drawn digits."""
 
-    def share(change: Callable[[behaviour.Images], behaviour.Images]) -> float:
+    def share(change: Callable[[np.ndarray], np.ndarray]) -> float:
         changed = behaviour.predict_raw(pipeline, model, change(dataset.test_images)).argmax(axis=1)
         return float((changed != result.predictions).mean())
 
     strokes, truths = draw_digits()
-    suspects = set(dataquality.likely_label_errors(result.probabilities, result.labels).tolist())
-    known = list(dataquality.KNOWN_MNIST_ERRORS) if dataset.name == "mnist" else []
-    places = behaviour.differences_by_place(result.right, result.labels)
+    suspects = set(quality.likely_label_errors(result.probabilities, result.labels).tolist())
+    known = list(quality.KNOWN_MNIST_ERRORS) if dataset.name == "mnist" else []
+    places = behaviour.accuracy_by_position(result.right, result.labels)
     return {
         **{
             f"predictions changed by {name}": share(change)

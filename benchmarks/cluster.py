@@ -1,9 +1,9 @@
-"""Measure what limits a campaign on a cluster: trials a minute with 1 and 2 workers, bytes in and out of a trial.
+"""Measure what limits a campaign on a cluster: trials per minute and bytes sent per trial.
 
     python benchmarks/cluster.py --dataset digits
 
-Starts a Dask cluster on this machine. Each worker first runs every trial once, to have its programs compiled; the
-second round is timed.
+Starts a Dask cluster with 1 and then 2 workers on this machine. Each worker first runs every trial
+once, to compile its programs; the second round is timed.
 """
 
 import argparse
@@ -12,12 +12,9 @@ import time
 
 from distributed import LocalCluster
 
-from mnistlab.cli.faults import chosen
 from mnistlab.data import load_dataset
 from mnistlab.execution import Backend, open_pool
-from mnistlab.faults.campaign import SAMPLE
-from mnistlab.faults.catalogue import ENTRIES
-from mnistlab.faults.trial import Runner
+from mnistlab.faults import CATALOGUE, SAMPLE, TrialRunner, select_entries
 
 
 def main() -> None:
@@ -29,12 +26,10 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=2, help="of the sample, in the timed part")
     options = parser.parse_args()
     dataset = load_dataset(options.dataset, options.mnist_data)
-    runner = Runner({"dataset": dataset.name, "seed": 0}, dataset, () if options.full else ("-x",))
-    works = [
-        (entry.name, entry.reference)
-        for entry in chosen([*ENTRIES.values()], SAMPLE)
-        if entry.is_fault
-    ]
+    settings = {"dataset": dataset.name, "seed": 0}
+    runner = TrialRunner(settings, dataset, () if options.full else ("-x",))
+    faults = [entry for entry in select_entries(CATALOGUE, SAMPLE) if entry.is_fault]
+    works = [(fault.name, fault.reference) for fault in faults]
     for count in (1, 2):
         with (
             LocalCluster(n_workers=count, threads_per_worker=1, dashboard_address=None) as cluster,
@@ -50,9 +45,8 @@ def main() -> None:
             flush=True,
         )
     sent = len(pickle.dumps(runner)) + max(len(pickle.dumps(work)) for work in works)
-    print(
-        f"{sent} bytes into a trial, at most {max(len(pickle.dumps(trial)) for trial in trials)} out of it"
-    )
+    received = max(len(pickle.dumps(trial)) for trial in trials)
+    print(f"{sent} bytes into a trial, at most {received} out of it")
 
 
 if __name__ == "__main__":

@@ -92,7 +92,7 @@ def trainings(pipeline: Pipeline, images: Any, labels: Any) -> dict[str, Callabl
         pipeline.fit(pipeline.build(seed := next(seeds)), images, labels, seed=seed)
 
     def first() -> None:
-        engine._twin.cache_clear()
+        engine._shared_program.cache_clear()
         further()
 
     def steady() -> None:

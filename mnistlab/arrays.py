@@ -10,6 +10,8 @@ SIDE = 28
 IMAGE_SHAPE = (SIDE, SIDE)
 PIXELS = SIDE * SIDE
 CLASSES = 10
+WHITE = np.float32(255)
+"""Grey level of a white pixel."""
 
 Array: TypeAlias = NDArray[Any]
 Bytes: TypeAlias = NDArray[np.uint8]

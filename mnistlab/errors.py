@@ -1,32 +1,30 @@
-"""The errors that a user is meant to read."""
+"""The errors that a user is meant to read: one line that says what is wrong and what to do."""
 
 import re
+import traceback
 from pathlib import Path
 
 LONGEST = 200
-"""Characters of somebody else's message that are shown."""
+"""Characters of another library's message that are shown."""
 
 
 class MnistlabError(Exception):
-    """What went wrong, what was required and what to do next, in one line.
-
-    The command line prints it without a traceback.
-    """
+    """A problem for the user to solve. The command line prints its one line without a traceback."""
 
 
 class ContractError(MnistlabError):
-    """A method of a pipeline raised, or returned something else than it must.
+    """A method of a pipeline raised an error or returned something that it must not return.
 
     Parameters
     ----------
     method : str
-        Its name, which begins the message.
-    what : str
-        What it did, what is required, and what to do next.
+        The method's name, which begins the message.
+    problem : str
+        What the method did, what is required, and what to do next.
     """
 
-    def __init__(self, method: str, what: str) -> None:
-        super().__init__(method, what)  # both, so that it travels between processes
+    def __init__(self, method: str, problem: str) -> None:
+        super().__init__(method, problem)  # both, because pickle calls the class with `args`
         self.method = method
 
     def __str__(self) -> str:
@@ -35,29 +33,40 @@ class ContractError(MnistlabError):
 
 
 class NotJudgedError(MnistlabError):
-    """A requirement cannot be judged of this subject: its test is NOT RUN, with this reason."""
+    """A requirement cannot be measured on this model. Its test is NOT RUN, for this reason."""
 
 
 class NotRequiredError(NotJudgedError):
-    """The subject's spec does not ask for it: NOT RUN as well, but the run may be PASSED without it."""
+    """The spec does not require it. Its test is NOT RUN, and the run may still be PASSED."""
 
 
-def describe_error(error: BaseException, file: str | None) -> str:
-    """Return an error's type, its message in one line, and the line of the user's file that it came from."""
-    said = error.msg if isinstance(error, SyntaxError) else error
-    text = " ".join(re.sub(r"\x1b\[[0-9;]*m", "", str(said)).split())
+def describe_error(error: BaseException, file: str | None = None) -> str:
+    """Describe an error in one line: its type, its message, and the line of code that raised it.
+
+    Parameters
+    ----------
+    error : BaseException
+    file : str, optional
+        The user's file. Its last line in the traceback is named, else the last line of any file.
+    """
+    message = error.msg if isinstance(error, SyntaxError) else str(error)
+    text = " ".join(re.sub(r"\x1b\[[0-9;]*m", "", message).split())
     text = text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
-    place = _place(error, file)
-    return f"{type(error).__name__}: {text or 'no message'}{place}"
+    return f"{type(error).__name__}: {text or 'no message'}{_location(error, file)}"
 
 
-def _place(error: BaseException, file: str | None) -> str:
-    """Return the last line of the user's own file in a traceback, or of any, for people."""
+def type_name(value: object) -> str:
+    """Name the type of a value for people: "list", "sklearn MLPClassifier"."""
+    name, package = type(value).__name__, type(value).__module__.partition(".")[0]
+    if value is None:
+        return "None"
+    return name if package == "builtins" else f"{package} {name}"
+
+
+def _location(error: BaseException, file: str | None) -> str:
     if isinstance(error, SyntaxError) and error.filename:
         return f" ({Path(error.filename).name}, line {error.lineno})"
-    lines, traceback = [], error.__traceback__
-    while traceback:
-        lines.append((traceback.tb_frame.f_code.co_filename, traceback.tb_lineno))
-        traceback = traceback.tb_next
+    frames = traceback.walk_tb(error.__traceback__)
+    lines = [(frame.f_code.co_filename, line) for frame, line in frames]
     own = [line for line in lines if line[0] == file] or lines[-1:]
     return f" ({Path(own[-1][0]).name}, line {own[-1][1]})" if own else ""

@@ -14,9 +14,10 @@ Status = Literal["passed", "failed", "undecided", "not run"]
 
 @dataclass(frozen=True)
 class Verdict:
-    """What became of one requirement; the fields are those of ``verdict.json``.
+    """The outcome of one requirement; the fields are those of ``verdict.json``.
 
-    What the subject's spec does not ask for is not run, whatever was measured, and the run may pass without it.
+    `asked` is False where the pipeline's spec does not require it: then the status is "not run",
+    whatever was measured, and the run may pass without it.
     """
 
     name: str
@@ -33,12 +34,16 @@ class Verdict:
 
     @property
     def margin(self) -> float | None:
-        """How far the measured number is on the good side of its bound, in its unit; None where neither is one."""
+        """How far the measured number is on the good side of its bound, in its unit, or None."""
         if not (_is_number(self.measured) and _is_number(self.bound)):
             return None
-        return {"at least": self.measured - self.bound, "at most": self.bound - self.measured}.get(
-            self.direction
-        )
+        above = self.measured - self.bound
+        return {"at least": above, "at most": -above}.get(self.direction)
+
+    @property
+    def is_missed(self) -> bool:
+        """Whether the requirement was judged and is not met: failed or undecided."""
+        return self.status in ("failed", "undecided")
 
 
 @dataclass(frozen=True)
@@ -50,17 +55,17 @@ class Requirement:
     name : str
         What is measured, in words; unique within a run.
     group : str
-        The part of the work it is about: data, preparation, architecture, training, result, serving.
+        The part of the work that it is about, for instance "training".
     bound : float, int or str
-        What the measured value is held against.
+        What the measured value must reach.
     direction : str
         ``"at least"``, ``"at most"`` or ``"equal to"``; ``"holds"`` for a claim without a number.
     unit : str
-        ``"fraction"`` is shown in percent; anything else is shown behind the number.
+        ``"fraction"`` is shown in percent; any other unit follows the number.
     source : str
         Where the bound comes from.
     advice : str
-        What is likely wrong when it is missed and what to look at next.
+        The likely cause of a miss and what to look at next.
     """
 
     name: str
@@ -72,50 +77,42 @@ class Requirement:
     advice: str = ""
 
     def judge(self, measured: Any, detail: str = "") -> Verdict:
-        """Hold a measured value against the bound.
-
-        Against the bound of a number, whatever is none fails: NaN, infinity, text, yes or no.
+        """Compare a measured value with the bound: passed or failed, with a message of one line.
 
         Parameters
         ----------
-        measured : float, int, str, bool or None, or a scalar of NumPy
-            In the unit of the requirement.
+        measured : float, int, str, bool or None, or a NumPy scalar
+            In the unit of the requirement. NaN and infinity miss every bound that is a number.
         detail : str
-            What else was seen, for instance an interval; ends the message.
-
-        Returns
-        -------
-        Verdict
-            Passed or failed, with one line that says what, how much, by how far, and what to do.
+            What else was seen, for instance an interval; it ends the message.
         """
         measured = _plain(measured)
-        passed = self._holds(measured)
+        passed = self._is_met_by(measured)
         if self.direction == "holds":
             message = f"{self.name}: {'holds' if passed else 'does not hold'}"
         else:
             required = f"required {self.direction} {show(self.bound, self.unit)}"
             message = f"{self.name}: measured {show(measured, self.unit)}, {required}"
-        verdict = self._verdict(measured, "passed" if passed else "failed", message)
+        verdict = self._verdict(measured, "passed" if passed else "failed", "")
         if not passed:
-            missed = verdict.margin
-            message += (
-                f", missed by {show_difference(-missed, self.unit)}" if missed is not None else ""
-            )
+            if verdict.margin is not None:
+                message += f", missed by {show_difference(-verdict.margin, self.unit)}"
             message += f"; {self.advice}" if self.advice else ""
-        return self._verdict(measured, verdict.status, message + (f" ({detail})" if detail else ""))
+        message += f" ({detail})" if detail else ""
+        return replace(verdict, message=message)
 
     def not_run(self, reason: str) -> Verdict:
-        """Say that the requirement was not judged, and why."""
+        """Return a verdict that it was not judged, and why."""
         return self._verdict(None, "not run", f"{self.name}: not judged; {reason}")
 
     def not_required(self, reason: str, measured: Any = None) -> Verdict:
-        """Say that the subject's spec does not ask for it, and what would have been judged."""
+        """Return a verdict that the spec does not require it, with what was measured anyway."""
         measured = _plain(measured)
-        seen = "" if measured is None else f" measured {show(measured, self.unit)},"
-        message = f"{self.name}:{seen} not judged; {reason}"
+        number = "" if measured is None else f" measured {show(measured, self.unit)},"
+        message = f"{self.name}:{number} not judged; {reason}"
         return replace(self._verdict(measured, "not run", message), asked=False)
 
-    def _holds(self, measured: Value) -> bool:
+    def _is_met_by(self, measured: Value) -> bool:
         bound = _plain(self.bound)
         if self.direction == "holds":
             return measured is True
@@ -131,7 +128,7 @@ class Requirement:
 
 
 def overall(verdicts: Iterable[Verdict]) -> Literal["PASSED", "FAILED", "NOT RUN"]:
-    """Return the verdict on a run: what failed or is undecided weighs most, then what was not judged."""
+    """Return the verdict on a run: FAILED if one is missed, else NOT RUN if one was not judged."""
     statuses = {verdict.status for verdict in verdicts if verdict.asked}
     if statuses & {"failed", "undecided"}:
         return "FAILED"
@@ -139,7 +136,7 @@ def overall(verdicts: Iterable[Verdict]) -> Literal["PASSED", "FAILED", "NOT RUN
 
 
 def show(value: Value, unit: str = "") -> str:
-    """Write a value for people: a fraction as percent, a count in full, another number in four digits."""
+    """Format a value: a fraction in percent, an integer in full, a float with four digits."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if value is None or isinstance(value, str):
@@ -151,7 +148,7 @@ def show(value: Value, unit: str = "") -> str:
 
 
 def show_difference(value: float, unit: str = "") -> str:
-    """Write the difference of two values: of fractions in percentage points."""
+    """Format the difference of two values; two fractions differ by percentage points."""
     if unit != "fraction":
         return show(value, unit)
     points = 100 * value
@@ -159,7 +156,7 @@ def show_difference(value: float, unit: str = "") -> str:
 
 
 def _plain(value: Any) -> Value:
-    """Turn a scalar of NumPy into Python's, and NaN or infinity, which JSON lacks, into a word."""
+    """Turn a NumPy scalar into Python's, and NaN or infinity into a word, as JSON lacks them."""
     if isinstance(value, np.generic):
         value = value.item()
     return str(value) if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,13 +1,14 @@
-"""Intervals, tests, bounds over repeated looks and sample sizes: thin over scipy.
+"""Intervals, exact tests and group-sequential boundaries, on top of scipy.
 
-Every function raises MnistlabError for what cannot be judged, but for the moments and bounds, which take many gates at
-once: `mnistlab.gate.comparison` sees to arms without spread and to NaN. Levels (alpha) are one-sided.
+Levels (alpha) are one-sided. Functions raise MnistlabError for invalid arguments. `moments`,
+`difference_bounds` and `ratio_bounds` do not check: they take arrays with many gates, and
+`mnistlab.gate.comparison` deals with NaN and with arms without spread.
 """
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import numpy as np
 import scipy  # its submodules load on first use, so importing this module stays fast
@@ -15,15 +16,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from mnistlab.errors import MnistlabError
 
-Array = NDArray[np.float64]
-Moments = tuple[Array, Array, int]
-Kind = Literal["pocock", "obrien-fleming"]
-Decision = Literal["passed", "failed", "undecided"]
+Array: TypeAlias = NDArray[np.float64]
+Moments: TypeAlias = tuple[Array, Array, int]
+"""Mean, standard deviation and number of values."""
+Spending: TypeAlias = Literal["pocock", "obrien-fleming"]
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A closed interval and the estimate that it belongs to."""
+    """A closed interval around an estimate."""
 
     low: float
     high: float
@@ -35,40 +36,45 @@ class Look:
     """One look of a group-sequential test."""
 
     information: float  # fraction of the last look's, in (0, 1]
-    spent: float  # cumulative alpha, this look included
+    spent: float  # cumulative alpha, including this look
     z: float  # critical value of a normal statistic
     alpha: float  # nominal level of this look, for any statistic
 
 
 def wilson(successes: int, trials: int, confidence: float = 0.95) -> Interval:
-    """Bound a proportion of at least one trial by the score interval; confidence in (0, 1), two-sided.
+    """Return the two-sided score interval of a proportion; confidence in (0, 1).
 
     Source: Wilson 1927, J. Am. Stat. Assoc. 22:209; method 3 of Newcombe 1998, Stat. Med. 17:857.
     """
-    _counts(trials, successes)
-    _inside("confidence", confidence, 0, 1)
-    found = scipy.stats.binomtest(successes, trials).proportion_ci(confidence, method="wilson")
-    return Interval(float(found.low), float(found.high), successes / trials)
+    _check_counts(trials, successes)
+    check_between("confidence", confidence, 0, 1)
+    ends = scipy.stats.binomtest(successes, trials).proportion_ci(confidence, method="wilson")
+    return Interval(float(ends.low), float(ends.high), successes / trials)
 
 
 def mcnemar(newly_wrong: int, newly_right: int) -> float:
-    """Return the exact p-value that the candidate is worse on the same images; 1 if nothing changed.
+    """Return the exact one-sided p-value for a candidate that is worse on the same images.
 
-    P(X >= newly_wrong), X ~ Binomial(newly_wrong + newly_right, 1/2): for two files, never two retrainings.
-    Source: McNemar 1947, Psychometrika 12:153; the exact form in Fagerland et al. 2014, Stat. Med. 33:2850.
+    P(X >= newly_wrong), X ~ Binomial(newly_wrong + newly_right, 1/2); 1 if nothing changed. It
+    compares two files; two trainings differ by more than this.
+
+    Source: McNemar 1947, Psychometrika 12:153; exact form: Fagerland et al. 2014, Stat. Med.
+    33:2850.
     """
-    _counts(max(newly_wrong + newly_right, 1), newly_wrong, newly_right)
+    _check_counts(max(newly_wrong + newly_right, 1), newly_wrong, newly_right)
     return float(scipy.stats.binom.sf(newly_wrong - 1, newly_wrong + newly_right, 0.5))
 
 
 def tango(newly_wrong: int, newly_right: int, trials: int, confidence: float = 0.95) -> Interval:
-    """Bound the paired difference of accuracies, candidate - baseline, two-sided, within [-1, 1].
+    """Return the two-sided interval of a paired difference of accuracies, candidate - baseline.
 
-    Inverts the score test of each difference d, with q the likeliest share of newly wrong images given d.
+    It inverts the score test of each difference d in [-1, 1], where q is the maximum-likelihood
+    fraction of newly wrong images given d.
+
     Source: Tango 1998, Stat. Med. 17:891, the score interval.
     """
-    _counts(trials, newly_wrong, newly_right)
-    _inside("confidence", confidence, 0, 1)
+    _check_counts(trials, newly_wrong, newly_right)
+    check_between("confidence", confidence, 0, 1)
     z = float(scipy.stats.norm.isf((1 - confidence) / 2))
 
     def score(d: float) -> float:
@@ -77,16 +83,19 @@ def tango(newly_wrong: int, newly_right: int, trials: int, confidence: float = 0
         surplus = newly_right - newly_wrong - trials * d
         return surplus / math.sqrt(trials * (2 * q + d * (1 - d))) if surplus else 0.0
 
-    d, root = (newly_right - newly_wrong) / trials, scipy.optimize.brentq
-    low = -1.0 if newly_wrong == trials else float(root(lambda x: score(x) - z, -1 + 1e-12, d))
-    high = 1.0 if newly_right == trials else float(root(lambda x: score(x) + z, d, 1 - 1e-12))
-    return Interval(low, high, d)
+    estimate, root = (newly_right - newly_wrong) / trials, scipy.optimize.brentq
+    low, high = -1.0, 1.0
+    if newly_wrong != trials:
+        low = float(root(lambda d: score(d) - z, -1 + 1e-12, estimate))
+    if newly_right != trials:
+        high = float(root(lambda d: score(d) + z, estimate, 1 - 1e-12))
+    return Interval(low, high, estimate)
 
 
 def moments(values: Array) -> Moments:
-    """Return mean, standard deviation and number of the values, at least one, along the last axis.
+    """Return mean, standard deviation and number of values along the last axis, of at least one.
 
-    The deviation is exactly 0 where all of them agree, as a single one does.
+    The deviation is exactly 0 if all values are equal, and for a single one.
     """
     number = values.shape[-1]
     sd = values.std(axis=-1, ddof=min(1, number - 1))
@@ -96,145 +105,115 @@ def moments(values: Array) -> Moments:
 def difference_bounds(
     new: Moments, old: Moments, alpha_low: float, alpha_high: float
 ) -> tuple[Array, Array, Array]:
-    """Bound the difference of two means over seeds, new - old: low, high and estimate, for numbers or arrays.
+    """Return low, high and estimate of the difference of two means over seeds, new - old.
 
-    At least two seeds an arm, of independent draws, not all equal. Alphas in (0, 0.5), one for each side.
+    For numbers or arrays. Each arm needs at least two independent seeds, not all equal. Each side
+    has its own alpha in (0, 0.5).
+
     Source: Welch 1947, Biometrika 34:28; degrees of freedom: Satterthwaite 1946, Biometrics 2:110.
     """
     error, freedom = welch_error(new[1], old[1], new[2], old[2])
-    low, high = (
-        -scipy.special.stdtrit(freedom, alpha) * error for alpha in (alpha_low, alpha_high)
-    )
-    mean = new[0] - old[0]
-    return mean - low, mean + high, mean
+    low = -scipy.special.stdtrit(freedom, alpha_low) * error
+    high = -scipy.special.stdtrit(freedom, alpha_high) * error
+    estimate = new[0] - old[0]
+    return estimate - low, estimate + high, estimate
 
 
 def ratio_bounds(
     new: Moments, old: Moments, alpha_low: float, alpha_high: float
 ) -> tuple[Array, Array, Array]:
-    """Bound the ratio of two standard deviations over seeds, new / old; as difference_bounds.
+    """Return low, high and estimate of the ratio of two standard deviations over seeds, new / old.
 
-    By F, as Levene's test gives no bound; exact for normal data, but a kurtosis k makes the variance of log F
-    (k - 1) / 2 times the assumed one (Box 1953, Biometrika 40:318).
+    Arguments are those of `difference_bounds`. Levene's test gives no bounds, so these use F:
+    (ratio / true ratio)^2 ~ F(n, m). They are exact for normal data; a kurtosis k makes the
+    variance of log F (k - 1) / 2 times the assumed one (Box 1953, Biometrika 40:318).
+
     Source: NIST/SEMATECH e-Handbook of Statistical Methods, sec. 1.3.5.9.
     """
-    ratio, more, less = (
-        new[1] / old[1],
-        new[2] - 1,
-        old[2] - 1,
-    )  # its square / the true one ~ F(more, less)
-    low = ratio / math.sqrt(scipy.stats.f.isf(alpha_low, more, less))
-    return low, ratio * math.sqrt(scipy.stats.f.isf(alpha_high, less, more)), ratio
+    ratio, n, m = new[1] / old[1], new[2] - 1, old[2] - 1
+    low = ratio / math.sqrt(scipy.stats.f.isf(alpha_low, n, m))
+    return low, ratio * math.sqrt(scipy.stats.f.isf(alpha_high, m, n)), ratio
 
 
 def welch_error(
     new_sd: float | Array, old_sd: float | Array, new: float | Array, old: int
 ) -> tuple[Array, Array]:
-    """Return Welch's standard error and Satterthwaite's degrees of freedom, for numbers or arrays."""
+    """Return Welch's standard error and Satterthwaite's degrees of freedom."""
     a, b = np.square(new_sd) / new, np.square(old_sd) / old
     return np.sqrt(a + b), (a + b) ** 2 / (a**2 / (new - 1) + b**2 / (old - 1))
 
 
-def non_inferiority(harm_low: float, harm_high: float, margin: float) -> Decision:
-    """Decide from bounds on how much worse the candidate is: larger is worse, so negate accuracy's bounds.
+def non_inferiority(
+    low: float, high: float, margin: float
+) -> Literal["passed", "failed", "undecided"]:
+    """Decide from an interval of the degradation, of which larger is worse.
 
-    Passed if the upper bound lies below the margin, failed if the lower one lies above it, else undecided.
+    Passed if the interval is below the margin, failed if it is above, undecided if neither.
     """
-    if not (harm_low <= harm_high and math.isfinite(margin)):
-        raise MnistlabError(
-            f"bounds {harm_low} and {harm_high}, margin {margin}: need low <= high, a margin"
-        )
-    return "passed" if harm_high < margin else "failed" if harm_low > margin else "undecided"
+    if not (low <= high and math.isfinite(margin)):
+        raise MnistlabError(f"bounds {low} and {high}, margin {margin}: need low <= high, a margin")
+    return "passed" if high < margin else "failed" if low > margin else "undecided"
 
 
 def information(seeds: Sequence[int], baseline_seeds: int) -> tuple[float, ...]:
-    """Return each look's share of the last look's information on a difference of means, in (0, 1].
+    """Return each look's information on a difference of means, as a fraction of the last look's.
 
-    1 / Var D_k ~ 1 / (1 / n_k + 1 / m): both spreads taken as equal, for looks are planned before the data.
-    That all looks share one baseline leaves Cov(D_j, D_k) = Var D_k for j < k, the canonical joint distribution.
+    1 / Var D_k ~ 1 / (1 / n_k + 1 / m). Looks are planned before the data, so the two spreads are
+    assumed equal. All looks share one baseline, which keeps Cov(D_j, D_k) = Var D_k for j < k, the
+    canonical joint distribution.
+
     Source: Jennison and Turnbull 2000, Group Sequential Methods, sec. 3.1.
     """
-    _inside("baseline_seeds", baseline_seeds, 1, math.inf)
+    check_between("baseline_seeds", baseline_seeds, 1, math.inf)
     if not seeds or not all(1 < a < b for a, b in zip(seeds, [*seeds[1:], math.inf], strict=True)):
-        raise MnistlabError(
-            f"seeds at the looks {list(seeds)}: need increasing numbers of at least 2"
-        )
+        got = f"seeds at the looks {list(seeds)}"
+        raise MnistlabError(f"{got}: need increasing numbers of at least 2")
     return tuple((1 / seeds[-1] + 1 / baseline_seeds) / (1 / n + 1 / baseline_seeds) for n in seeds)
 
 
-def spending(fractions: Sequence[float], alpha: float, kind: Kind = "pocock") -> tuple[Look, ...]:
-    """Spend alpha, in (0, 0.5), over looks at fractions of the information that increase by >= 0.002 to <= 1.
+def spending(
+    fractions: Sequence[float], alpha: float, kind: Spending = "pocock"
+) -> tuple[Look, ...]:
+    """Spend alpha, in (0, 0.5), over looks at increasing fractions of the information, up to 1.
 
-    For Welch's t and F each look is judged at its nominal alpha (Pocock 1977, Biometrika 64:191). That is
-    liberal: with 8, 16, 32 seeds against 96, 0.01 is really 0.0115, and 0.0075 is 0.0091 (normal gates, se 0.0002).
-    Source: Lan and DeMets 1983, Biometrika 70:659; Armitage, McPherson and Rowe 1969, JRSS A 132:235.
+    With Welch's t and F, each look is judged at its nominal alpha (Pocock 1977, Biometrika 64:191).
+    That is liberal: with 8, 16 and 32 seeds against 96, an alpha of 0.01 really is 0.0115, and
+    0.0075 is 0.0091 (simulated with normal data, standard error 0.0002).
+
+    Source: Lan and DeMets 1983, Biometrika 70:659; Armitage, McPherson and Rowe 1969, JRSS A
+    132:235.
     """
     times, normal = np.array([0.0, *fractions]), scipy.stats.norm
+    got = f"fractions {list(fractions)}"
     if len(times) < 2 or not (np.diff(times) >= 0.002).all() or times[-1] > 1:
-        raise MnistlabError(
-            f"fractions {list(fractions)}: need steps of at least 0.002, up to at most 1"
-        )
-    _inside("alpha", alpha, 0, 0.5)
+        raise MnistlabError(f"{got}: need steps of at least 0.002, up to at most 1")
+    check_between("alpha", alpha, 0, 0.5)
     if kind not in ("pocock", "obrien-fleming"):
         raise MnistlabError(f"kind of spending {kind!r}: need 'pocock' or 'obrien-fleming'")
     late = np.append(0, 2 * normal.sf(normal.isf(alpha / 2) / np.sqrt(times[1:])))
     spent = alpha * np.log1p((math.e - 1) * times) if kind == "pocock" else late
     if np.diff(spent).min() < 1e-300:
-        raise MnistlabError(
-            f"fractions {list(fractions)}: the first spends nothing; need a later one"
-        )
+        raise MnistlabError(f"{got}: the first spends nothing; need a later one")
     abscissae, weights = scipy.special.roots_legendre(400)
+    # The density of the paths W = z sqrt(time) that no look has stopped, as masses at points.
     points, mass, looks = np.zeros(1), np.ones(1), []
     for k, time in enumerate(times[1:].tolist(), 1):
         root, sd, use = math.sqrt(time), math.sqrt(time - times[k - 1]), spent[k] - spent[k - 1]
-        state = (
-            points,
-            mass,
-            root,
-            sd,
-            use,
-        )  # of the paths W = z sqrt(time) that no look has stopped
-        z = scipy.optimize.brentq(
-            lambda z, w, m, r, s, use: m @ normal.sf((z * r - w) / s) - use, -9, 38, state
-        )
+
+        def overspent(z: float, w: Array, m: Array, root: float, sd: float, use: float) -> float:
+            return float(m @ normal.sf((z * root - w) / sd) - use)
+
+        z = scipy.optimize.brentq(overspent, -9, 38, (points, mass, root, sd, use))
         looks.append(Look(time, float(spent[k]), z, float(normal.sf(z))))
-        half = (min(z, 9) + 9) * root / 2  # all paths lie above -9 sd, the remaining ones below z
+        half = (min(z, 9) + 9) * root / 2  # all paths are above -9 sd, the remaining ones below z
         after = half * (abscissae + 1) - 9 * root
-        mass, points = (
-            half * weights * (normal.pdf((after[:, None] - points) / sd) @ mass) / sd,
-            after,
-        )
+        mass = half * weights * (normal.pdf((after[:, None] - points) / sd) @ mass) / sd
+        points = after
     return tuple(looks)
 
 
-def seeds_needed(
-    sds: tuple[float, float], baseline_seeds: int, distance: float, alpha: float, power: float
-) -> int:
-    """Plan the seeds with which Welch's test at one look passes with the power wanted.
-
-    sds: candidate's and baseline's, over seeds; distance: margin minus true drop, same unit, > 0; alpha in
-    (0, 0.5), of the last look if there are several. Raises where the baseline's own error forbids it.
-    Source: the noncentral t; Julious 2004, Stat. Med. 23:1921, with Welch's degrees of freedom.
-    """
-    _inside("baseline_seeds", baseline_seeds, 1, math.inf)
-    _inside("alpha", alpha, 0, 0.5)
-    _inside("power", power, 0, 1)
-    for value in (*sds, distance):
-        _inside("an sd or the distance", value, 0, math.inf)
-    seeds = np.arange(2.0, 5001)
-    error, freedom = welch_error(*sds, seeds, baseline_seeds)
-    reached = (
-        scipy.stats.nct.sf(scipy.stats.t.isf(alpha, freedom), freedom, distance / error) >= power
-    )
-    if not reached.any():
-        raise MnistlabError(
-            f"5000 seeds against {baseline_seeds} do not suffice: need more of the baseline"
-        )
-    return int(seeds[reached.argmax()])
-
-
 def holm(p_values: ArrayLike) -> Array:
-    """Adjust p-values, in [0, 1], for their number: those still at most alpha are rejected, in input order.
+    """Adjust p-values for their number, in input order; those still at most alpha are rejected.
 
     Source: Holm 1979, Scand. J. Stat. 6:65.
     """
@@ -246,14 +225,14 @@ def holm(p_values: ArrayLike) -> Array:
     return np.minimum(rising, 1)[np.argsort(order)]
 
 
-def _counts(trials: int, *parts: int) -> None:
+def _check_counts(trials: int, *parts: int) -> None:
     whole = all(isinstance(n, int | np.integer) and n >= 0 for n in (trials, *parts))
     if not whole or not 0 < trials >= sum(parts):
-        raise MnistlabError(
-            f"counts {parts} of {trials}: need whole numbers, none negative, and enough trials"
-        )
+        got = f"counts {parts} of {trials}"
+        raise MnistlabError(f"{got}: need whole numbers, none negative, and enough trials")
 
 
-def _inside(name: str, value: float, low: float, high: float) -> None:
+def check_between(name: str, value: float, low: float, high: float) -> None:
+    """Raise MnistlabError unless low < value < high."""
     if not low < value < high:
         raise MnistlabError(f"{name} is {value}: need a number between {low} and {high}")

@@ -1,4 +1,4 @@
-"""A small convolutional network, after the Keras documentation's for MNIST; 2 epochs where that trains 15.
+"""The small convolutional network of the Keras documentation, trained for 2 epochs in place of 15.
 
 mnistlab validate --pipeline convnet.py:Convnet
 """
@@ -6,11 +6,11 @@ mnistlab validate --pipeline convnet.py:Convnet
 import keras
 from keras import layers
 
-from mnistlab.recipe import Layer, Pipeline, Spec, bounds_of
+from mnistlab import Layer, Pipeline, Spec, bounds_of
 
 
 class Convnet(Pipeline):
-    """Two convolutions, each with pooling; dropout before the output. Trained by mnistlab's engine."""
+    """Two convolutions with pooling, then dropout. The inherited `fit` trains it."""
 
     spec = Spec(
         layers=(

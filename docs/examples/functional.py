@@ -6,7 +6,7 @@ mnistlab validate --pipeline functional.py:TwoPaths
 import keras
 from keras import layers
 
-from mnistlab.recipe import Layer, Pipeline, Spec, bounds_of
+from mnistlab import Layer, Pipeline, Spec, bounds_of
 
 
 class TwoPaths(Pipeline):

@@ -1,4 +1,4 @@
-"""Dropout, batch normalisation, and Keras's own fit over a tf.data pipeline that shuffles anew every epoch.
+"""Dropout, batch normalisation, and `Model.fit` over a tf.data pipeline that shuffles every epoch.
 
 mnistlab validate --pipeline normalised.py:Normalised
 """
@@ -7,7 +7,7 @@ import keras
 import tensorflow as tf
 from keras import layers
 
-from mnistlab.recipe import Layer, Pipeline, Spec, bounds_of
+from mnistlab import Layer, Pipeline, Spec, bounds_of
 
 
 class Normalised(Pipeline):

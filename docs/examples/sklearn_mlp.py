@@ -7,8 +7,7 @@ import numpy as np
 from sklearn.metrics import accuracy_score, log_loss
 from sklearn.neural_network import MLPClassifier
 
-from mnistlab.loading import KERAS_FIELDS
-from mnistlab.recipe import Pipeline, Spec, bounds_of
+from mnistlab import Pipeline, Spec, bounds_of
 
 
 class Mlp:
@@ -16,9 +15,11 @@ class Mlp:
 
     prepare_images, prepare_labels = Pipeline.prepare_images, Pipeline.prepare_labels
     spec = Spec(
-        **dict.fromkeys(
-            KERAS_FIELDS
-        ),  # layers, optimizer, learning_rate, loss, metric: None, for it is no Keras model
+        layers=None,  # this and the next four are for Keras models only
+        optimizer=None,
+        learning_rate=None,
+        loss=None,
+        metric=None,
         epochs=5,
         batch_size=200,
         bounds=bounds_of({"test accuracy": 0.95}),

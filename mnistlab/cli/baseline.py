@@ -33,7 +33,7 @@ from mnistlab.gate.baseline import FIRST_SEED, SHOWN, identity
 from mnistlab.gate.baseline_file import mean_and_sd
 from mnistlab.loading import CheckedPipeline, load_pipeline
 from mnistlab.options import BUDGET
-from mnistlab.recipe import DigitsPipeline, Pipeline
+from mnistlab.recipe import Pipeline
 from mnistlab.report import check_writable
 
 MIN_SEEDS = 16
@@ -112,7 +112,7 @@ def accept(options: argparse.Namespace) -> int:
 
 
 def _refuse_published_name(pipeline: CheckedPipeline, reference: str | None) -> None:
-    if pipeline.name == Pipeline.name and type(pipeline.pipeline) not in (Pipeline, DigitsPipeline):
+    if pipeline.name == Pipeline.name and type(pipeline.pipeline) is not Pipeline:
         what = f"has the published recipe's name {pipeline.name!r} and would replace its result"
         advice = "give the class a name: name = 'mine'"
         raise MnistlabError(f"--pipeline {reference}: {what}; {advice}")

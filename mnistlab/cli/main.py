@@ -11,6 +11,7 @@ from typing import Any
 from mnistlab import __version__
 from mnistlab.errors import MnistlabError
 from mnistlab.options import (
+    BUDGET,
     add_data_options,
     add_gate_options,
     add_margin_option,
@@ -65,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_train(commands, data)
     _add_validate(commands, data)
     _add_baseline(commands, data)
+    _add_power(commands, data)
     _add_faults(commands, data)
     return parser
 
@@ -123,6 +125,16 @@ def _add_baseline(commands: Any, data: argparse.ArgumentParser) -> None:
     compare.add_argument("new", metavar="B", type=Path)
     compare.add_argument("--spec", metavar="FILE.toml", help="a spec with the margin")
     add_margin_option(compare.add_argument)
+
+
+def _add_power(commands: Any, data: argparse.ArgumentParser) -> None:
+    text = "how often the recipe gate errs, simulated from the accepted seeds"
+    power = commands.add_parser("power", parents=[data], help=text, description=text.capitalize())
+    add_pipeline_options(power.add_argument)
+    add_margin_option(power.add_argument)
+    text = f"most trainings of the gate (default: {BUDGET})"
+    power.add_argument("--seeds", type=int, default=BUDGET, help=text)
+    power.add_argument("--baselines", metavar="DIR", help="folder of accepted results")
 
 
 def _add_faults(commands: Any, data: argparse.ArgumentParser) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 from mnistlab.data import load_dataset
 from mnistlab.errors import MnistlabError
 from mnistlab.metrics import Evaluation
+from mnistlab.metrics import figures as metric_figures
 from mnistlab.recipe import pipeline_for
 from mnistlab.report import figures
 
@@ -58,8 +59,8 @@ def _write_pictures(folder: Path, dataset: Any, history: Any, evaluation: Any) -
     drawn = {
         "samples": figures.samples(dataset.train_images[:20], dataset.train_labels[:20]),
         "curves": figures.curves(history),
-        "first-predictions": figures.first_predictions(*five),
-        "confusion": figures.confusion(evaluation.confusion),
+        "first-predictions": metric_figures.first_predictions(*five),
+        "confusion": metric_figures.confusion(evaluation.confusion),
     }
     for name, figure in drawn.items():
         (folder / f"{name}.png").write_bytes(figures.png(figure))

@@ -1,4 +1,4 @@
-"""Let keras.datasets download MNIST without letting it near a cached file."""
+"""Download MNIST with keras.datasets, without risk to a cached file."""
 
 import contextlib
 import os
@@ -10,8 +10,8 @@ from pathlib import Path
 
 from mnistlab.errors import MnistlabError
 
-# Keras runs in a process of its own: there its cache can be pointed elsewhere and its time bounded. It asks
-# the server first, since without network that spares the seconds that importing Keras takes.
+# Keras runs in a process of its own, where its cache can be redirected and its time limited.
+# Importing Keras takes seconds, so the script first checks that the server can be reached.
 KERAS_DOWNLOAD = """
 import contextlib, socket, urllib.error, urllib.request
 socket.setdefaulttimeout(10)
@@ -23,49 +23,38 @@ mnist.load_data()
 
 
 @contextlib.contextmanager
-def downloaded(
+def temporary_download(
     cache: Path, command: Sequence[str], environ: Mapping[str, str], seconds: float
 ) -> Iterator[Path]:
-    """Give a freshly downloaded ``mnist.npz``, which is gone afterwards unless it is linked elsewhere.
+    """Download ``mnist.npz`` to a temporary file, deleted on exit unless linked elsewhere.
 
     Parameters
     ----------
     cache : path
-        Where Keras would keep the file. Never written to; the download goes to a folder beside it, so that one link
-        puts the whole, verified file there and nobody ever sees half of it.
+        Where Keras would keep the file. Never written to. The download goes to a folder next to
+        it, so that one link puts the verified file there and nobody sees half a file.
     command : sequence of str
-        What downloads; it finds ``KERAS_HOME`` in its environment.
-    environ : mapping
-        The rest of that environment.
+        Downloads into ``KERAS_HOME``, which is added to its environment, `environ`.
     seconds : float
-        After so long the command is stopped.
+        Time limit of the command.
 
     Raises
     ------
     MnistlabError
         If there is a cached file, or the download fails or takes too long.
     """
-    if os.path.lexists(
-        cache
-    ):  # Keras would delete a file that it does not like; that is for its owner to do.
+    if os.path.lexists(cache):  # Keras deletes a file whose hash is wrong; only its owner may.
         raise MnistlabError(
-            "not tried, as it would replace the cached file; delete that and run again"
+            "not tried, because it would replace the cached file; delete that and run again"
         )
-    print(
-        f"mnistlab: downloading MNIST (11 MB) with keras.datasets, at most {seconds:g} s",
-        file=sys.stderr,
-    )
+    notice = f"downloading MNIST (11 MB) with keras.datasets, at most {seconds:g} s"
+    print(f"mnistlab: {notice}", file=sys.stderr)
     try:
         cache.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cache.parent, prefix="mnistlab-") as home:
-            keras_environ = {**environ, "KERAS_HOME": home}
+            env = {**environ, "KERAS_HOME": home}
             subprocess.run(
-                command,
-                cwd=home,
-                env=keras_environ,
-                timeout=seconds,
-                check=True,
-                capture_output=True,
+                command, cwd=home, env=env, timeout=seconds, check=True, capture_output=True
             )
             yield Path(home, "datasets", "mnist.npz")
     except subprocess.TimeoutExpired as error:

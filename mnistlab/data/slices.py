@@ -3,65 +3,60 @@
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+
+from mnistlab.arrays import Bytes, Doubles, Indices
 
 FEATURES = {
     "thickness": ("thin", "medium", "thick"),
     "slant": ("left", "upright", "right"),
     "size": ("small", "middling", "large"),
 }
-INK = 128
-"""Grey level from which a pixel belongs to a stroke: half of white."""
+"""The features and the names of their thirds, in ascending order."""
 
 
-def features(images: NDArray[np.uint8]) -> dict[str, NDArray[np.float64]]:
-    """Measure the stroke of each image.
-
-    Parameters
-    ----------
-    images : numpy.ndarray of uint8, shape (N, height, width)
-        White on black.
+def features(images: Bytes) -> dict[str, Doubles]:
+    """Measure the strokes of raw images, uint8 (N, height, width); 0 if an image has none.
 
     Returns
     -------
     dict of numpy.ndarray of float64, shape (N,)
-        ``"thickness"``: width of the stroke in pixels, twice its area over the length of its edge. ``"slant"``: the
-        shear mu11 / mu02 that sets it upright, positive to the right. ``"size"``: root mean square distance of its
-        ink from the centre of mass, in pixels. Zero where an image has no ink.
+        ``"thickness"``: width of the stroke in pixels, twice its area over the length of its edge.
+        ``"slant"``: the shear mu11 / mu02 that sets it upright, positive to the right. ``"size"``:
+        root mean square distance of its ink from the centre of mass, in pixels.
 
     Source
     ------
-    Central moments: Hu (1962), Visual pattern recognition by moment invariants, section II. The slant is that of
-    deskewing: LeCun, Bottou, Bengio and Haffner (1998), section III.A.
+    Central moments: Hu (1962), Visual pattern recognition by moment invariants, section II. The
+    slant is that of deskewing: LeCun, Bottou, Bengio and Haffner (1998), section III.A.
     """
     ink = images.astype(np.float64) / 255
     y, x = np.indices(ink.shape[1:], dtype=np.float64)
     mass = np.maximum(ink.sum(axis=(1, 2)), 1e-9)
 
-    def moment(weight: Any) -> NDArray[np.float64]:
+    def moment(weight: Any) -> Doubles:
         return np.asarray((ink * weight).sum(axis=(1, 2)) / mass)
 
     dx = x - moment(x)[:, None, None]
     dy = moment(y)[:, None, None] - y  # upwards
     xx, yy, xy = moment(dx * dx), moment(dy * dy), moment(dx * dy)
-    mask = np.pad(images >= INK, ((0, 0), (1, 1), (1, 1)))
-    edge = sum((mask != np.roll(mask, 1, axis)).sum(axis=(1, 2)) for axis in (1, 2))
-    thickness = 2 * mask.sum(axis=(1, 2)) / np.maximum(edge, 1)
+    stroke = np.pad(images >= 128, ((0, 0), (1, 1), (1, 1)))
+    edge = sum((stroke != np.roll(stroke, 1, axis)).sum(axis=(1, 2)) for axis in (1, 2))
+    thickness = 2 * stroke.sum(axis=(1, 2)) / np.maximum(edge, 1)
     return {"thickness": thickness, "slant": xy / np.maximum(yy, 1e-9), "size": np.sqrt(xx + yy)}
 
 
-def slice_by_feature(images: NDArray[np.uint8]) -> dict[str, NDArray[np.int64]]:
-    """Split a test set, uint8 (N, height, width), into thirds of each feature: indices by name (``"slant: left"``).
+def slice_by_feature(images: Bytes) -> dict[str, Indices]:
+    """Split raw images, uint8 (N, height, width), into thirds of each feature.
 
-    Equal values go by the images' order, so three slices always differ in size by one at most.
+    Returns
+    -------
+    dict of numpy.ndarray of int64
+        Indices by name, for instance ``"slant: left"``. Equal values keep the order of the images,
+        so three slices differ in size by one at most.
     """
     slices = {}
     for feature, values in features(images).items():
-        parts = np.array_split(np.argsort(values, kind="stable"), 3)
-        slices.update(
-            {
-                f"{feature}: {name}": part
-                for name, part in zip(FEATURES[feature], parts, strict=True)
-            }
-        )
+        thirds = np.array_split(np.argsort(values, kind="stable"), 3)
+        for name, third in zip(FEATURES[feature], thirds, strict=True):
+            slices[f"{feature}: {name}"] = third
     return slices

@@ -1,24 +1,26 @@
-"""Clean digits drawn by code, for a minimum functionality test: any healthy MNIST classifier reads them right.
+"""Clean digits drawn by code, for a minimum functionality test: every healthy model reads them.
 
-The layout is MNIST's (LeCun et al., 1998, section III.A): white on black, the digit scaled into 20x20 pixels without
-changing its proportions, and its centre of mass in the middle of 28x28.
+The layout is MNIST's (LeCun et al., 1998, section III.A): white on black, the digit scaled into
+20x20 pixels with its proportions kept, and its centre of mass in the middle of 28x28.
 """
 
+from typing import TypeAlias
+
 import numpy as np
-import numpy.typing as npt
 
-Stroke = list[tuple[float, float]]  # a polyline of (x, y), y downwards; drawn in any unit
+from mnistlab.arrays import IMAGE_SHAPE, SIDE, Bytes, Doubles
 
-_SIDE = 28
-_BOX = 20
-_RADIUS = 1.2  # pixels from the middle of a stroke to its edge; MNIST's strokes are two to three pixels wide
+Stroke: TypeAlias = list[tuple[float, float]]
+"""A polyline of (x, y), y downwards, in any unit."""
+RADIUS = 1.2
+"""Pixels from the middle of a stroke to its edge; MNIST's strokes are two to three pixels wide."""
 
 
 def _arc(x: float, y: float, width: float, height: float, start: float, stop: float) -> Stroke:
-    """Approximate an arc of an ellipse; (x, y) is its centre, degrees run clockwise from the right."""
+    """Approximate an arc of an ellipse with centre (x, y); degrees run clockwise from the right."""
     angle = np.radians(np.linspace(start, stop, 24))
-    points = x + width / 2 * np.cos(angle), y + height / 2 * np.sin(angle)
-    return list(zip(*(each.tolist() for each in points), strict=True))
+    xs, ys = x + width / 2 * np.cos(angle), y + height / 2 * np.sin(angle)
+    return list(zip(xs.tolist(), ys.tolist(), strict=True))
 
 
 _FORMS: tuple[tuple[int, list[Stroke]], ...] = (
@@ -55,46 +57,38 @@ _FORMS: tuple[tuple[int, list[Stroke]], ...] = (
 )
 
 
-def _draw(
-    segments: npt.NDArray[np.float64], middle: npt.NDArray[np.float64]
-) -> npt.NDArray[np.float64]:
-    """Draw segments (n, 2 ends, 2 coordinates), with `middle` in the middle; returns ink (28, 28), 0 to 1."""
-    start = segments[:, 0, None, None] - middle + (_SIDE - 1) / 2
+def _draw(segments: Doubles, centre: Doubles) -> Doubles:
+    """Draw segments, (N, 2 ends, 2 coordinates), with `centre` in the middle; ink from 0 to 1."""
+    start = segments[:, 0, None, None] - centre + (SIDE - 1) / 2
     along = (segments[:, 1] - segments[:, 0])[:, None, None]
-    pixels = np.moveaxis(np.indices((_SIDE, _SIDE))[::-1], 0, -1)
+    pixels = np.moveaxis(np.indices(IMAGE_SHAPE)[::-1], 0, -1)
     share = ((pixels - start) * along).sum(-1) / (along**2).sum(-1)
     nearest = start + np.clip(share, 0, 1)[..., None] * along
     distance = np.linalg.norm(pixels - nearest, axis=-1).min(axis=0)
-    ink: npt.NDArray[np.float64] = np.clip(
-        _RADIUS + 0.5 - distance, 0, 1
-    )  # half at the edge of the stroke
-    return ink
+    return np.asarray(np.clip(RADIUS + 0.5 - distance, 0, 1))  # half at the edge of the stroke
 
 
-def _render(strokes: list[Stroke]) -> npt.NDArray[np.uint8]:
+def _render(strokes: list[Stroke]) -> Bytes:
     segments = np.concatenate([np.stack([stroke[:-1], stroke[1:]], axis=1) for stroke in strokes])
-    extent = np.ptp(segments, axis=(0, 1)).max()
-    segments = segments * (_BOX - 2 * _RADIUS) / extent
-    middle = (segments.min(axis=(0, 1)) + segments.max(axis=(0, 1))) / 2
-    ink = _draw(segments, middle)
-    mass = [np.average(each, weights=ink) for each in np.indices(ink.shape)[::-1]]
-    ink = _draw(segments, middle + mass - (_SIDE - 1) / 2)
+    segments = segments * (20 - 2 * RADIUS) / np.ptp(segments, axis=(0, 1)).max()
+    centre = (segments.min(axis=(0, 1)) + segments.max(axis=(0, 1))) / 2
+    ink = _draw(segments, centre)
+    mass = [np.average(coordinate, weights=ink) for coordinate in np.indices(IMAGE_SHAPE)[::-1]]
+    ink = _draw(segments, centre + mass - (SIDE - 1) / 2)
     return np.rint(255 * ink).astype(np.uint8)
 
 
-def draw_digits() -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
+def draw_digits() -> tuple[Bytes, Bytes]:
     """Draw three forms of each digit.
 
     Returns
     -------
-    images : uint8 array, shape (30, 28, 28), 0 to 255, white on black
-    labels : uint8 array, shape (30,), 0 to 9
-        In ascending order.
+    images : numpy.ndarray of uint8, shape (30, 28, 28), 0 to 255, white on black
+    labels : numpy.ndarray of uint8, shape (30,), 0 to 9 in ascending order
 
     Source
     ------
-    Layout: LeCun, Bottou, Bengio and Haffner (1998), Gradient-based learning applied to document recognition,
-    section III.A. Minimum functionality test: Ribeiro et al. (2020), Beyond accuracy: CheckList, section 2.2.
+    Minimum functionality test: Ribeiro et al. (2020), Beyond accuracy: CheckList, section 2.2.
     """
     images = np.stack([_render(strokes) for _, strokes in _FORMS])
     return images, np.array([digit for digit, _ in _FORMS], np.uint8)

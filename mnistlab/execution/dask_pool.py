@@ -1,91 +1,114 @@
-"""Work on a Dask cluster: what is sent, what is checked, and what may be wrong with its workers."""
+"""Run tasks on a Dask cluster and name the worker that cannot."""
 
+import asyncio
 import concurrent.futures
 import contextlib
-import functools
 import importlib
 import logging
-import threading
 import time
 import uuid
-from collections import defaultdict
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future
-from typing import Any, TypeAlias
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
 
 from mnistlab import environment
 from mnistlab.errors import MnistlabError
-from mnistlab.execution.worker import WorkerProcess, WorkerSetupError, as_user_error
-
-Submit: TypeAlias = Callable[[bytes, bytes], Future[bytes]]
+from mnistlab.execution.worker import WorkerSetupError, as_user_error, run_task
 
 CONNECT_SECONDS = 10
 CHECK_SECONDS = 120
-"""For a worker to start a process, and to read the data there."""
+"""For a worker to start a process and to read the data there."""
 LONELY_SECONDS = 60
-"""How long a cluster may be without any worker, or its scheduler silent, before work is given up."""
+"""Work is given up when a cluster has had no worker, or no scheduler that answers, for so long."""
 
 
-@contextlib.contextmanager
-def connected(
-    address: str, seconds: float | None
-) -> Iterator[tuple[Submit, Callable[[bytes], None], Callable[[], None]]]:
-    """Give what a pool is made of, on the workers of a cluster; each of their threads has a process of its own.
+class Cluster:
+    """The workers of a Dask cluster; its methods make up a `Pool`.
 
-    Yields what takes a function and an item, both pickled; what has every worker load a function; and what raises if
-    the cluster is lost. MnistlabError without Dask, without a scheduler at that address, and if it has no worker.
+    MnistlabError without Dask, without a scheduler at this address, or if it has no worker.
     """
-    client = _connect(address)
-    token = uuid.uuid4().hex
-    try:
-        if not client.nthreads():
-            raise MnistlabError(
-                f"{address}: the scheduler has no worker; start some: dask worker {address}"
-            )
-        executor = client.get_executor(pure=False)
-        function = functools.partial(_submit, executor, token, seconds)
-        yield function, functools.partial(_check, client, token), _Watch(client)
-    finally:
-        with contextlib.suppress(
-            Exception
-        ):  # whatever became of the cluster, it must not hide what went wrong
-            if client.status == "running":  # else it would try to find a lost scheduler again
-                client.run(_call, f"{__name__}:release", token, on_error="ignore")
-        client.close(timeout=5)
+
+    def __init__(self, address: str, seconds: float | None) -> None:
+        self._client, self._owner, self._seconds = _connect(address), uuid.uuid4().hex, seconds
+        self._executor = self._client.get_executor(pure=False)
+        self._last_seen = time.monotonic()
+        if not self._client.nthreads():
+            self.close()
+            what = "the scheduler has no worker; start some: dask worker"
+            raise MnistlabError(f"{address}: {what} {address}")
+
+    def submit(self, function: bytes, item: bytes) -> Future[bytes]:
+        """Send a task to any worker; see `in_worker`."""
+        return self._send(self._executor, function, item, self._seconds)
+
+    def check(self, function: bytes) -> None:
+        """Have every worker load the function; raise MnistlabError that names one that cannot."""
+        futures = {}
+        for address in self._client.nthreads():
+            only = {"workers": [address], "allow_other_workers": False, "pure": False}
+            executor = self._client.get_executor(**only)
+            futures[address] = self._send(executor, function, b"", CHECK_SECONDS)
+        for address, future in futures.items():
+            try:
+                future.result(CHECK_SECONDS)
+                continue
+            except (TimeoutError, concurrent.futures.TimeoutError):  # not one before Python 3.11
+                message = f"no answer after {CHECK_SECONDS} s; stop it, then try again"
+            except Exception as error:
+                message = str(as_user_error(error)).removeprefix(f"worker {address}: ")
+            raise MnistlabError(f"worker {address}: {message}")
+
+    def check_alive(self) -> None:
+        """Raise MnistlabError if the cluster has been without a worker for long."""
+        with contextlib.suppress(Exception):  # a scheduler that does not answer is as good as none
+            if self._client.nthreads():
+                self._last_seen = time.monotonic()
+        if time.monotonic() - self._last_seen > LONELY_SECONDS:
+            what = "the cluster has no worker any more; start some, then repeat the command"
+            raise MnistlabError(what)
+
+    def close(self) -> None:
+        """End the processes on the workers, and the connection."""
+        with contextlib.suppress(Exception):  # of a lost cluster: it must not hide the first error
+            if self._client.status == "running":  # else it would look for the scheduler again
+                name = "mnistlab.execution.worker:end_workers"
+                self._client.run(_call, name, self._owner, on_error="ignore")
+        self._client.close(timeout=5)
+
+    def _send(
+        self, executor: Any, function: bytes, item: bytes, seconds: float | None
+    ) -> Future[bytes]:
+        task = environment.versions(), self._owner, function, item, seconds
+        future: Future[bytes] = executor.submit(_call, f"{__name__}:in_worker", *task)
+        return future
 
 
 def _connect(address: str) -> Any:
     try:
         distributed: Any = importlib.import_module("distributed")
     except ImportError:
-        raise MnistlabError(
-            '--scheduler needs Dask; type: pip install "mnistlab[cluster]"'
-        ) from None
-    logging.getLogger("distributed.client").setLevel(
-        logging.CRITICAL
-    )  # a lost cluster is told in a line, not in many
+        what = '--scheduler needs Dask; type: pip install "mnistlab[cluster]"'
+        raise MnistlabError(what) from None
+    # A lost cluster is reported once, by us.
+    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
+
+    async def shake_hands() -> None:
+        connecting = distributed.comm.connect(address, timeout=CONNECT_SECONDS)
+        await (await asyncio.wait_for(connecting, CONNECT_SECONDS)).close()
+
     try:
-        distributed.comm.get_address_host(
-            address
-        )  # of a wrong one a client would be left half made
+        # First, as Dask's client waits for ever on a port that accepts and says nothing. In a
+        # thread, as a notebook runs an event loop in this one.
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(asyncio.run, shake_hands()).result()
         return distributed.Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise MnistlabError(
-            f"--scheduler {address}: {reason}; required the address of a Dask scheduler, such as tcp://HOST:8786"
-        ) from None
-
-
-def _submit(
-    executor: Any, token: str, seconds: float | None, function: bytes, item: bytes
-) -> Future[bytes]:
-    work = token, (function, item), environment.versions(), seconds
-    future: Future[bytes] = executor.submit(_call, f"{__name__}:in_worker", *work)
-    return future
+    except (OSError, ValueError, TypeError, KeyError, asyncio.TimeoutError) as error:
+        reason = (str(error) or f"no answer after {CONNECT_SECONDS} s").splitlines()[0]
+        required = "required the address of a Dask scheduler, such as tcp://HOST:8786"
+        raise MnistlabError(f"--scheduler {address}: {reason}; {required}") from None
 
 
 def _call(name: str, *arguments: Any) -> Any:
-    """Call a function that is found where this runs."""
+    """Call a function that is looked up on the worker."""
     import pkgutil
 
     try:
@@ -93,83 +116,25 @@ def _call(name: str, *arguments: Any) -> Any:
     except (ImportError, AttributeError) as error:
         from distributed import get_worker
 
-        address = get_worker().address
-        raise ImportError(
-            f"worker {address}: has no mnistlab ({error}); install it there, or stop it"
-        ) from None
+        what = f"has no mnistlab ({error}); install it there, or stop it"
+        raise ImportError(f"worker {get_worker().address}: {what}") from None
     return function(*arguments)
 
 
-_call.__module__ = (
-    "__main__"  # so that Dask sends its code: the scheduler, which unpickles it, may lack mnistlab
-)
+# Dask then sends its code: the scheduler, which unpickles it, may lack mnistlab.
+_call.__module__ = "__main__"
 
 
-def _check(client: Any, token: str, function: bytes) -> None:
-    """Have every worker load the function, with what it needs; name the worker that cannot."""
-    found = {}
-    for address in client.nthreads():
-        executor = client.get_executor(workers=[address], allow_other_workers=False, pure=False)
-        found[address] = _submit(executor, token, CHECK_SECONDS, function, b"")
-    for address, future in found.items():
-        try:
-            future.result(CHECK_SECONDS)
-        except (TimeoutError, concurrent.futures.TimeoutError):  # not one class before Python 3.11
-            what = f"worker {address}: no answer after {CHECK_SECONDS} s; stop it, and try again"
-            raise MnistlabError(what) from None
-        except Exception as error:
-            said = str(as_user_error(error))
-            raise MnistlabError(
-                said if said.startswith("worker ") else f"worker {address}: {said}"
-            ) from None
-
-
-class _Watch:
-    """Raises when a cluster has been without workers, or without an answer, for long."""
-
-    def __init__(self, client: Any) -> None:
-        self._client = client
-        self._well = time.monotonic()
-
-    def __call__(self) -> None:
-        """Look once."""
-        try:
-            workers = self._client.nthreads()
-        except Exception:
-            workers = {}
-        if workers:
-            self._well = time.monotonic()
-        elif time.monotonic() - self._well > LONELY_SECONDS:
-            raise MnistlabError(
-                "the cluster has no worker any more; start some, and the same command goes on"
-            )
-
-
-WORKERS: defaultdict[tuple[str, int], WorkerProcess] = defaultdict(WorkerProcess)
-"""The workers of this worker, by campaign and thread; ended ones stay, so that no work that comes late starts another."""
-
-
-def in_worker(
-    token: str, work: tuple[bytes, bytes], versions: dict[str, str], seconds: float | None
-) -> bytes:
-    """Do work that came over the network: what a worker of a cluster runs, in a thread."""
+def in_worker(versions: dict[str, str], *task: Any) -> bytes:
+    """Run a task in a process of a cluster's worker, if its versions are as required."""
     from distributed import get_worker
 
-    address = get_worker().address
-    own = environment.versions()
+    address, own = get_worker().address, environment.versions()
     for name, required in versions.items():
         if own.get(name) != required:
-            raise MnistlabError(
-                f"worker {address}: {name} {own.get(name)}, required {required} as here; install it there"
-            )
+            what = f"{name} {own.get(name)}, required {required} as here; install it there"
+            raise MnistlabError(f"worker {address}: {what}")
     try:
-        return WORKERS[token, threading.get_ident()](*work, seconds)
+        return run_task(*task)
     except WorkerSetupError as error:
         raise MnistlabError(f"worker {address}: {error}") from None
-
-
-def release(token: str) -> None:
-    """End the workers of a campaign on this worker."""
-    for owner, thread in list(WORKERS):
-        if owner == token:
-            WORKERS[owner, thread].end()

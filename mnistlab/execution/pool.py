@@ -1,82 +1,80 @@
-"""Where work runs: in processes here, one a core, or on a Dask cluster; the same work, the same results."""
+"""Where tasks run: in processes on this machine, one a core, or on a Dask cluster."""
 
 import contextlib
 import functools
 import os
 import pickle
-import queue
-import threading
+import uuid
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Any
 
 from mnistlab.errors import MnistlabError
-from mnistlab.execution.worker import WorkerProcess, as_user_error
+from mnistlab.execution.worker import as_user_error, end_workers, run_task
 
 POLL_SECONDS = 2
 
 
 @dataclass(frozen=True)
 class Backend:
-    """Where work is to run; MnistlabError if it cannot be meant."""
+    """Where tasks run, and how long each may take."""
 
-    scheduler: str | None = (
-        None  # address of a Dask scheduler; without one, work runs on this machine
-    )
-    processes: int = 0  # how many here; 0 is one a core
-    seconds: float | None = None  # after so long a piece of work is given up
+    scheduler: str | None = None  # address of a Dask scheduler; by default tasks run here
+    processes: int = 0  # on this machine; 0 is one a core
+    seconds: float | None = None  # a task that takes longer is given up
 
     def __post_init__(self) -> None:
-        """Refuse less than nothing."""
+        """Raise MnistlabError if a number is out of range."""
         if self.processes < 0:
             raise MnistlabError(
                 f"--processes {self.processes}: required 1 or more; 0 is one a core"
             )
-        if self.seconds is not None and not 0 < self.seconds <= threading.TIMEOUT_MAX:
-            raise MnistlabError(f"--timeout {self.seconds:g}: required a number of seconds above 0")
+        if self.seconds is not None and not 0 < self.seconds < 1e6:  # as much as poll() takes
+            required = "required a number of seconds above 0, below 1 000 000"
+            raise MnistlabError(f"--timeout {self.seconds:g}: {required}")
 
 
 @dataclass(frozen=True)
 class Pool:
-    """Takes work; see `open_pool`. A function is importable, or pickles itself otherwise, and small, as it travels.
+    """Runs a function on items in other processes; `open_pool` makes one.
 
-    All errors are MnistlabErrors: of the work, of a worker that cannot do it, WorkerDiedError, and that the cluster is lost.
+    The function and the items are pickled, so the function must be importable where it runs, and
+    both should be small. All errors are MnistlabErrors.
     """
 
     submit: Callable[[bytes, bytes], Future[bytes]]
-    check: Callable[[bytes], None]
-    alive: Callable[[], None]
+    check: Callable[[bytes], None] = lambda function: None  # raises if a worker cannot load it
+    check_alive: Callable[[], None] = lambda: None  # raises if there is no worker any more
 
     def completed(
         self, function: Callable[[Any], Any], items: Iterable[Any]
     ) -> Iterator[tuple[Any, Callable[[], Any]]]:
-        """Run a function on items, begun in this order; yield each when done, with what gives its result or raises."""
-        pending = dict(self._submitted(function, items))
+        """Yield each item when it is done, with a function that returns its result or raises."""
+        pending = self._submit_all(function, items)
         while pending:
-            for future in self._awaited(pending):
+            for future in self._wait(pending):
                 yield pending.pop(future), functools.partial(_result, future)
 
     def in_order(self, function: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[Any]:
-        """Run a function on items and yield the results in their order; raise what any of them raised."""
-        for future, _ in list(self._submitted(function, items)):
-            while not self._awaited([future]):
+        """Yield the results in the order of the items; raise the first error."""
+        for future in self._submit_all(function, items):
+            while not self._wait([future]):
                 pass
             yield _result(future)
 
-    def _submitted(
+    def _submit_all(
         self, function: Callable[[Any], Any], items: Iterable[Any]
-    ) -> Iterator[tuple[Future[bytes], Any]]:
+    ) -> dict[Future[bytes], Any]:
         content = pickle.dumps(function)
         self.check(content)
-        for item in items:
-            yield self.submit(content, pickle.dumps(item)), item
+        return {self.submit(content, pickle.dumps(item)): item for item in items}
 
-    def _awaited(self, futures: Iterable[Future[bytes]]) -> set[Future[bytes]]:
-        """Wait a little; return what is done, or raise if the cluster is lost."""
+    def _wait(self, futures: Iterable[Future[bytes]]) -> set[Future[bytes]]:
+        """Wait up to POLL_SECONDS; return the futures that are done."""
         done, _ = wait(futures, POLL_SECONDS, FIRST_COMPLETED)
         if not done:
-            self.alive()
+            self.check_alive()
         return done
 
 
@@ -88,50 +86,28 @@ def _result(future: Future[bytes]) -> Any:
 
 
 @contextlib.contextmanager
-def open_pool(place: Backend) -> Iterator[Pool]:
-    """Give a pool of processes, none of which is left afterwards; MnistlabError if there is no such cluster."""
-    if not place.scheduler:
-        with _here(place) as pool:
-            yield pool
+def open_pool(backend: Backend) -> Iterator[Pool]:
+    """Give a pool; its processes end with the context. MnistlabError without such a cluster."""
+    if backend.scheduler:
+        from mnistlab.execution.dask_pool import Cluster
+
+        with contextlib.closing(Cluster(backend.scheduler, backend.seconds)) as cluster:
+            yield Pool(cluster.submit, cluster.check, cluster.check_alive)
         return
-    from mnistlab.execution.dask_pool import connected
-
-    with connected(place.scheduler, place.seconds) as parts:
-        yield Pool(*parts)
-
-
-def available_cores() -> int:
-    """Return how many cores this process may use: one, if TensorFlow was told to keep to one thread, as in a worker."""
-    if os.environ.get("TF_NUM_INTRAOP_THREADS") == "1":
-        return 1
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-@contextlib.contextmanager
-def _here(place: Backend) -> Iterator[Pool]:
-    """Spread work over processes of this machine; a thread stands by each."""
-    size = place.processes or available_cores()
-    workers = [WorkerProcess() for _ in range(size)]
-    idle: queue.SimpleQueue[WorkerProcess] = queue.SimpleQueue()
-    for worker in workers:
-        idle.put(worker)
-
-    def work(function: bytes, item: bytes) -> bytes:
-        worker = idle.get()
-        try:
-            return worker(function, item, place.seconds)
-        finally:
-            idle.put(worker)
-
-    threads = ThreadPoolExecutor(size)
+    owner = uuid.uuid4().hex
+    threads = ThreadPoolExecutor(backend.processes or available_cores())
     try:
         yield Pool(
-            lambda function, item: threads.submit(work, function, item),
-            lambda function: None,
-            lambda: None,
+            lambda function, item: threads.submit(run_task, owner, function, item, backend.seconds)
         )
     finally:
         threads.shutdown(wait=False, cancel_futures=True)
-        for worker in workers:
-            worker.end()
+        end_workers(owner)
         threads.shutdown()
+
+
+def available_cores() -> int:
+    """Return the number of cores that this process may use; one in a worker, and on Windows."""
+    if os.environ.get("TF_NUM_INTRAOP_THREADS") == "1" or os.name == "nt":  # it starts no worker
+        return 1
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

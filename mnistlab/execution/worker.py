@@ -1,10 +1,16 @@
-"""A process that imports TensorFlow once and works off one piece of work after another; it may die, its parent not."""
+"""Worker processes: each imports TensorFlow once, then does one task after another.
+
+A task that crashes or hangs costs its process, not ours. pebble 5.2, loky 3.7 and
+concurrent.futures do not fit: they start processes with multiprocessing, which fails under a Dask
+nanny ("daemonic processes are not allowed to have children"), imports the user's main script again,
+runs a `pickle.py` of the working directory, and leaves the processes that a killed task started.
+"""
 
 import contextlib
-import json
+import faulthandler
+import functools
 import os
 import pickle
-import queue
 import re
 import signal
 import subprocess
@@ -12,45 +18,51 @@ import sys
 import tempfile
 import threading
 import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping
 from concurrent.futures import CancelledError
+from multiprocessing.connection import Connection, Pipe
 from typing import Any
 
 from mnistlab.errors import MnistlabError
 
-SERVE = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from mnistlab.execution.worker import serve; serve()"
+SERVE = """
+import sys
+sys.path[:] = sys.argv[2:]
+from mnistlab.execution.worker import serve
+serve(int(sys.argv[1]))
+"""
 IDLE_SECONDS = 900.0
-"""After so long without work a worker ends itself, lest one that was forgotten on a cluster keep its memory."""
+"""A worker without a task for so long ends, so that none keeps its memory on a cluster for ever."""
 ONE_THREAD = {
-    "TF_NUM_INTRAOP_THREADS": "1",  # as many workers as cores; and results that do not depend on the number of cores
+    "TF_NUM_INTRAOP_THREADS": "1",  # one worker a core; and results do not depend on the cores
     "TF_NUM_INTEROP_THREADS": "1",
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
     "TF_CPP_MIN_LOG_LEVEL": "3",
 }
 KEPT_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**36)}
-"""For glibc: keep what is freed. Arrays of 30 to 190 MB come and go by the hundred, and to get each from the kernel
-anew took a tenth of a trial."""
-UNFIT, ERROR, RESULT, LAST = "unfit", "error", "result", "last"
+"""glibc keeps freed memory: to get arrays of 30 to 190 MB anew took a tenth of a trial's time."""
 
 
 class WorkerSetupError(MnistlabError):
-    """What is wrong with the place where work was sent to: another version, no data, a pipeline that it lacks."""
+    """A worker cannot load the function: it lacks a module, the data or the right version."""
 
 
 class WorkerDiedError(MnistlabError):
-    """How a process ended in the middle of its work: crashed or timed out, and where; after how many seconds."""
+    """A worker process ended during a task: how and where it ended, and after how many seconds."""
 
     def __init__(self, how: str, seconds: float = 0.0) -> None:
-        super().__init__(how, seconds)  # both, so that it travels between processes
+        super().__init__(how, seconds)  # both, so that it can be pickled
         self.seconds = seconds
 
     def __str__(self) -> str:
-        """Return how."""
+        """Return how the process ended."""
         return str(self.args[0])
 
 
 class RetireWorkerError(Exception):
-    """What a function raises in place of returning its result, if the process must not be used again."""
+    """Raised by a task to return its result and have its process replaced."""
 
     def __init__(self, result: object) -> None:
         super().__init__(result)
@@ -58,193 +70,181 @@ class RetireWorkerError(Exception):
 
 
 def as_user_error(error: Exception) -> MnistlabError:
-    """Return what came of work that has no result, for people in one line."""
+    """Return the error of a task as one that people read in one line."""
     if isinstance(error, MnistlabError):
         return error
     if isinstance(error, CancelledError):
-        return MnistlabError(
-            "the Dask scheduler was lost; start it again, and the same command goes on"
-        )
+        return MnistlabError("the Dask scheduler was lost; start it again, then repeat the command")
     if type(error).__name__ == "KilledWorker":  # of Dask, which may not be installed
         return WorkerDiedError("crashed: every worker that tried it was lost")
     text = " ".join(str(error).split())
-    return MnistlabError(
-        text
-        if isinstance(error, ImportError)
-        else f"the work failed: {type(error).__name__}: {text}"
-    )
+    if isinstance(error, ImportError):
+        return MnistlabError(text)
+    return MnistlabError(f"the task failed: {type(error).__name__}: {text}")
 
 
 class WorkerProcess:
-    """A process that is handed work, is started when there is some, and replaced when it has died."""
+    """Runs tasks in a process, which is started when needed and replaced when it has died.
 
-    def __init__(self) -> None:
+    `environment` is added to ours; by default it keeps the process to one thread.
+    """
+
+    def __init__(self, environment: Mapping[str, str] = ONE_THREAD) -> None:
+        self._environment = environment
         self._process: subprocess.Popen[bytes] | None = None
-        self._errors: Any = tempfile.TemporaryFile()  # noqa: SIM115
+        self._connection: Any = None
+        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115
         self._busy = threading.Lock()
         self._ended = False
 
     def __call__(self, function: bytes, item: bytes, seconds: float | None = None) -> bytes:
-        """Have a piece of work done, a pickled function and a pickled item; return the result, pickled.
+        """Call a pickled function on a pickled item and return the result, pickled.
 
-        The process unpickles a function when it differs from the last one, so it may keep things. After so many
-        seconds it is killed, whatever it does. Raises what the function raises; WorkerDiedError if the process ended, by
-        itself or for having taken too long; WorkerSetupError if the function cannot be had there.
+        The process unpickles a function only if it differs from the last one, so that a function
+        can keep data. An empty item has the function loaded, not called.
+
+        Raises
+        ------
+        WorkerSetupError
+            If the process cannot load the function.
+        WorkerDiedError
+            If the process crashed, was ended, or was killed after so many seconds.
+        MnistlabError
+            If the function raised.
         """
         with self._busy:
-            return self._do(function, item, seconds)
-
-    def _do(self, function: bytes, item: bytes, seconds: float | None) -> bytes:
-        if self._ended:
-            raise WorkerDiedError("ended")
-        process = self._process if self._process and self._process.poll() is None else self._start()
-        late, start = threading.Event(), time.perf_counter()
-        begin = os.fstat(self._errors.fileno()).st_size
-        timer = threading.Timer(seconds or threading.TIMEOUT_MAX, self._abort, (process, late))
-        timer.daemon = True
-        timer.start()
-        try:
-            _send(process.stdin, (function, item))
-            kind, answer = pickle.load(process.stdout)  # type: ignore[arg-type]
-        except (EOFError, OSError, pickle.UnpicklingError):
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(5)  # it closes its pipes a moment before it ends
-            self._kill(process)
-            code = process.wait()
-            how = (
-                f"killed by {signal.Signals(-code).name}"
-                if code < 0
-                else f"its process ended with code {code}"
-            )
-            how = (
-                f"timed out after {seconds:g} s" if late.is_set() and seconds else f"crashed: {how}"
-            )
-            raise WorkerDiedError(
-                f"{how}{self._place(begin)}", round(time.perf_counter() - start, 2)
-            ) from None
-        finally:
-            timer.cancel()
-        if kind == LAST:
-            self._kill(process)
-        if kind in (RESULT, LAST):
+            process = self._live_process()
+            start, log_start = time.perf_counter(), self._stderr.seek(0, os.SEEK_END)
+            try:
+                self._connection.send((function, item))
+                if not self._connection.poll(seconds):
+                    # faulthandler writes where the process is, also in native code, and ends it.
+                    process.send_signal(signal.SIGABRT)
+                    raise TimeoutError
+                failed, retire, answer = self._connection.recv()
+            except (EOFError, OSError) as error:
+                late = isinstance(error, TimeoutError)
+                elapsed = round(time.perf_counter() - start, 2)
+                how = _ending(process)
+                how = f"timed out after {seconds:g} s" if late else f"crashed: {how}"
+                raise WorkerDiedError(how + self._place(log_start), elapsed) from None
+            if retire:
+                _kill(process)
+            if failed:
+                raise pickle.loads(answer)
             return bytes(answer)
-        raise pickle.loads(answer)
 
     def end(self) -> None:
-        """Kill the process at once, with all that it started, and start no other."""
+        """Kill the process at once, with those that it started; refuse further tasks."""
         self._ended = True
         if self._process:
-            self._kill(self._process)
+            _kill(self._process)
         with self._busy:
-            self._close()
-            self._errors.close()
+            self._stderr.close()
+            if self._connection:
+                self._connection.close()
 
-    def _start(self) -> subprocess.Popen[bytes]:
-        self._close()
-        command = [sys.executable, "-c", SERVE, json.dumps(sys.path)]
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": self._errors}
-        # A session of its own: Ctrl-C does not reach it, and it can be killed together with its own processes.
-        environment = {**KEPT_MEMORY, **os.environ, **ONE_THREAD}
-        self._process = subprocess.Popen(command, env=environment, start_new_session=True, **pipes)
+    def _live_process(self) -> subprocess.Popen[bytes]:
+        if self._ended:
+            raise WorkerDiedError("ended")
+        if self._process and self._process.poll() is None:
+            return self._process
+        self._connection, theirs = Pipe()
+        # The standard library first: not to run a json.py of the working directory.
+        path = [os.path.dirname(os.__file__), *sys.path]
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", SERVE, str(theirs.fileno()), *path],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=self._stderr,
+                pass_fds=[theirs.fileno()],
+                env={**KEPT_MEMORY, **os.environ, **self._environment},
+                start_new_session=True,  # Ctrl-C does not reach it, and its children die with it
+            )
         if self._ended:  # meanwhile, by another thread
-            self._kill(self._process)
+            _kill(self._process)
         return self._process
 
-    def _abort(self, process: subprocess.Popen[bytes], late: threading.Event) -> None:
-        """Have faulthandler say where the process is, which ends it, even in native code; then make sure."""
-        late.set()
-        process.send_signal(signal.SIGABRT)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(5)
-        self._kill(process)
-
-    def _kill(self, process: subprocess.Popen[bytes]) -> None:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            _kill_group(process.pid)
-        process.kill()
-        process.wait()
-
-    def _close(self) -> None:
-        for pipe in (self._process.stdin, self._process.stdout) if self._process else ():
-            with contextlib.suppress(BrokenPipeError):
-                pipe.close()  # type: ignore[union-attr]
-
-    def _place(self, begin: int) -> str:
-        """Return the innermost line of a traceback that faulthandler wrote, else the last line of all."""
-        self._errors.seek(begin)
-        text = self._errors.read().decode(errors="replace")
-        found = re.search(r'File "([^"]*)", line (\d+) in (\S+)', text)
-        if found:
-            return f", in {found[3]} ({os.path.basename(found[1])}, line {found[2]})"
+    def _place(self, log_start: int) -> str:
+        """Return the innermost line of faulthandler's traceback, else the last line of stderr."""
+        self._stderr.seek(log_start)
+        text = self._stderr.read().decode(errors="replace")
+        if innermost := re.search(r'File "([^"]*)", line (\d+) in (\S+)', text):
+            file, line, function = innermost.groups()
+            return f", in {function} ({os.path.basename(file)}, line {line})"
         lines = text.strip().splitlines()
         return f": {lines[-1]}" if lines else ""
 
 
-def _kill_group(pid: int) -> None:
-    if hasattr(os, "killpg"):
-        os.killpg(pid, signal.SIGKILL)
+_WORKERS: defaultdict[tuple[str, int], WorkerProcess] = defaultdict(WorkerProcess)
+"""Worker processes by owner and thread; ended ones stay, so that no late task starts another."""
 
 
-def serve() -> None:
-    """Be a worker's process: work until the parent is gone or nothing comes for long."""
-    import faulthandler
+def run_task(owner: str, function: bytes, item: bytes, seconds: float | None) -> bytes:
+    """Run a task in the process that this thread has for an owner; see `WorkerProcess`."""
+    return _WORKERS[owner, threading.get_ident()](function, item, seconds)
 
-    requests, replies = (os.fdopen(os.dup(number), mode) for number, mode in ((0, "rb"), (1, "wb")))
-    nothing = os.open(os.devnull, os.O_RDWR)
-    for number in (0, 1):
-        os.dup2(nothing, number)
+
+def end_workers(owner: str) -> None:
+    """End the processes of an owner."""
+    for key in list(_WORKERS):
+        if key[0] == owner:
+            _WORKERS[key].end()
+
+
+def _ending(process: subprocess.Popen[bytes]) -> str:
+    """Wait for a process that is about to end, then kill it; return how it ended."""
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(5)
+    _kill(process)
+    code = process.returncode
+    return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """Kill a process and those that it started."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def serve(descriptor: int) -> None:
+    """Run tasks in this process until its parent is gone or it has been idle for long."""
+    os.set_inheritable(descriptor, False)
     faulthandler.enable(all_threads=False)
-    inbox: queue.SimpleQueue[tuple[bytes, bytes]] = queue.SimpleQueue()
-    threading.Thread(target=_listen, args=(requests, inbox), daemon=True).start()
-    sent: bytes = b""
-    function: Any = None
-    while True:
-        try:
-            wanted, item = inbox.get(timeout=IDLE_SECONDS)
-        except queue.Empty:
-            _vanish()
-        if wanted != sent:
-            sent, function = b"", None
-            try:
-                function = pickle.loads(wanted)
-            except Exception as error:
-                _send(
-                    replies,
-                    (UNFIT, _portable(WorkerSetupError(str(error) or type(error).__name__))),
-                )
-                continue
-            sent = wanted
-        try:
-            answer = RESULT, pickle.dumps(function(pickle.loads(item)) if item else None)
-        except RetireWorkerError as error:
-            answer = LAST, pickle.dumps(error.result)
-        except Exception as error:
-            answer = ERROR, _portable(error)
-        _send(replies, answer)
-
-
-def _listen(requests: Any, inbox: queue.SimpleQueue[tuple[bytes, bytes]]) -> None:
-    """Put what comes into the inbox; end with the parent, even in the middle of work."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    connection = Connection(descriptor)
+    # A forked child that outlives this process must not keep the connection open.
+    os.register_at_fork(after_in_child=connection.close)
     with contextlib.suppress(EOFError, OSError):
-        while True:
-            inbox.put(pickle.load(requests))
-    _vanish()
+        while connection.poll(IDLE_SECONDS):
+            connection.send(_answer(*connection.recv()))
+    os.killpg(0, signal.SIGKILL)
 
 
-def _vanish() -> None:
-    _kill_group(os.getpid())
-    os._exit(0)
+def _end_with_parent() -> None:
+    """End this process and those that it started with its parent, also in the middle of a task."""
+    parent = os.getppid()
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os.killpg(0, signal.SIGKILL)
 
 
-def _portable(error: Exception) -> bytes:
-    """Pickle an exception; of one that cannot be pickled what it says."""
+def _answer(function: bytes, item: bytes) -> tuple[bool, bool, bytes]:
+    """Run a task; return whether it failed, whether it retires the process, and its result."""
     try:
-        pickle.loads(content := pickle.dumps(error))
-    except Exception:
-        return pickle.dumps(MnistlabError(f"{type(error).__name__}: {error}"))
-    return content
+        call = _load(function)
+        return False, False, pickle.dumps(call(pickle.loads(item)) if item else None)
+    except RetireWorkerError as error:
+        return False, True, pickle.dumps(error.result)
+    except Exception as error:
+        return True, False, pickle.dumps(as_user_error(error))
 
 
-def _send(pipe: Any, message: tuple[Any, bytes]) -> None:
-    pickle.dump(message, pipe)
-    pipe.flush()
+@functools.lru_cache(maxsize=1)
+def _load(function: bytes) -> Callable[[Any], Any]:
+    try:
+        return pickle.loads(function)  # type: ignore[no-any-return]
+    except Exception as error:
+        raise WorkerSetupError(str(error) or type(error).__name__) from None

@@ -1,1 +1,25 @@
-"""Proves the suite: a catalogue of broken pipelines, the trial of each, and the campaign over all."""
+"""Prove the suite: run it on pipelines with one known defect each, and on healthy controls."""
+
+from mnistlab.faults.campaign import SAMPLE, CampaignLog, run_trials, select_entries
+from mnistlab.faults.catalogue import CATALOGUE, CONTROLS, FAULTS, NOT_APPLICABLE, Entry
+from mnistlab.faults.page import DOCS_FILES, REPORT_FILES, write_report
+from mnistlab.faults.summary import BARE_ACCURACY, Summary
+from mnistlab.faults.trial import TrialRunner
+
+__all__ = [
+    "BARE_ACCURACY",
+    "CATALOGUE",
+    "CONTROLS",
+    "DOCS_FILES",
+    "FAULTS",
+    "NOT_APPLICABLE",
+    "REPORT_FILES",
+    "SAMPLE",
+    "CampaignLog",
+    "Entry",
+    "Summary",
+    "TrialRunner",
+    "run_trials",
+    "select_entries",
+    "write_report",
+]

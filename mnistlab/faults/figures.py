@@ -7,56 +7,51 @@ import numpy as np
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
-from mnistlab.faults.summary import Summary
+from mnistlab.faults.summary import Outcome, Summary
 from mnistlab.report.canvas import BLUE, GREY, PALE, RED, TEXT, WIDTH, axes_at, new_figure
 
-LEFT, RIGHT, TOP, STEP, APART = 210, 250, 90, 13, 14
-"""Room for names, for the check that failed first, for modules; a row's height; between modules' names; in pixels."""
-BESIDE: dict[str, Any] = {"textcoords": "offset points", **TEXT}
+# In pixels: room for the names of faults, of the check that failed first and of modules; the
+# height of a row; and the least distance between the names of two modules.
+LEFT, RIGHT, TOP, ROW_HEIGHT, MODULE_GAP = 210, 250, 90, 13, 14
 
 
 def kill_matrix(summary: Summary) -> Figure:
-    """Draw a row for every fault and control, a column for every check that failed anywhere."""
-    rows, checks = summary.rows, summary.failing
-    figure = new_figure(
-        "Who catches what: orange failed first, blue failed too, white did not run",
-        TOP + STEP * len(rows),
-    )
-    paper = np.ones((max(len(rows), 1), max(len(checks), 1), 3))
-    for place, (_, trial) in enumerate(rows):
+    """Draw a row for every fault and control and a column for every check that failed anywhere."""
+    outcomes, checks = summary.outcomes, summary.failing
+    title = "Fault by check: orange failed first, blue failed too, white did not run"
+    figure = new_figure(title, TOP + ROW_HEIGHT * len(outcomes))
+    columns, width = max(len(checks), 1), WIDTH - LEFT - RIGHT
+    axes = axes_at(figure, (LEFT, 4, width, ROW_HEIGHT * max(len(outcomes), 1)))
+    cells = np.ones((max(len(outcomes), 1), columns, 3))
+    for row, outcome in enumerate(outcomes):
         for column, check in enumerate(checks):
-            status = trial.checks.get(check, "not run")
-            colour = {"passed": PALE, "not run": "white"}.get(
-                status, RED if check == trial.first else BLUE
-            )
-            paper[place, column] = to_rgb(colour)
-    axes = axes_at(figure, (LEFT, 4, WIDTH - LEFT - RIGHT, STEP * len(rows) or STEP))
-    axes.imshow(
-        paper, aspect="auto", interpolation="nearest", extent=(0, paper.shape[1], paper.shape[0], 0)
-    )
-    axes.hlines(np.arange(1, len(rows)), 0, paper.shape[1], "white", linewidth=0.6)
+            cells[row, column] = to_rgb(_colour(outcome, check))
+    extent = (0, columns, len(cells), 0)
+    axes.imshow(cells, aspect="auto", interpolation="nearest", extent=extent)
+    axes.hlines(np.arange(1, len(outcomes)), 0, columns, "white", linewidth=0.6)
     axes.set_axis_off()
-    for place, (entry, trial) in enumerate(rows):
-        axes.annotate(
-            entry.name, (0, place + 0.5), (-6, 0), ha="right", va="center", fontsize=8, **BESIDE
-        )
-        first = (
-            trial.first.partition("::")[2].removeprefix("test_").replace("_", " ") or trial.status
-        )
-        first = first if len(first) < 48 else f"{first[:46]}…"
-        axes.annotate(
-            first, (paper.shape[1], place + 0.5), (6, 0), va="center", fontsize=7, **BESIDE
-        )
-    start, free, apart = 0, 0.0, APART * paper.shape[1] / (WIDTH - LEFT - RIGHT)
+    label: dict[str, Any] = {"textcoords": "offset points", **TEXT}
+    for row, outcome in enumerate(outcomes):
+        side = {"va": "center", **label}
+        axes.annotate(outcome.entry.name, (0, row + 0.5), (-6, 0), ha="right", fontsize=8, **side)
+        axes.annotate(_result(outcome), (columns, row + 0.5), (6, 0), fontsize=7, **side)
+    start, free = 0, 0.0  # the module's first column, and where the last name leaves room
     for module, group in groupby(checks, lambda check: check.partition("::")[0]):
         axes.axvline(start, color=GREY, linewidth=0.8)
-        axes.annotate(
-            module.replace("_", " "),
-            (max(start, free), 0),
-            (2, 5),
-            rotation=50,
-            fontsize=8,
-            **BESIDE,
-        )
-        start, free = start + len(list(group)), max(start, free) + apart
+        corner, name = (max(start, free), 0), module.replace("_", " ")
+        axes.annotate(name, corner, (2, 5), rotation=50, fontsize=8, **label)
+        start, free = start + len(list(group)), corner[0] + MODULE_GAP * columns / width
     return figure
+
+
+def _colour(outcome: Outcome, check: str) -> str:
+    if outcome.trial.missed(check):
+        return RED if check == outcome.trial.caught_by else BLUE
+    return PALE if outcome.trial.checks.get(check) == "passed" else "white"
+
+
+def _result(outcome: Outcome) -> str:
+    """Return the claim that failed first, or how the trial ended, in at most 47 characters."""
+    claim = outcome.trial.caught_by.partition("::")[2].removeprefix("test_").replace("_", " ")
+    text = claim or outcome.trial.status
+    return text if len(text) < 48 else f"{text[:46]}…"

@@ -1,112 +1,114 @@
-"""What a campaign came to: which fault was caught by which check, which was missed, which control was wronged."""
+"""The result of a campaign: which check caught which fault, and what survived."""
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from mnistlab.faults.catalogue.registry import Entry
-from mnistlab.faults.trial import CAUGHT, Trial
+from mnistlab.faults.catalogue import Entry
+from mnistlab.faults.trial import Trial
 
-BARE = 0.97
-"""What most would assert of MNIST, and nothing else."""
-SCHEMA = 1
+BARE_ACCURACY = 0.97
+"""What many would assert of MNIST, and nothing else."""
+SCHEMA = 2
 RAISED = re.compile(r"\b(prepare_images|prepare_labels|build|fit|predict) raised \w+: ")
-"""What a message says if a method did, see `mnistlab.loading.checked_pipeline`."""
+"""Part of a check's message if a method of the pipeline raised an error."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A fault or control with its trial."""
+
+    entry: Entry
+    trial: Trial
+
+    @property
+    def ok(self) -> bool:
+        """Whether the fault was caught, or the control passed."""
+        return self.trial.status == ("caught" if self.entry.is_fault else "passed")
+
+    @property
+    def as_expected(self) -> bool:
+        """Whether the check that names the fault's cause failed first.
+
+        False if it failed because a method raised: then every check that calls the method fails.
+        """
+        test = self.trial.caught_by.rpartition("::")[2]
+        names = (test, test.partition("[")[0])
+        return self.entry.expected in names and not RAISED.search(self.trial.message)
+
+    @property
+    def missed_checks(self) -> list[str]:
+        """The checks that failed or stayed undecided, in the order of the suite."""
+        return [check for check in self.trial.checks if self.trial.missed(check)]
+
+    @property
+    def line(self) -> str:
+        """The outcome in one line; "!" marks what should have ended otherwise."""
+        trial = self.trial
+        result = f"caught by {trial.caught_by}" if trial.status == "caught" else trial.status
+        message = f": {trial.message}" if trial.message and not self.ok else ""
+        mark = " " if self.ok else "!"
+        return f"{mark} {self.entry.name:32} {trial.seconds:6.1f} s  {result}{message}"
 
 
 class Summary:
-    """What became of the entries of a campaign, in the order of the catalogue, given the trials so far by name."""
+    """All outcomes of a campaign, given what it was to try, and the trials so far by name."""
 
     def __init__(self, entries: Sequence[Entry], trials: Mapping[str, Trial]) -> None:
-        rows = [(entry, trials[entry.name]) for entry in entries if entry.name in trials]
+        tried = [Outcome(entry, trials[entry.name]) for entry in entries if entry.name in trials]
         self.missing = [entry for entry in entries if entry.name not in trials]
-        self.faults = [row for row in rows if row[0].is_fault]
-        self.controls = [row for row in rows if not row[0].is_fault]
-        self.rows = self.faults + self.controls
-        self.survivors = [
-            row for row in self.faults if row[1].status != "caught"
-        ]  # no check failed, for any reason
-        self.false_positives = [row for row in self.controls if row[1].status != "passed"]
-        self.unexpected = [
-            row for row in self.faults if row[1].status == "caught" and not is_expected(*row)
-        ]
-        self.measured = [row for row in self.faults if row[1].accuracy is not None]
-        self.bare = [
-            row for row in self.measured if not (row[1].accuracy or 0) >= BARE
-        ]  # NaN is caught, too
-        runs = sorted((trial.checks for _, trial in rows), key=len, reverse=True)
-        self.checks = list(
-            dict.fromkeys(check for checks in runs for check in checks)
-        )  # in the order of the suite
-        self.failing = [
-            check for check in self.checks if any(is_caught_by(trial, check) for _, trial in rows)
-        ]
+        self.faults = [outcome for outcome in tried if outcome.entry.is_fault]
+        self.controls = [outcome for outcome in tried if not outcome.entry.is_fault]
+        self.outcomes = self.faults + self.controls
+        self.survivors = [outcome for outcome in self.faults if not outcome.ok]
+        self.false_positives = [outcome for outcome in self.controls if not outcome.ok]
+        caught = [outcome for outcome in self.faults if outcome.ok]
+        self.unexpected = [outcome for outcome in caught if not outcome.as_expected]
+        # The longest run comes first, so that checks stand in the order of the suite.
+        runs = sorted((outcome.trial.checks for outcome in tried), key=len, reverse=True)
+        self.checks = list(dict.fromkeys(check for checks in runs for check in checks))
+        missed = {check for outcome in tried for check in outcome.missed_checks}
+        self.failing = [check for check in self.checks if check in missed]
         self.ok = not (self.missing or self.survivors or self.false_positives)
 
     def sentences(self) -> list[str]:
-        """Say it for people, line by line."""
-        faults, controls = len(self.faults), len(self.controls)
+        """Return the result as lines of text."""
         lines = []
+        faults, controls = len(self.faults), len(self.controls)
         if faults:
             caught = faults - len(self.survivors)
-            lines.append(
-                f"{caught} of {faults} faults caught, {caught - len(self.unexpected)} by the expected check"
-            )
+            expected = caught - len(self.unexpected)
+            lines.append(f"{caught} of {faults} faults caught, {expected} by the expected check")
         if controls:
-            lines.append(
-                f"{controls - len(self.false_positives)} of {controls} healthy controls passed"
-            )
-        for what, rows in (
-            ("not caught", self.survivors),
-            ("controls that did not pass", self.false_positives),
+            passed = controls - len(self.false_positives)
+            lines.append(f"{passed} of {controls} healthy controls passed")
+        for title, outcomes in (
+            ("faults that were not caught", self.survivors),
+            ("healthy controls that did not pass", self.false_positives),
         ):
-            names = (f"{entry.name} ({trial.status})" for entry, trial in rows)
-            lines += [f"{what}: {', '.join(names)}"] if rows else []
-        if self.measured:
-            lines.append(
-                f"a bare accuracy >= {BARE} catches {len(self.bare)} of the {len(self.measured)} faults whose "
-                "accuracy was measured"
-            )
+            names = ", ".join(f"{each.entry.name} ({each.trial.status})" for each in outcomes)
+            lines += [f"{title}: {names}"] if outcomes else []
+        accuracies = [outcome.trial.accuracy for outcome in self.faults]
+        measured = [accuracy for accuracy in accuracies if accuracy is not None]
+        if measured:
+            caught = sum(not accuracy >= BARE_ACCURACY for accuracy in measured)  # also NaN
+            claim = f"accuracy >= {BARE_ACCURACY} alone catches {caught} of the {len(measured)}"
+            lines.append(f"{claim} faults whose accuracy was measured")
         if self.missing:
-            lines.append(f"not tried yet: {len(self.missing)}")
+            lines.append(f"trials still to run: {len(self.missing)}")
         return lines
 
     def as_dict(self) -> dict[str, Any]:
-        """Return what ``faults.json`` says."""
-        rows = []
-        for entry, trial in self.rows:
-            fits = {"as expected": is_expected(entry, trial)} if entry.is_fault else {}
-            rows.append(
-                {
-                    **asdict(entry),
-                    "kind": "fault" if entry.is_fault else "control",
-                    **asdict(trial),
-                    **fits,
-                }
-            )
-        lists = {
-            name: [entry.name for entry, _ in getattr(self, name)]
-            for name in ("survivors", "false_positives", "unexpected")
+        """Return the content of ``faults.json``."""
+        trials = []
+        for outcome in self.outcomes:
+            kind = "fault" if outcome.entry.is_fault else "control"
+            row = {**asdict(outcome.entry), "kind": kind, **asdict(outcome.trial)}
+            trials.append(row | ({"as_expected": outcome.as_expected} if kind == "fault" else {}))
+        names = {
+            key: [outcome.entry.name for outcome in getattr(self, key)]
+            for key in ("survivors", "false_positives", "unexpected")
         }
-        return {
-            "schema": SCHEMA,
-            "ok": self.ok,
-            "summary": self.sentences(),
-            **lists,
-            "trials": rows,
-        }
-
-
-def is_expected(entry: Entry, trial: Trial) -> bool:
-    """Tell whether the check that failed first, ``module::test[case]``, is the one that names the fault's cause.
-
-    It is not where a method of the pipeline raised: then any check that calls the method fails.
-    """
-    test = trial.first.rpartition("::")[2]
-    return entry.expected in (test, re.sub(r"\[.*", "", test)) and not RAISED.search(trial.message)
-
-
-def is_caught_by(trial: Trial, check: str) -> bool:
-    """Tell whether a check failed."""
-    return trial.checks.get(check) in CAUGHT
+        head = {"schema": SCHEMA, "ok": self.ok, "summary": self.sentences()}
+        return {**head, **names, "trials": trials}

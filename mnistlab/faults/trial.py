@@ -1,265 +1,203 @@
-"""One trial of a campaign: the suite that users run, on one pipeline, in a process that runs many."""
+"""A trial: one run of the suite on one pipeline, in a process that runs many of them."""
 
 import contextlib
-import dataclasses
 import functools
 import gc
+import hashlib
 import io
-import os
+import json
 import pickle
-import random
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from mnistlab import environment
+from mnistlab.arrays import Bytes
 from mnistlab.data import Dataset, corrupt_all
 from mnistlab.errors import MnistlabError
 from mnistlab.execution import RetireWorkerError, WorkerProcess
-from mnistlab.plugin import suite
-from mnistlab.plugin.fixtures import SESSION_CACHE, SessionCache
+from mnistlab.faults.isolation import peak_gigabytes, process_state, reset_process
+from mnistlab.plugin import SESSION_CACHE, SessionCache, suite_arguments
 from mnistlab.requirement import Verdict
 
-FAULTS = "mnistlab.faults.catalogue"
-DATA = "MNISTLAB_DATA"
-UNJUDGED = "not judged whole"
-CAUGHT = ("failed", "undecided")
-MOST_GIGABYTES = 4.0
-"""Of a process that is used again: one trial takes 1.7, but what Keras's own loops took is not all given back."""
-ORDER = ("passed", "not run", "undecided", "failed")
-"""What a check can come to; of several verdicts of one check the last of these counts."""
+INCOMPLETE = "incomplete"
+"""Status of a trial in which nothing failed, but something was not judged that should have been."""
+MISSED = ("failed", "undecided")
+SEVERITY = ("passed", "not run", "undecided", "failed")
+"""What a check can come to. Of several verdicts of one check, the most severe counts."""
+MAX_GIGABYTES = 4.0
+"""Memory above which a process is not used again. A trial needs 1.7; Keras's loops leak."""
 
 
 @dataclass(frozen=True)
 class Trial:
-    """What became of one pipeline in the suite."""
+    """The result of the suite on one pipeline."""
 
     name: str  # of the fault or control
-    status: str  # "caught", "passed", "not judged whole", "crashed", "timed out"; "error" if the suite did not run
-    first: str = ""  # the check that failed first, module::test[case]; empty if none did
-    message: str = ""  # of that check, or of the first that was not judged, or how the trial ended
-    checks: dict[str, str] = field(
-        default_factory=dict
-    )  # check -> as in ORDER, in the order of the run
+    status: str  # "caught", "passed", "incomplete", "crashed", "timed out"; "error": no suite ran
+    caught_by: str = ""  # the first check that failed, module::test[case]
+    message: str = ""  # of that check, or of what was not judged first, or how the trial ended
+    checks: dict[str, str] = field(default_factory=dict)  # check -> status, in the order of the run
     accuracy: float | None = None  # on the test images, a fraction, if it was measured
     seconds: float = 0.0
-    traces: tuple[
-        str, ...
-    ] = ()  # what it left changed in its process, which is not used again; or too much memory
+    side_effects: tuple[str, ...] = ()  # why its process was not used again
+
+    def missed(self, check: str) -> bool:
+        """Tell whether a check failed or stayed undecided."""
+        return self.checks.get(check) in MISSED
 
 
 @dataclass(frozen=True)
-class Runner:
-    """Runs trials; travels as its fields, and a hash of what was accepted, which must be the same there."""
+class TrialRunner:
+    """Runs trials in this process, or in another one that it is pickled to."""
 
-    settings: dict[str, Any]  # what pytest is told, see `mnistlab.plugin.suite.arguments`
+    settings: dict[str, Any]  # options of the suite, see `mnistlab.plugin.suite_arguments`
     dataset: Dataset
-    further: tuple[str, ...] = ()  # arguments for pytest, such as -x
+    pytest_arguments: tuple[str, ...] = ()  # such as "-x"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Travel; see `_arrived`."""
-        accepted = environment.accepted_hash(self.dataset.name)
-        return _arrived, (self.settings, self.dataset, self.further, accepted)
+        """Pickle the fields and a hash of the accepted state, which must be the same elsewhere."""
+        fields = self.settings, self.dataset, self.pytest_arguments
+        return _unpickled, (*fields, environment.accepted_hash(self.dataset.name))
 
     @property
-    def stops(self) -> bool:
-        """Whether a trial ends at its first failure."""
-        return "-x" in self.further
+    def stops_at_first_failure(self) -> bool:
+        """Whether a trial ends with the first check that fails."""
+        return "-x" in self.pytest_arguments
 
-    def __call__(self, work: tuple[str, str]) -> Trial:
-        """Run the suite on a pipeline, given as name and reference; end this process if the pipeline leaves traces."""
-        with _data_from(self.dataset.source):
-            before = _traces()
-            trial = self._tried(*work)
-            after = _traces()
+    @property
+    def key(self) -> str:
+        """A hash of everything that a trial's result depends on."""
+        data = self.dataset.sha256, environment.accepted_hash(self.dataset.name)
+        facts = [environment.versions(), self.settings, data, self.pytest_arguments]
+        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
+
+    def facts(self) -> dict[str, str]:
+        """Describe the conditions of the trials for a reader of the report."""
+        stops = "each trial was stopped at its first failure"
+        versions = environment.versions().items()
+        return {
+            "mode": stops if self.stops_at_first_failure else "every check ran in every trial",
+            "data": f"{self.dataset.name} (SHA-256 {self.dataset.sha256[:12]}…)",
+            "seed": str(self.settings["seed"]),
+            "versions": ", ".join(f"{name} {version}" for name, version in versions),
+        }
+
+    def __call__(self, task: tuple[str, str]) -> Trial:
+        """Run the suite on a pipeline, given by name and reference.
+
+        Raises
+        ------
+        RetireWorkerError
+            With the trial, if the pipeline left side effects in this process.
+        """
+        data = Path(self.dataset.source).expanduser().absolute()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sys, "path", list(sys.path))  # the suite adds the pipeline's folder
+            if data.exists():  # for pipelines that look for MNIST themselves
+                patch.setenv("MNISTLAB_DATA", str(data))
+            before = process_state()
+            trial = self._run(*task)
+            after = process_state()
         changed = [key for key, value in before.items() if after.get(key) != value]
-        changed += ["memory"] if _peak_gigabytes() > MOST_GIGABYTES else []
+        changed += ["memory"] if peak_gigabytes() > MAX_GIGABYTES else []
         if changed:
-            raise RetireWorkerError(dataclasses.replace(trial, traces=tuple(changed)))
+            raise RetireWorkerError(replace(trial, side_effects=tuple(changed)))
         return trial
 
-    def _tried(self, name: str, reference: str) -> Trial:
-        forget_faults()
-        _reseed()
-        path, watcher = list(sys.path), Watcher(_kept(self.dataset))
+    def _run(self, name: str, reference: str) -> Trial:
+        reset_process()
+        hooks = _Hooks(_session_cache(self.dataset))
         output, start = io.StringIO(), time.perf_counter()
         with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(output):
-            given = suite.arguments({**self.settings, "pipeline": reference, "report": folder})
+            settings = {**self.settings, "pipeline": reference, "report": folder}
             # pytest's faulthandler plugin would undo the worker's.
-            code = int(
-                pytest.main([*given, "-p", "no:faulthandler", *self.further], plugins=[watcher])
-            )
-        sys.path[:] = path  # where a pipeline is looked for is put into it
-        return watcher.trial(name, code, output.getvalue(), time.perf_counter() - start)
+            arguments = [*suite_arguments(settings), "-p", "no:faulthandler"]
+            code = pytest.main([*arguments, *self.pytest_arguments], plugins=[hooks])
+        verdicts = hooks.collector.all_verdicts() if hooks.collector else []
+        trial = _trial_of(name, verdicts)
+        if code and trial.status != "caught":
+            last = (output.getvalue().strip().splitlines() or ["no output"])[-1]
+            message = f"pytest ended with code {int(code)}: {last}"
+            trial = replace(trial, status="error", message=message)
+        return replace(trial, seconds=round(time.perf_counter() - start, 2))
 
 
-def _arrived(
-    settings: dict[str, Any], dataset: Dataset, further: tuple[str, ...], accepted: str
-) -> Runner:
-    """Return a runner where it has travelled to, unless trials would be held against something else there."""
-    if (own := environment.accepted_hash(dataset.name)) != accepted:
-        what = f"what was accepted on {dataset.name} has hash {own}, required {accepted} as where the campaign began"
+def _unpickled(
+    settings: dict[str, Any], dataset: Dataset, pytest_arguments: tuple[str, ...], accepted: str
+) -> TrialRunner:
+    """Make a runner where it arrives; refuse if trials would be compared with another baseline."""
+    if (found := environment.accepted_hash(dataset.name)) != accepted:
         raise MnistlabError(
-            f"{what}; bring the folder baselines there, then the same command goes on"
+            f"the accepted state on {dataset.name} has hash {found}, required {accepted}, as where "
+            "the campaign was started; copy the folder baselines there and run the command again"
         )
-    return Runner(settings, dataset, further)
+    return TrialRunner(settings, dataset, pytest_arguments)
 
 
-@contextlib.contextmanager
-def _data_from(source: str) -> Iterator[None]:
-    """Have a pipeline that looks for MNIST itself find that of the trial."""
-    before, place = os.environ.get(DATA), os.path.abspath(os.path.expanduser(source))
-    if os.path.exists(
-        place
-    ):  # the digits are in scikit-learn, Keras's cache is found without being named
-        os.environ[DATA] = place
-    try:
-        yield
-    finally:
-        os.environ.pop(DATA, None)
-        os.environ.update({DATA: before} if before is not None else {})
+def _trial_of(name: str, verdicts: list[Verdict]) -> Trial:
+    checks: dict[str, str] = {}
+    missed: dict[str, str] = {}  # check -> its first message
+    for verdict in verdicts:
+        check = verdict.test.rpartition("/")[2].removeprefix("test_").replace(".py::", "::")
+        if not check:
+            continue
+        checks[check] = max(checks.get(check, "passed"), verdict.status, key=SEVERITY.index)
+        if verdict.status in MISSED:
+            missed.setdefault(check, verdict.message)
+    not_judged = [
+        verdict.message
+        for verdict in verdicts
+        if verdict.status == "not run" and verdict.asked and not verdict.name.endswith(" on MNIST")
+    ]
+    status = "caught" if missed else INCOMPLETE if not_judged else "passed"
+    message = next(iter([*missed.values(), *not_judged]), "")
+    measured = [verdict.measured for verdict in verdicts if verdict.name == "test accuracy"]
+    accuracy = next((float(value) for value in measured if value is not None), None)
+    return Trial(name, status, next(iter(missed), ""), message, checks, accuracy)
 
 
-class Watcher:
-    """A pytest plugin that hands over what is kept, and writes down what becomes of every check."""
+class _Hooks:
+    """A pytest plugin that passes the session cache in and the collector out."""
 
-    def __init__(self, kept: SessionCache) -> None:
-        self._kept = kept
-        self._record: Any = None
+    def __init__(self, cache: SessionCache) -> None:
+        self._cache = cache
+        self.collector: Any = None
 
     def pytest_configure(self, config: pytest.Config) -> None:
-        """Hand over what is kept; the record of the plugin, which is registered first, is there."""
-        config.stash[SESSION_CACHE] = self._kept
-        self._record = config.pluginmanager.get_plugin("mnistlab-collector")
-
-    def trial(self, name: str, code: int, output: str, seconds: float) -> Trial:
-        """Say what the run came to."""
-        checks: dict[str, str] = {}
-        messages: dict[str, str] = {}
-        verdicts: list[Verdict] = self._record.all_verdicts() if self._record else []
-        for verdict in verdicts:
-            check = verdict.test.rpartition("/")[2].removeprefix("test_").replace(".py::", "::")
-            if check and ORDER.index(verdict.status) >= ORDER.index(checks.get(check, "passed")):
-                checks[check] = verdict.status
-                messages.setdefault(check, verdict.message) if verdict.status in CAUGHT else None
-        first, last = next(iter(messages), ""), (output.strip().splitlines() or ["no output"])[-1]
-        unjudged = [
-            each.message
-            for each in verdicts
-            if each.status == "not run" and each.asked and _is_here(each)
-        ]
-        message = next(iter([*messages.values(), *unjudged]), "")
-        status = "caught" if first else UNJUDGED if unjudged else "passed"
-        if code and not first:
-            status, message = "error", f"pytest ended with code {code}: {last}"
-        found = [
-            each.measured
-            for each in verdicts
-            if each.name == "test accuracy" and each.measured is not None
-        ]
-        return Trial(
-            name,
-            status,
-            first,
-            message,
-            checks,
-            float(found[0]) if found else None,
-            round(seconds, 2),
-        )
-
-
-def _is_here(verdict: Verdict) -> bool:
-    """Tell whether a requirement is about the dataset in use, and not one on MNIST where there was no MNIST."""
-    return not verdict.name.endswith(" on MNIST")
+        """Find the collector, which the plugin has registered before this hook runs."""
+        config.stash[SESSION_CACHE] = self._cache
+        self.collector = config.pluginmanager.get_plugin("mnistlab-collector")
 
 
 @functools.lru_cache(maxsize=1)
-def _kept(dataset: Dataset) -> SessionCache:
-    """Make what this process keeps: half a gigabyte of corrupted images, when they are first asked for."""
-    images: list[tuple[str, int, Any]] = []
+def _session_cache(dataset: Dataset) -> SessionCache:
+    """Return what this process keeps from trial to trial."""
 
-    def corrupted() -> list[tuple[str, int, Any]]:
-        if not images:
-            images.extend(corrupt_all(dataset.test_images))
-            for *_, array in images:
-                array.setflags(write=False)
+    @functools.cache
+    def corrupted() -> list[tuple[str, int, Bytes]]:
+        images = list(corrupt_all(dataset.test_images))  # half a gigabyte, made when needed
+        for *_, array in images:
+            array.setflags(write=False)
         return images
 
+    def run_in_subprocess(function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+        call = pickle.dumps(functools.partial(function, *arguments, **options))
+        return pickle.loads(helper(pickle.dumps(_call_afresh), pickle.dumps(call)))
+
+    # pytest collects garbage three times a trial: without what is imported now, a fifth faster.
     gc.collect()
-    gc.freeze()  # all that is imported: pytest has garbage collected three times a trial, a fifth of a short one's time
+    gc.freeze()
     helper = WorkerProcess()
-
-    def run_in_subprocess(function: Callable[..., Any], *given: Any, **named: Any) -> Any:
-        content = pickle.dumps(functools.partial(function, *given, **named))
-        return pickle.loads(helper(pickle.dumps(_afresh), pickle.dumps(content)))
-
     return SessionCache(dataset, corrupted, run_in_subprocess)
 
 
-def _afresh(content: bytes) -> Any:
-    """Call a pickled function in a process that has forgotten the pipelines before."""
-    forget_faults()
-    _reseed()
-    return pickle.loads(content)()
-
-
-def forget_faults() -> None:
-    """Have every pipeline of the catalogue imported anew: what a class of theirs keeps is gone."""
-    for name in [name for name in sys.modules if name == FAULTS or name.startswith(f"{FAULTS}.")]:
-        del sys.modules[name]
-
-
-def _reseed() -> None:
-    """Forget seeds that a pipeline set for all, and names that Keras counted, as in a process that just began."""
-    import keras
-    import tensorflow as tf
-
-    keras.utils.clear_session()
-    tf.random.set_seed(None)
-    random.seed()
-    np.random.seed()
-
-
-def _peak_gigabytes() -> float:
-    import resource  # not on Windows, as little as the rest of a campaign
-
-    return (
-        resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        * (1 if sys.platform == "darwin" else 1024)
-        / 1e9
-    )
-
-
-def _traces() -> dict[str, Any]:
-    """Return what a pipeline might change for those behind it: settings, environment, mnistlab's own code."""
-    import keras
-    import tensorflow as tf
-
-    found: dict[str, Any] = {
-        "Keras's floatx": keras.config.floatx(),
-        "Keras's epsilon": keras.config.epsilon(),
-        "Keras's dtype policy": keras.config.dtype_policy().name,
-        "eager execution": tf.config.functions_run_eagerly(),
-        "working directory": os.getcwd(),
-        "NumPy's error handling": np.geterr(),
-    }
-    environment = {
-        name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")
-    }
-    found.update({f"environment variable {name}": value for name, value in environment.items()})
-    for name, module in list(sys.modules.items()):
-        if name.startswith("mnistlab.") and not name.startswith(FAULTS):
-            holders: list[Any] = [
-                module,
-                *(value for value in vars(module).values() if isinstance(value, type)),
-            ]
-            for holder in holders:
-                for key, value in vars(holder).items():
-                    found[f"{name}: {holder.__name__}.{key}"] = id(value)
-    return found
+def _call_afresh(call: bytes) -> Any:
+    reset_process()
+    return pickle.loads(call)()

@@ -1,179 +1,192 @@
-"""What is judged: a pipeline found by its name, whose every answer is checked."""
+"""A pipeline whose every answer is checked, made from what the command line names."""
 
 import copy
 import re
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from mnistlab.arrays import CLASSES, IMAGE_SHAPE, Bytes, Floats
 from mnistlab.errors import ContractError, MnistlabError, NotJudgedError, describe_error
-from mnistlab.loading import contract, spec_toml
-from mnistlab.loading.importing import file_of, import_pipeline, read_source
-from mnistlab.recipe import DIGITS, PUBLISHED, Pipeline, Spec, pipeline_for
+from mnistlab.loading import contract
+from mnistlab.loading.importing import (
+    checked_instance,
+    file_of,
+    import_pipeline,
+    read_source,
+    read_text,
+)
+from mnistlab.loading.spec_toml import apply_toml
+from mnistlab.recipe import DIGITS, PUBLISHED, Pipeline, Spec
 from mnistlab.requirement import Requirement
-
-Array: TypeAlias = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class PipelineSource:
-    """Where a subject comes from: enough to make it again in another process, also one without its files."""
+    """What makes a pipeline anew in another process, even on a machine without its files."""
 
     reference: str | None
-    source: str | None
+    code: str | None
     spec_file: str | None
     toml: str | None
     dataset: str
 
 
+@dataclass(eq=False)
 class CheckedPipeline:
-    """A pipeline whose five methods are checked: whatever they must not return or raise is a ContractError.
+    """A pipeline whose methods raise ContractError if they break the contract.
 
-    `name`, for file names and reports, is the pipeline's, or its class's, if it has a spec of its own and no name;
-    `spec` is what is promised of the dataset at hand; `margin` of the gates is a fraction, or None if none is stated.
+    Attributes
+    ----------
+    pipeline : object
+        The pipeline that is checked.
+    spec : Spec
+        What is required on the dataset at hand.
+    margin : float, optional
+        Margin of the gates, a fraction, if ``--spec`` states one.
+    name : str
+        Names files and reports.
     """
 
-    def __init__(
-        self,
-        pipeline: Any,
-        spec: Spec,
-        origin: PipelineSource | None = None,
-        margin: float | None = None,
-    ) -> None:
-        self.pipeline = pipeline
-        self.origin = origin
-        self.spec = spec
-        self.margin = margin
-        self.name = _name_of(pipeline)
+    pipeline: Any
+    spec: Spec
+    source: PipelineSource | None = None
+    margin: float | None = None
+
+    def __post_init__(self) -> None:
+        """Name the pipeline."""
+        self.name = _name_of(self.pipeline)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Travel as what it was made from: a class in a file cannot be imported elsewhere."""
-        return (
-            (_made, (self.origin,))
-            if self.origin
-            else (CheckedPipeline, (self.pipeline, self.spec))
-        )
+        """Pickle the source, because another process cannot import a class from the user's file."""
+        if self.source:
+            return _from_source, (self.source,)
+        return CheckedPipeline, (self.pipeline, self.spec)
 
-    def prepare_images(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """See `Pipeline`; what is no image is for the pipeline to refuse, as it likes."""
+    @property
+    def mnist_bounds(self) -> tuple[Requirement, ...]:
+        """The bounds that hold on MNIST, named "... on MNIST", for a run on another dataset."""
+        spec = PUBLISHED if self.pipeline.spec is DIGITS else self.pipeline.spec
+        stated = spec.bounds if spec.dataset == PUBLISHED.dataset else ()
+        return tuple(replace(bound, name=f"{bound.name} on MNIST") for bound in stated)
+
+    def prepare_images(self, images: Bytes) -> Floats:
+        """See `Pipeline`. How arrays that are not images are refused is up to the pipeline."""
         array = np.asarray(images)
-        if array.dtype != np.uint8 or array.shape[1:] != (28, 28):
+        if array.dtype != np.uint8 or array.shape[1:] != IMAGE_SHAPE:
             return self.pipeline.prepare_images(images)  # type: ignore[no-any-return]
-        return contract.check_array(
-            "prepare_images", self._call("prepare_images", images), array.shape
-        )
+        prepared = self._call("prepare_images", images)
+        return contract.check_array("prepare_images", prepared, array.shape)
 
-    def prepare_labels(self, labels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """See `Pipeline`; what is no label is for the pipeline to refuse, as it likes."""
+    def prepare_labels(self, labels: Bytes) -> Floats:
+        """See `Pipeline`. How arrays that are not labels are refused is up to the pipeline."""
         array = np.asarray(labels)
-        if array.dtype != np.uint8 or array.ndim != 1 or (array >= contract.CLASSES).any():
+        if array.dtype != np.uint8 or array.ndim != 1 or (array >= CLASSES).any():
             return self.pipeline.prepare_labels(labels)  # type: ignore[no-any-return]
-        found = self._call("prepare_labels", labels)
-        return contract.check_array("prepare_labels", found, (len(array), contract.CLASSES))
+        prepared = self._call("prepare_labels", labels)
+        return contract.check_array("prepare_labels", prepared, (len(array), CLASSES))
 
     def build(self, seed: int) -> Any:
-        """See `Pipeline`; of a spec that promises no Keras model, the model may be any object."""
+        """See `Pipeline`. If the spec requires nothing of Keras, any object may be the model."""
         return contract.check_model(self._call("build", seed), self.spec)
 
     def fit(
-        self, model: Any, images: Array, labels: Array, *, seed: int, epochs: int | None = None
+        self, model: Any, images: Floats, labels: Floats, *, seed: int, epochs: int | None = None
     ) -> dict[str, Any]:
         """See `Pipeline`."""
         history = self._call("fit", model, images, labels, seed=seed, epochs=epochs)
         return contract.check_history(history, model, self.spec)
 
-    def predict(self, model: Any, images: NDArray[np.float32]) -> NDArray[np.float32]:
+    def predict(self, model: Any, images: Floats) -> Floats:
         """See `Pipeline`."""
-        found = self._call("predict", model, images)
-        return contract.check_probabilities(
-            contract.check_array("predict", found, (len(images), contract.CLASSES))
-        )
+        rows = self._call("predict", model, images)
+        rows = contract.check_array("predict", rows, (len(images), CLASSES))
+        return contract.check_probabilities(rows)
 
-    def _call(self, method: str, *arguments: Any, **named: Any) -> Any:
-        """Call a method of the pipeline; an error inside it is named with the line that raised it."""
+    def _call(self, method: str, *args: Any, **kwargs: Any) -> Any:
+        """Call a method of the pipeline. Its error becomes a ContractError with the line."""
         try:
-            return getattr(self.pipeline, method)(*arguments, **named)
+            return getattr(self.pipeline, method)(*args, **kwargs)
         except NotJudgedError:
             raise
         except (Exception, SystemExit) as error:
-            said = describe_error(error, file_of(self.pipeline))
+            description = describe_error(error, file_of(self.pipeline))
+            problem = f"raised {description}"
             if isinstance(error, ValueError) and "read-only" in str(error):  # NumPy's words
-                raise ContractError(
-                    method, f"writes to an array that it was given; let it copy it: {said}"
-                ) from error
-            raise ContractError(method, f"raised {said}") from error
+                problem = f"writes to an array that it was given; copy it first: {description}"
+            raise ContractError(method, problem) from error
 
 
-def load_pipeline(
-    reference: str | None, spec_file: str | None, dataset_name: str
-) -> CheckedPipeline:
-    """Find what is to be judged on a dataset, ``"mnist"`` or ``"digits"``; MnistlabError if it is no pipeline.
+def load_pipeline(reference: str | None, spec_file: str | None, dataset: str) -> CheckedPipeline:
+    """Load the pipeline that is to be judged.
 
-    `reference` is ``FILE.py:Name`` or ``package.module:Name``, a class or an instance, or None, the published recipe;
-    `spec_file` a TOML file that is put over its spec, see `mnistlab.loading.spec_toml`.
+    Parameters
+    ----------
+    reference : str or None
+        ``FILE.py:Name`` or ``package.module:Name``, of a class or an instance. None for the
+        published recipe.
+    spec_file : str or None
+        A TOML file that replaces parts of the pipeline's spec.
+    dataset : str
+        ``"mnist"`` or ``"digits"``.
+
+    Raises
+    ------
+    MnistlabError
+        If a file cannot be read, or does not hold what it must.
     """
-    source = read_source(reference) if reference else None
-    toml = None
-    if spec_file:
-        try:
-            toml = Path(spec_file).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise MnistlabError(f"--spec {spec_file}: cannot be read ({error})") from error
-    return _made(PipelineSource(reference, source, spec_file, toml, dataset_name))
+    code = read_source(reference) if reference else None
+    toml = read_text(spec_file, f"--spec {spec_file}") if spec_file else None
+    return _from_source(PipelineSource(reference, code, spec_file, toml, dataset))
 
 
-def _made(origin: PipelineSource) -> CheckedPipeline:
-    """Make the subject; every time anew, for a pipeline may keep what it likes."""
-    pipeline: Any = pipeline_for(origin.dataset)
-    if origin.reference:
-        pipeline = import_pipeline(origin.reference, origin.source)
-    pipeline, spec = _promised(pipeline, origin.dataset)
-    if origin.toml is None:
-        return CheckedPipeline(pipeline, spec, origin)
-    spec, margin = spec_toml.apply_toml(origin.toml, str(origin.spec_file), spec)
-    return CheckedPipeline(pipeline, _of(spec, origin.dataset), origin, margin)
+def check_pipeline(
+    pipeline: Any, spec_file: str | None = None, dataset: str = "mnist"
+) -> CheckedPipeline:
+    """Wrap a pipeline object, or its class, that Python code hands over.
+
+    Arguments, return value and errors are those of `load_pipeline`.
+    """
+    owner = pipeline if isinstance(pipeline, type) else type(pipeline)
+    toml = read_text(spec_file, f"--spec {spec_file}") if spec_file else None
+    source = PipelineSource(None, None, spec_file, toml, dataset)
+    return _with_spec(checked_instance(owner.__name__, pipeline), source, None)
 
 
-def _promised(pipeline: Any, dataset: str) -> tuple[Any, Spec]:
-    """Return the pipeline and what it promises of a dataset."""
-    spec = pipeline.spec
-    if (
-        spec is PUBLISHED and dataset == DIGITS.dataset
-    ):  # whatever it does otherwise, it is the recipe's promise
-        pipeline = copy.copy(pipeline)
+def _from_source(source: PipelineSource) -> CheckedPipeline:
+    pipeline: Any = Pipeline()
+    if source.reference:
+        pipeline = import_pipeline(source.reference, source.code)
+    return _with_spec(pipeline, source, source)
+
+
+def _with_spec(
+    pipeline: Any, source: PipelineSource, pickled_as: PipelineSource | None
+) -> CheckedPipeline:
+    """Apply what the source says of the spec; the result is pickled as a source, or by value."""
+    if pipeline.spec is PUBLISHED and source.dataset == DIGITS.dataset:
+        pipeline = copy.copy(pipeline)  # the user's instance may be judged on MNIST as well
         pipeline.spec = DIGITS
-        return pipeline, DIGITS
-    return pipeline, _of(spec, dataset)
+    spec, margin = _for_dataset(pipeline.spec, source.dataset), None
+    if source.toml is not None:
+        spec, margin = apply_toml(source.toml, str(source.spec_file), spec)
+        spec = _for_dataset(spec, source.dataset)
+    return CheckedPipeline(pipeline, spec, pickled_as, margin)
 
 
-def _of(spec: Spec, dataset: str) -> Spec:
-    """Return a spec without its bounds, if they are another dataset's, about which they say nothing."""
+def _for_dataset(spec: Spec, dataset: str) -> Spec:
+    """Return the spec, without its bounds if these hold for another dataset."""
     return spec if spec.dataset == dataset else replace(spec, dataset=dataset, bounds=())
 
 
-def mnist_bounds(pipeline: Any) -> tuple[Requirement, ...]:
-    """Return what a pipeline promises of MNIST, also where it is judged on something else."""
-    spec = getattr(pipeline, "pipeline", pipeline).spec
-    return (
-        PUBLISHED.bounds
-        if spec is DIGITS
-        else spec.bounds
-        if spec.dataset == PUBLISHED.dataset
-        else ()
-    )
-
-
 def _name_of(pipeline: Any) -> str:
-    """Return a name for the pipeline's files: that of the published recipe only where it is its spec as well."""
+    """Name a pipeline; only one with the published spec may use the published recipe's name."""
     name = getattr(pipeline, "name", None)
-    published = pipeline.spec in (PUBLISHED, DIGITS)
-    if not isinstance(name, str) or (name == Pipeline.name and not published):
+    is_published = pipeline.spec in (PUBLISHED, DIGITS)
+    if not isinstance(name, str) or (name == Pipeline.name and not is_published):
         name = type(pipeline).__name__
     if not re.fullmatch(r"[\w.-]+", name):
-        raise MnistlabError(
-            f"the pipeline's name {name!r} is used in file names; required letters, digits, - _ and ."
-        )
+        required = "required letters, digits, - _ and ."
+        raise MnistlabError(f"the pipeline's name {name!r} is used in file names; {required}")
     return name

@@ -1,114 +1,96 @@
-"""What each method of a pipeline must return: checks that name the method and what it returned instead."""
+"""What the methods of a pipeline must return. Errors name the method and what it returned."""
 
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from mnistlab.errors import ContractError
-from mnistlab.recipe import Spec, are_fractions, are_probabilities, is_keras, type_name
-from mnistlab.recipe.keras_models import FAR, NEAR
-
-CLASSES = 10
-KERAS_FIELDS = ("layers", "optimizer", "learning_rate", "loss", "metric")
-"""Fields of a spec that only a Keras model can keep."""
+from mnistlab.arrays import Floats
+from mnistlab.errors import ContractError, type_name
+from mnistlab.recipe import KERAS_FIELDS, Spec, identify_output, is_keras
 
 
-def check_array(method: str, found: Any, shape: tuple[int, ...]) -> NDArray[np.float32]:
-    """Return what a method returned if it is float32 of this shape, and finite; else raise ContractError."""
-    items = f"{shape[0]} {'label' if method == 'prepare_labels' else 'image'}{'s' if shape[0] != 1 else ''}"
+def check_array(method: str, array: Any, shape: tuple[int, ...]) -> Floats:
+    """Return an array that is float32, finite and of this shape; else raise ContractError."""
+    item = "label" if method == "prepare_labels" else "image"
+    items = f"{shape[0]} {item}" if shape[0] == 1 else f"{shape[0]} {item}s"
     required = f"for {items}; required float32 {shape}"
-    if not isinstance(found, np.ndarray):
-        raise ContractError(method, f"returned {type_name(found)} {required}, a numpy.ndarray")
-    if found.dtype != np.float32 or found.shape != shape:
-        raise ContractError(method, f"returned {found.dtype} {found.shape} {required}")
-    if not np.isfinite(found).all():
-        bad = int((~np.isfinite(found)).reshape(len(found), -1).any(axis=1).sum())
+    if not isinstance(array, np.ndarray):
+        raise ContractError(method, f"returned {type_name(array)} {required}, a numpy.ndarray")
+    if array.dtype != np.float32 or array.shape != shape:
+        raise ContractError(method, f"returned {array.dtype} {array.shape} {required}")
+    if not np.isfinite(array).all():
+        bad = int((~np.isfinite(array)).reshape(len(array), -1).any(axis=1).sum())
         advice = "look for a division by zero, or for weights that diverged"
         raise ContractError(method, f"returned NaN or infinity for {bad} of {items}; {advice}")
-    return found
+    return array
 
 
-def check_probabilities(found: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the rows of ``predict`` unless they are far from probabilities; near them is a test's business."""
-    if are_probabilities(found):
-        return found
-    sums = found.sum(axis=1)
-    span = f"values from {found.min():.3g} to {found.max():.3g} in rows that sum to {sums.min():.3g} to {sums.max():.3g}"
-    what, advice = "", "required 0 to 1 in rows that sum to 1; is the output a softmax?"
-    if found.max() <= NEAR and np.allclose(np.exp(found).sum(axis=1), 1, atol=FAR):
-        what, advice = ": logarithms of probabilities", "apply numpy.exp in predict"
-    elif not are_fractions(found) and (abs(sums - 1) > FAR).any():
-        what, advice = (
-            ": logits",
-            "end the model with a softmax (keras.layers.Softmax()), or apply one in predict",
-        )
-    raise ContractError("predict", f"returned {span}{what}, not probabilities; {advice}")
+def check_probabilities(rows: Floats) -> Floats:
+    """Return the rows of ``predict`` if they are probabilities but for rounding."""
+    output = identify_output(rows)
+    if output == "probabilities":
+        return rows
+    advice = {
+        "log probabilities": "apply numpy.exp in predict",
+        "logits": "end the model with keras.layers.Softmax(), or apply a softmax in predict",
+        "unknown": "required 0 to 1 in rows that sum to 1; is the output a softmax?",
+    }
+    sums = rows.sum(axis=1)
+    values = f"values from {rows.min():.3g} to {rows.max():.3g}"
+    span = f"{values} in rows that sum to {sums.min():.3g} to {sums.max():.3g}"
+    name = "" if output == "unknown" else f" ({output})"
+    raise ContractError("predict", f"returned {span}{name}, not probabilities; {advice[output]}")
 
 
-def check_model(found: Any, spec: Spec) -> Any:
-    """Return what ``build`` returned if it is a model that can be trained and that its spec can be held against."""
-    if found is None:
+def check_model(model: Any, spec: Spec) -> Any:
+    """Return the model of ``build`` if it can be trained and checked against the spec."""
+    if model is None:
         raise ContractError("build", "returned None; required a model: does it end with return?")
-    promised = [name for name in KERAS_FIELDS if getattr(spec, name)]
-    if not is_keras(found):
-        if promised:
-            what = f"required a compiled keras.Model, for the spec promises {', '.join(promised)}"
-            raise ContractError(
-                "build", f"returned {type_name(found)}; {what}; of another model state them as None"
-            )
-        return found
-    if not found.compiled:
+    if not is_keras(model):
+        if promised := [name for name in KERAS_FIELDS if getattr(spec, name)]:
+            required = f"because the spec states {', '.join(promised)}"
+            advice = "for another model set these to None"
+            problem = f"returned {type_name(model)}; required a compiled keras.Model"
+            raise ContractError("build", f"{problem}, {required}; {advice}")
+        return model
+    name = type(model).__name__
+    if not model.compiled:
         advice = "call model.compile(optimizer=..., loss=..., metrics=[...])"
-        raise ContractError(
-            "build", f"returned a {type(found).__name__} model that is not compiled; {advice}"
-        )
-    if not found.built:
+        raise ContractError("build", f"returned a {name} model that is not compiled; {advice}")
+    if not model.built:
         advice = "begin it with keras.Input((28, 28)), or call it once"
-        raise ContractError(
-            "build", f"returned a {type(found).__name__} model that has no weights yet; {advice}"
-        )
-    steps = int(found.optimizer.iterations)
-    if steps:
-        raise ContractError(
-            "build",
-            f"returned a model that was trained for {steps} steps; required an untrained one",
-        )
-    return found
+        raise ContractError("build", f"returned a {name} model that has no weights yet; {advice}")
+    if steps := int(model.optimizer.iterations):
+        problem = f"returned a model that was trained for {steps} steps"
+        raise ContractError("build", f"{problem}; required an untrained one")
+    return model
 
 
-def check_history(found: Any, model: Any, spec: Spec) -> dict[str, Any]:
-    """Return what ``fit`` returned if it is a history with the lists that the spec's promises are judged by."""
-    if not isinstance(found, dict):
-        advice = (
-            "return its .history"
-            if isinstance(getattr(found, "history", None), dict)
-            else "of lists, one an epoch"
-        )
-        raise ContractError("fit", f"returned {type_name(found)}; required a dict: {advice}")
-    required = [
-        key for key, promised in (("loss", spec.loss), ("accuracy", spec.metric)) if promised
-    ]
+def check_history(history: Any, model: Any, spec: Spec) -> dict[str, Any]:
+    """Return the history of ``fit`` if it has the lists by which the spec is judged."""
+    if not isinstance(history, dict):
+        is_keras_history = isinstance(getattr(history, "history", None), dict)
+        advice = "return its .history" if is_keras_history else "lists with one number per epoch"
+        raise ContractError("fit", f"returned {type_name(history)}; required a dict: {advice}")
+    stated = {"loss": spec.loss, "accuracy": spec.metric}
+    required = [key for key, promise in stated.items() if promise]
     required += [f"val_{key}" for key in required if spec.validation_split]
-    missing = [key for key in required if key not in found]
+    missing = ", ".join(key for key in required if key not in history)
     if missing:
-        keys = ", ".join(map(str, found)) or "none"
-        raise ContractError(
-            "fit", f"returned a dict without {', '.join(missing)}; its keys: {keys}"
-        )
-    lengths = {}
-    for key in ("loss", "accuracy", "val_loss", "val_accuracy"):
-        if key in found:
-            lengths[key] = _length_of(key, found[key])
+        keys = ", ".join(map(str, history)) or "none"
+        raise ContractError("fit", f"returned a dict without {missing}; its keys: {keys}")
+    lists = [key for key in ("loss", "accuracy", "val_loss", "val_accuracy") if key in history]
+    lengths = {key: _length_of(key, history[key]) for key in lists}
     if len(set(lengths.values())) > 1:
         counts = ", ".join(f"{count} of {key}" for key, count in lengths.items())
+        required_lengths = "required one number per epoch in each"
         raise ContractError(
-            "fit", f"returned lists of unequal lengths, {counts}; required a number an epoch"
+            "fit", f"returned lists of unequal lengths, {counts}; {required_lengths}"
         )
-    if "averaged_weights" in found:
-        _check_averaged(found["averaged_weights"], model)
-    return found
+    if "averaged_weights" in history:
+        _check_averaged(history["averaged_weights"], model)
+    return history
 
 
 def _length_of(key: str, values: Any) -> int:
@@ -118,31 +100,23 @@ def _length_of(key: str, values: Any) -> int:
     except (TypeError, ValueError):
         array = np.empty(())
     if array.ndim != 1 or isinstance(values, Mapping) or not array.size:
-        raise ContractError(
-            "fit",
-            f"returned {key} = {type_name(values)} {str(values)[:60]}; required a number an epoch",
-        )
+        returned = f"returned {key} = {type_name(values)} {str(values)[:60]}"
+        raise ContractError("fit", f"{returned}; required a list with one number per epoch")
     if not np.isfinite(array).all():
+        returned = f"returned {key} = {str(array.tolist())[:60]}, with NaN or infinity"
         advice = "is the learning rate too high, or a logarithm one of 0?"
-        raise ContractError(
-            "fit", f"returned {key} = {str(array.tolist())[:60]}, with NaN or infinity; {advice}"
-        )
+        raise ContractError("fit", f"{returned}; {advice}")
     return array.size
 
 
 def _check_averaged(arrays: Any, model: Any) -> None:
-    """Refuse averaged weights that the model could not take."""
+    """Refuse averaged weights that ``model.set_weights`` would not take."""
     if not hasattr(model, "get_weights"):
-        raise ContractError(
-            "fit", f"returned averaged_weights for {type_name(model)}, which has no set_weights"
-        )
+        problem = f"returned averaged_weights for {type_name(model)}, which has no set_weights"
+        raise ContractError("fit", problem)
     required = [np.shape(weight) for weight in model.get_weights()]
-    got = (
-        [np.shape(array) for array in arrays]
-        if isinstance(arrays, list | tuple)
-        else type_name(arrays)
-    )
-    if got != required:
-        raise ContractError(
-            "fit", f"returned averaged_weights of shapes {got}; required {required}, as get_weights"
-        )
+    is_list = isinstance(arrays, list | tuple)
+    shapes = [np.shape(array) for array in arrays] if is_list else type_name(arrays)
+    if shapes != required:
+        problem = f"returned averaged_weights of shapes {shapes}"
+        raise ContractError("fit", f"{problem}; required {required}, as model.get_weights()")

@@ -1,56 +1,60 @@
-"""Finds a pipeline by what ``--pipeline`` names: ``FILE.py:Name`` or ``package.module:Name``."""
+"""Imports what ``--pipeline`` names: ``FILE.py:Name`` or ``package.module:Name``."""
 
 import contextlib
 import importlib
 import importlib.util
 import sys
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from mnistlab.errors import MnistlabError, describe_error
-from mnistlab.loading.spec_toml import check_spec
 from mnistlab.recipe import Spec
 
 METHODS = ("prepare_images", "prepare_labels", "build", "fit", "predict")
 
 
-def read_source(text: str) -> str | None:
-    """Return the text of the file that a reference names; None if it names a module."""
-    place, _ = _parts(text)
-    if not place.endswith(".py"):
-        return None
+def read_text(path: str, option: str) -> str:
+    """Return the text of a file that an option names; MnistlabError if it cannot be read."""
     try:
-        return Path(place).read_text(encoding="utf-8")
+        return Path(path).read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise MnistlabError(
-            f"--pipeline {text}: there is no file {place} in {Path.cwd()}"
-        ) from None
+        raise MnistlabError(f"{option}: there is no file {path} in {Path.cwd()}") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise MnistlabError(f"--pipeline {text}: {place} cannot be read ({error})") from error
+        raise MnistlabError(f"{option}: {path} cannot be read ({error})") from error
 
 
-def import_pipeline(text: str, source: str | None) -> Any:
-    """Return the pipeline that a reference names; `source` is the text of its file, which need not be there.
+def read_source(reference: str) -> str | None:
+    """Return the text of the file that a reference names; None if it names a module."""
+    location, _ = _parts(reference)
+    return read_text(location, f"--pipeline {reference}") if location.endswith(".py") else None
 
-    MnistlabError says in one line why it is none, with the file's own line where it raised.
+
+def import_pipeline(reference: str, source: str | None) -> Any:
+    """Return an instance of the pipeline that a reference names.
+
+    Parameters
+    ----------
+    reference : str
+        ``FILE.py:Name`` or ``package.module:Name``, of a class or an instance.
+    source : str or None
+        The text of the file, which need not exist on this machine; None for a module.
+
+    Raises
+    ------
+    MnistlabError
+        If it is not a pipeline, with the line of the user's file if that raised an error.
     """
-    place, name = _parts(text)
+    location, name = _parts(reference)
     try:
-        module = _imported(place) if source is None else _run(place, source)
+        module = _import(location) if source is None else _run(location, source)
         if not hasattr(module, name):
-            own = [
-                key
-                for key, value in vars(module).items()
-                if _is_own(value, module) and not _lacks(value)
-            ]
-            raise MnistlabError(
-                f"{place} has no {name}; pipelines in it: {', '.join(own) or 'none'}"
-            )
-        return _pipeline(name, getattr(module, name))
+            pipelines = ", ".join(_pipelines_of(module)) or "none"
+            raise MnistlabError(f"{location} has no {name}; pipelines in it: {pipelines}")
+        return checked_instance(name, getattr(module, name))
     except MnistlabError as error:
-        raise MnistlabError(f"--pipeline {text}: {error}") from error
+        raise MnistlabError(f"--pipeline {reference}: {error}") from error
 
 
 def file_of(pipeline: Any) -> str | None:
@@ -59,87 +63,87 @@ def file_of(pipeline: Any) -> str | None:
     return getattr(sys.modules.get(owner.__module__), "__file__", None)
 
 
-def _parts(text: str) -> tuple[str, str]:
-    place, _, name = text.rpartition(":")
-    is_place = place.endswith(".py") or all(part.isidentifier() for part in place.split("."))
-    if not is_place or not name.isidentifier():
+def _parts(reference: str) -> tuple[str, str]:
+    """Split a reference into the file or module and the name in it."""
+    location, _, name = reference.rpartition(":")
+    is_module = all(part.isidentifier() for part in location.split("."))
+    if not (location.endswith(".py") or is_module) or not name.isidentifier():
         required = "required FILE.py:Name or package.module:Name, of a class or an instance"
-        raise MnistlabError(f"--pipeline {text}: {required}")
-    return place, name
+        raise MnistlabError(f"--pipeline {reference}: {required}")
+    return location, name
 
 
-def _run(place: str, source: str) -> ModuleType:
-    """Run a file as a module of its own; what lies beside it can be imported, as when Python runs a script."""
-    path = Path(place).resolve()
-    if str(path.parent) not in sys.path:
-        sys.path.insert(0, str(path.parent))
+def _run(file: str, source: str) -> ModuleType:
+    """Run a file as a module. Like a script, it may import its neighbours."""
+    path = Path(file).resolve()
+    _make_importable(path.parent)
     module = ModuleType(f"mnistlab_subject_{path.stem}")
     module.__file__ = str(path)
     sys.modules[module.__name__] = module
-    try:
+    with _as_user_error("", str(path)):
         exec(compile(source, str(path), "exec"), vars(module))
-    except (Exception, SystemExit) as error:
-        raise MnistlabError(f"raised {describe_error(error, str(path))}") from error
     return module
 
 
-def _imported(place: str) -> ModuleType:
-    """Import a module, also from the working directory."""
-    if str(Path.cwd()) not in sys.path:
-        sys.path.insert(0, str(Path.cwd()))
+def _import(name: str) -> ModuleType:
+    """Import a module that is installed or in the working directory."""
+    _make_importable(Path.cwd())
     try:
-        return importlib.import_module(place)
+        return importlib.import_module(name)
     except (Exception, SystemExit) as error:
-        if (
-            isinstance(error, ModuleNotFoundError)
-            and error.name
-            and f"{place}.".startswith(f"{error.name}.")
-        ):
+        absent = error.name if isinstance(error, ModuleNotFoundError) else None
+        if absent and f"{name}.".startswith(f"{absent}."):
             where = "neither in the working directory nor installed"
-            raise MnistlabError(f"there is no module {error.name}, {where}") from None
+            raise MnistlabError(f"there is no module {absent}, {where}") from None
         file = None
-        with contextlib.suppress(
-            Exception, SystemExit
-        ):  # raised again, if it is the package of the module that raises
-            file = getattr(importlib.util.find_spec(place), "origin", None)
+        with contextlib.suppress(Exception, SystemExit):  # a package that raises does so again
+            file = getattr(importlib.util.find_spec(name), "origin", None)
         raise MnistlabError(f"raised {describe_error(error, file)}") from error
 
 
-def _pipeline(name: str, named: Any) -> Any:
-    """Return an instance of what was named, if it is a pipeline."""
-    if not isinstance(named, type) and callable(named) and _lacks(named):
+def _make_importable(folder: Path) -> None:
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
+
+
+def checked_instance(name: str, named: Any) -> Any:
+    """Return a pipeline, or an instance of its class, after a look at its methods and its spec."""
+    missing, file = _missing_methods(named), file_of(named)
+    if missing and callable(named) and not isinstance(named, type):
         raise MnistlabError(f"{name} is a {type(named).__name__}; required a class or an instance")
-    lacks = _lacks(named)
-    if not lacks:
-        named = _asked(f"{name}()", named, named) if isinstance(named, type) else named
-        lacks = [] if hasattr(type(named), "spec") or hasattr(named, "spec") else ["spec"]
-    if lacks:
-        required = (
-            f"required {', '.join(METHODS)} and spec, which mnistlab.recipe.pipeline.Pipeline has"
-        )
-        raise MnistlabError(f"{name} is no pipeline, it lacks {', '.join(lacks)}; {required}")
-    spec = _asked(f"the spec of {name}", lambda: named.spec, named)
+    if not missing and isinstance(named, type):
+        with _as_user_error(f"{name}() ", file):
+            named = named()
+    if not missing and not hasattr(type(named), "spec") and not hasattr(named, "spec"):
+        missing = ["spec"]
+    if missing:
+        required = f"required {', '.join(METHODS)} and spec, as in mnistlab.Pipeline"
+        raise MnistlabError(f"{name} is not a pipeline: it has no {', '.join(missing)}; {required}")
+    with _as_user_error(f"the spec of {name} ", file):
+        spec = named.spec
     if not isinstance(spec, Spec):
-        raise MnistlabError(
-            f"the spec of {name} is of type {type(spec).__name__}; required mnistlab.recipe.spec.Spec"
-        )
-    check_spec(spec)
-    _asked(f"the name of {name}", lambda: getattr(named, "name", None), named)
+        got = f"the spec of {name} is of type {type(spec).__name__}"
+        raise MnistlabError(f"{got}; required mnistlab.Spec")
+    with _as_user_error(f"the name of {name} ", file):
+        getattr(named, "name", None)
     return named
 
 
-def _asked(what: str, ask: Callable[[], Any], pipeline: Any) -> Any:
-    """Return what a pipeline's own code answers."""
+@contextlib.contextmanager
+def _as_user_error(what: str, file: str | None) -> Iterator[None]:
+    """Turn any error of the user's code into one line."""
     try:
-        return ask()
+        yield
     except (Exception, SystemExit) as error:
-        raise MnistlabError(f"{what} raised {describe_error(error, file_of(pipeline))}") from error
+        raise MnistlabError(f"{what}raised {describe_error(error, file)}") from error
 
 
-def _lacks(named: Any) -> list[str]:
-    """Return the methods that an object or a class needs to be a pipeline and does not have."""
-    return [name for name in METHODS if not callable(getattr(named, name, None))]
+def _pipelines_of(module: ModuleType) -> list[str]:
+    """Name the pipelines that a module defines, which are not imported from another."""
+    found = {name: value for name, value in vars(module).items() if not _missing_methods(value)}
+    homes = {name: getattr(it, "__module__", type(it).__module__) for name, it in found.items()}
+    return [name for name, home in homes.items() if home == module.__name__]
 
 
-def _is_own(value: Any, module: ModuleType) -> bool:
-    return getattr(value, "__module__", type(value).__module__) == module.__name__
+def _missing_methods(named: Any) -> list[str]:
+    return [method for method in METHODS if not callable(getattr(named, method, None))]

@@ -1,68 +1,52 @@
-"""Confidence against correctness: whether a model is right as often as it says.
+"""Whether a model is right as often as its confidence says.
 
-Every function takes the confidence of N predictions (the probability of the predicted digit, 0 to 1) and whether
-each was right, and returns numbers; nothing here knows a model.
+Throughout, `confidence` is the probability of the predicted class, float (N,), 0 to 1, and `right`
+says whether the prediction is correct, bool (N,).
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from mnistlab.arrays import Array, Bools, Doubles, Indices
 from mnistlab.errors import MnistlabError
 
 BINS = 15
 """Bins of the expected calibration error: Guo et al. (2017), section 4."""
 
-DRAWS = 200
-"""Simulated models for the bias: its standard error is then a fourteenth of the estimator's own spread."""
-
 
 @dataclass(frozen=True, eq=False)
 class Reliability:
-    """Predictions in bins of rising confidence; float64 arrays, one entry a bin.
+    """Predictions in bins of rising confidence; arrays with one entry for each bin.
 
     Attributes
     ----------
-    confidence, accuracy : numpy.ndarray
-        Mean confidence and fraction right of the bin, 0 to 1.
+    confidence, accuracy : numpy.ndarray of float64
+        Mean confidence, and fraction of the predictions that are right; 0 to 1.
     count : numpy.ndarray of int64
         Predictions in the bin.
     """
 
-    confidence: NDArray[np.float64]
-    accuracy: NDArray[np.float64]
-    count: NDArray[np.int64]
+    confidence: Doubles
+    accuracy: Doubles
+    count: Indices
 
     @property
     def error(self) -> float:
-        """The expected calibration error: the mean distance of confidence and accuracy, weighted by count."""
+        """Expected calibration error: mean of |accuracy - confidence|, weighted by count."""
         return float(np.average(np.abs(self.accuracy - self.confidence), weights=self.count))
 
     @property
     def overconfidence(self) -> float:
-        """Mean confidence less accuracy, -1 to 1: the error's sign, where all bins have the same."""
+        """Mean confidence minus accuracy, -1 to 1."""
         return float(np.average(self.confidence - self.accuracy, weights=self.count))
 
 
-def reliability(
-    confidence: NDArray[Any], right: NDArray[np.bool_], bins: int = BINS
-) -> Reliability:
-    """Compare confidence and accuracy in bins of equal mass.
+def reliability(confidence: Array, right: Bools, bins: int = BINS) -> Reliability:
+    """Compare confidence and accuracy in bins of equal mass, whose counts differ by one at most.
 
-    Bins of equal width, as in the paper, leave all but a few of a good model's predictions in the last bin.
-
-    Parameters
-    ----------
-    confidence : numpy.ndarray of float, shape (N,), 0 to 1
-    right : numpy.ndarray of bool, shape (N,)
-    bins : int
-        At most N. They differ by one prediction at most.
-
-    Returns
-    -------
-    Reliability
+    With bins of equal width, as in the paper, nearly all predictions of a good model would be in
+    the last bin.
 
     Raises
     ------
@@ -71,8 +55,9 @@ def reliability(
 
     Source
     ------
-    Guo, Pleiss, Sun and Weinberger (2017), On calibration of modern neural networks, equation 3; equal mass:
-    Nguyen and O'Connor (2015), Posterior calibration and exploratory analysis, section 3.
+    Guo, Pleiss, Sun and Weinberger (2017), On calibration of modern neural networks, equation 3;
+    equal mass: Nguyen and O'Connor (2015), Posterior calibration and exploratory analysis,
+    section 3.
     """
     confidence, right = np.asarray(confidence, np.float64), np.asarray(right, bool)
     if confidence.ndim != 1 or confidence.shape != right.shape or not 1 <= bins <= len(confidence):
@@ -83,37 +68,24 @@ def reliability(
     return Reliability(*(np.array(column) for column in zip(*means, strict=True)))
 
 
-def bias(confidence: NDArray[Any], bins: int = BINS, draws: int = DRAWS) -> float:
-    """Return the error that a perfectly calibrated model with these confidences would be given, on average.
+def calibration_bias(confidence: Array, bins: int = BINS, draws: int = 200) -> float:
+    """Estimate the calibration error that chance alone gives a perfectly calibrated model.
 
-    The expected calibration error is never negative, so chance alone makes it positive. The bias is simulated:
-    every prediction is right with the probability that its confidence states.
-
-    Parameters
-    ----------
-    confidence : numpy.ndarray of float, shape (N,), 0 to 1
-    bins : int
-    draws : int
-        Simulated models, from a fixed seed.
-
-    Returns
-    -------
-    float
+    The expected calibration error is never negative, so its estimate is biased upwards. The bias is
+    the mean over simulated models, each right with the probability that its confidence states. With
+    200 draws its standard error is a fourteenth of the spread between models. The seed is fixed.
 
     Source
     ------
-    The resampling of Broecker and Smith (2007), Increasing the reliability of reliability diagrams, section 3a.
+    Broecker and Smith (2007), Increasing the reliability of reliability diagrams, section 3a.
     """
     rng = np.random.default_rng(0)
-    errors = [
-        reliability(confidence, rng.random(len(confidence)) < confidence, bins).error
-        for _ in range(draws)
-    ]
-    return float(np.mean(errors))
+    simulated = (rng.random(len(confidence)) < confidence for _ in range(draws))
+    return float(np.mean([reliability(confidence, right, bins).error for right in simulated]))
 
 
-def brier_score(probabilities: NDArray[Any], labels: NDArray[np.integer[Any]]) -> float:
-    """Return the mean squared distance of probabilities and truth, summed over classes: 0 (best) to 2.
+def brier_score(probabilities: Array, labels: Array) -> float:
+    """Return the mean squared distance of probabilities and truth, summed over classes.
 
     Parameters
     ----------
@@ -123,28 +95,22 @@ def brier_score(probabilities: NDArray[Any], labels: NDArray[np.integer[Any]]) -
     Returns
     -------
     float
+        0 (best) to 2.
 
     Source
     ------
-    Brier (1950), Verification of forecasts expressed in terms of probability, equation 2. scikit-learn has it for
-    more than two classes only from 1.7 on.
+    Brier (1950), Verification of forecasts expressed in terms of probability, equation 2.
+    scikit-learn has it for more than two classes only from 1.7 on.
     """
     truth = np.eye(np.shape(probabilities)[1])[labels]
     return float(np.mean(np.sum((np.asarray(probabilities, np.float64) - truth) ** 2, axis=1)))
 
 
-def discrimination(confidence: NDArray[Any], right: NDArray[np.bool_]) -> float:
-    """Return the probability that a right prediction is more confident than a wrong one: the area under the ROC.
+def confidence_auroc(confidence: Array, right: Bools) -> float:
+    """Return the area under the ROC curve of confidence as a score for right predictions.
 
-    Parameters
-    ----------
-    confidence : numpy.ndarray of float, shape (N,)
-    right : numpy.ndarray of bool, shape (N,)
-
-    Returns
-    -------
-    float
-        0 to 1; 0.5 if confidence tells nothing, NaN if all are right or all are wrong.
+    It is the probability that a right prediction is more confident than a wrong one: 0.5 if
+    confidence says nothing, NaN if all predictions are right or all are wrong.
     """
     from sklearn.metrics import roc_auc_score
 
@@ -153,9 +119,7 @@ def discrimination(confidence: NDArray[Any], right: NDArray[np.bool_]) -> float:
     return float(roc_auc_score(right, confidence))
 
 
-def mean_confidence_on_mistakes(confidence: NDArray[Any], right: NDArray[np.bool_]) -> float:
+def mean_confidence_on_mistakes(confidence: Array, right: Bools) -> float:
     """Return the mean confidence of the wrong predictions, 0 to 1; NaN if there is none."""
-    wrong = ~np.asarray(right, bool)
-    return (
-        float(np.mean(np.asarray(confidence, np.float64)[wrong])) if wrong.any() else float("nan")
-    )
+    wrong = np.asarray(confidence, np.float64)[~np.asarray(right, bool)]
+    return float(wrong.mean()) if wrong.size else float("nan")

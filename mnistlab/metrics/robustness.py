@@ -1,54 +1,55 @@
-"""What a trained model does beyond its accuracy: under corruption, small changes, and by place in the test set."""
+"""Accuracy under corruption, and by position in the test set."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
+from mnistlab.arrays import Bools, Bytes, Floats
 from mnistlab.data import CORRUPTIONS, Dataset
 
-Images: TypeAlias = NDArray[np.uint8]  # (N, 28, 28)
-Accuracies: TypeAlias = Mapping[str, tuple[float, ...]]  # corruption -> accuracy at severity 0 to 5
-
+Accuracies: TypeAlias = Mapping[str, tuple[float, ...]]
+"""Corruption -> accuracy at severity 0 to 5."""
 SEVERITY = 2
-"""Where accuracy under corruption is bounded: it costs 1 to 6 points there, and healthy seeds are still alike (their
-standard deviation is at most 2 points; at severity 3 up to 4.4, at 4 and 5 more)."""
+"""The severity at which accuracy is bounded.
 
-SURE = 0.99
-"""A confidence that nothing but a digit should get."""
+It costs 1 to 6 points there, and healthy seeds still agree: their standard deviation is at most 2
+points, against 4.4 at severity 3 and more at 4 and 5.
+"""
 
 
-def predict_raw(pipeline: Any, model: Any, images: Images) -> NDArray[np.float32]:
-    """Return the probabilities of raw images, as whoever uses the model gets them: prepare, then predict."""
+def predict_raw(pipeline: Any, model: Any, images: Bytes) -> Floats:
+    """Prepare raw images, uint8 (N, 28, 28), and return their probabilities, float32 (N, 10)."""
     return np.asarray(pipeline.predict(model, pipeline.prepare_images(images)))
 
 
 def accuracies(
-    pipeline: Any, model: Any, corrupted: Iterable[tuple[str, int, Images]], dataset: Dataset
+    pipeline: Any, model: Any, corrupted: Iterable[tuple[str, int, Bytes]], dataset: Dataset
 ) -> Accuracies:
-    """Return the accuracy on the test images under every corruption, at severity 0 to 5.
+    """Measure the accuracy on the test images of a dataset under every corruption.
 
     Parameters
     ----------
     pipeline : Pipeline
     model : keras.Model
     corrupted : iterable of (str, int, uint8 array)
-        As `corruptions` yields the test images.
+        The test images as `mnistlab.data.corrupt_all` yields them.
     dataset : Dataset
     """
-    clean = predict_raw(pipeline, model, dataset.test_images)
-    found = {
-        name: [float((clean.argmax(axis=1) == dataset.test_labels).mean())] for name in CORRUPTIONS
-    }
-    for name, _, images in corrupted:
+
+    def accuracy(images: Bytes) -> float:
         predicted = predict_raw(pipeline, model, images).argmax(axis=1)
-        found[name].append(float((predicted == dataset.test_labels).mean()))
-    return {name: tuple(row) for name, row in found.items()}
+        return float((predicted == dataset.test_labels).mean())
+
+    clean = accuracy(dataset.test_images)
+    by_severity = {name: [clean] for name in CORRUPTIONS}
+    for name, _, images in corrupted:
+        by_severity[name].append(accuracy(images))
+    return {name: tuple(row) for name, row in by_severity.items()}
 
 
 def steepest_rise(accuracies: Accuracies) -> float:
-    """Return by how much accuracy rises at most from a severity to the next, over all corruptions; a fraction."""
+    """Return the largest rise of accuracy from one severity to the next, a fraction."""
     return max(float(np.diff(row).max()) for row in accuracies.values())
 
 
@@ -57,19 +58,19 @@ def mean_accuracy(accuracies: Accuracies) -> float:
     return float(np.mean([row[1:] for row in accuracies.values()]))
 
 
-def differences_by_place(right: NDArray[np.bool_], labels: NDArray[np.uint8]) -> dict[str, float]:
-    """Return by how much accuracy differs between two parts of the test set that its order alone defines.
+def accuracy_by_position(right: Bools, labels: Bytes) -> dict[str, float]:
+    """Compare accuracy between parts of the test set that only the order of its images defines.
 
     Parameters
     ----------
     right : numpy.ndarray of bool, shape (N,)
-        Whether each prediction is right, in the order of the test set.
+        Whether each prediction is correct, in the order of the test set.
     labels : numpy.ndarray of uint8, shape (N,)
 
     Returns
     -------
     dict
-        Accuracy in the part that is named less that in the rest, -1 to 1.
+        Accuracy in the named part minus accuracy in the rest, -1 to 1.
     """
     index = np.arange(len(labels))
     parts = {

@@ -1,40 +1,60 @@
-"""What a quality test measures with: it records a number, then fails the test if the number misses its bound."""
+"""What a quality test measures with: record a number, then fail if it misses its bound."""
 
 import base64
 import dataclasses
-import json
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
 
-from mnistlab.plugin.collector import NOT_REQUIRED
+from mnistlab.errors import NotRequiredError
 from mnistlab.recipe import known_bound
 from mnistlab.requirement import Requirement, Value, Verdict
 
 
+@dataclasses.dataclass
+class Measurements:
+    """What one test measured. It becomes the attribute ``mnistlab`` of the test's reports."""
+
+    verdicts: list[Verdict] = dataclasses.field(default_factory=list)
+    pictures: list[dict[str, str]] = dataclasses.field(default_factory=list)
+    gate: dict[str, Any] = dataclasses.field(default_factory=dict)
+    seconds: dict[str, float] = dataclasses.field(default_factory=dict)
+    required: bool = True  # False once the test skipped what the spec does not require
+
+
+MEASUREMENTS = pytest.StashKey[Measurements]()
+"""Where a test keeps them, in ``item.stash``."""
+RUN_CONTEXT = pytest.StashKey[dict[str, Any]]()
+"""Where the run's dataset, subject and bounds wait, in ``config.stash``, for the next report."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Checker:
-    """Records a measured number, then fails the test if it misses its bound."""
+    """Records measured numbers and fails the test if one misses its bound."""
 
-    record: Callable[[str, object], None]
+    measurements: Measurements
     pipeline: Any
 
     def __call__(
         self, requirement: Requirement | str, measured: Value, detail: str = ""
     ) -> Verdict:
-        """Checker a measured value by a requirement, or by the bound of the subject's spec with this name."""
+        """Judge a measured value, record the verdict, and fail the test if it failed.
+
+        A string names a bound of the pipeline's spec. The test is skipped if there is none.
+        """
         __tracebackhide__ = True
         if isinstance(requirement, str):
             requirement = self.required(requirement, measured)
         verdict = requirement.judge(measured, detail)
-        self.record("mnistlab.verdict", json.dumps(dataclasses.asdict(verdict)))
-        if verdict.status == "failed":
-            pytest.fail(verdict.message, pytrace=False)
+        self.all([verdict])
         return verdict
 
     def required(self, name: str, measured: Value = None) -> Requirement:
-        """Return the bound of the subject's spec with this name, or skip the test; before dear work, or behind it."""
+        """Return the bound of the pipeline's spec with this name, or skip the test.
+
+        Call it before long work; `measured` is for numbers that are known anyway.
+        """
         __tracebackhide__ = True
         try:
             bound: Requirement = self.pipeline.spec.bound(name)
@@ -42,33 +62,29 @@ class Checker:
         except KeyError:
             reason = f"the spec of {self.pipeline.name!r} states no bound for {name!r}"
         if known := known_bound(name):
-            verdict = known.not_required(reason, measured)
-            self.record("mnistlab.verdict", json.dumps(dataclasses.asdict(verdict)))
-        pytest.skip(f"{NOT_REQUIRED}{reason}")
+            self.measurements.verdicts.append(known.not_required(reason, measured))
+        raise NotRequiredError(reason)
 
     def all(self, verdicts: Iterable[Verdict]) -> None:
-        """Record verdicts that were reached elsewhere; fail the test if one failed or is undecided."""
+        """Record verdicts that are already reached; fail the test if one failed or is undecided."""
         __tracebackhide__ = True
-        found = list(verdicts)
-        for verdict in found:
-            self.record("mnistlab.verdict", json.dumps(dataclasses.asdict(verdict)))
-        missed = [verdict.message for verdict in found if verdict.status in ("failed", "undecided")]
+        verdicts = list(verdicts)
+        self.measurements.verdicts += verdicts
+        missed = [verdict.message for verdict in verdicts if verdict.is_missed]
         if missed:
             pytest.fail("\n".join(missed), pytrace=False)
 
-    def gate(self, name: str, found: dict[str, Any]) -> None:
-        """Put what a gate found into ``verdict.json``."""
-        self.record("mnistlab.context", json.dumps({"gate": {name: found}}))
+    def gate(self, name: str, findings: dict[str, Any]) -> None:
+        """Put the findings of a gate into ``verdict.json``."""
+        self.measurements.gate[name] = findings
 
     def timed(self, name: str, seconds: float) -> None:
-        """Put the seconds that some work took on the page."""
-        self.record("mnistlab.context", json.dumps({"seconds": {name: round(seconds, 2)}}))
+        """Put the seconds that some work took into ``verdict.json`` and on the page."""
+        self.measurements.seconds[name] = round(seconds, 2)
 
     def picture(self, title: str, caption: str, figure: Any) -> None:
-        """Put a matplotlib figure on the page, with a line that says how to read it."""
-        from mnistlab.report import figures as plots
+        """Put a matplotlib figure on the page, with a caption that says how to read it."""
+        from mnistlab.report.figures import png
 
-        png = base64.b64encode(plots.png(figure)).decode("ascii")
-        self.record(
-            "mnistlab.picture", json.dumps({"title": title, "caption": caption, "png": png})
-        )
+        encoded = base64.b64encode(png(figure)).decode("ascii")
+        self.measurements.pictures.append({"title": title, "caption": caption, "png": encoded})

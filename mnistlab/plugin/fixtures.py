@@ -1,72 +1,71 @@
-"""The fixtures that quality tests are written with: data, subject, its training and evaluation, and the checker."""
+"""The fixtures of quality tests: data, pipeline, training, evaluation, and the checker."""
 
 import contextlib
 import dataclasses
 import functools
 import importlib
-import json
-import multiprocessing
-import os
+import pickle
+import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+import cloudpickle
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
+from mnistlab.arrays import Bytes, Floats
 from mnistlab.data import Dataset, corrupt_all, load_dataset
 from mnistlab.errors import MnistlabError, NotJudgedError, NotRequiredError
+from mnistlab.execution import WorkerDiedError, WorkerProcess
 from mnistlab.loading import (
     UNTRAINED,
     CheckedPipeline,
-    History,
     ModelFilePipeline,
-    Unknown,
-    as_file_pipeline,
+    check_pipeline,
     load_model,
     load_pipeline,
-    mnist_bounds,
 )
 from mnistlab.metrics import Evaluation
-from mnistlab.plugin.checker import Checker
+from mnistlab.plugin.checker import MEASUREMENTS, RUN_CONTEXT, Checker, Measurements
+from mnistlab.plugin.suite import PIPELINE, SESSION_CACHE
 from mnistlab.recipe import is_keras
 
-SUBPROCESS = pytest.StashKey[ProcessPoolExecutor]()
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class SessionCache:
-    """What a process that runs the suite many times keeps from run to run, as no pipeline has part in it."""
-
-    dataset: Dataset
-    corrupted: Callable[[], Iterable[tuple[str, int, Any]]]
-    run_in_subprocess: Callable[..., Any]  # calls a function in another process
-
-
-SESSION_CACHE = pytest.StashKey[SessionCache]()
-"""Where a run finds it; an ordinary run makes its own."""
+SUBPROCESS = pytest.StashKey[WorkerProcess]()
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Prepared:
     """A dataset as the pipeline prepared it; read-only arrays."""
 
-    train_images: NDArray[np.float32]
-    train_labels: NDArray[np.float32]
-    test_images: NDArray[np.float32]
-    test_labels: NDArray[np.float32]
+    train_images: Floats
+    train_labels: Floats
+    test_images: Floats
+    test_labels: Floats
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Trained:
-    """A fully trained model with the weights that it started from and the history of its training."""
+    """A trained model, its weights before training, and what ``fit`` returned; None of a file."""
 
     model: Any
-    initial_weights: Sequence[NDArray[np.float32]] | Unknown
-    history: dict[str, Any]
+    initial_weights: list[Floats] | None
+    history: dict[str, Any] | None
     seconds: float
+
+    def history_of(self, key: str) -> Any:
+        """Return a list of the history; NotJudgedError if there is none."""
+        if self.history is None:
+            raise NotRequiredError(UNTRAINED)
+        if key not in self.history:
+            raise NotJudgedError(f"the history that fit returned has no {key!r}")
+        return self.history[key]
+
+    def weights_before(self) -> list[Floats]:
+        """Return the initial weights of a Keras model; NotRequiredError if it is from a file."""
+        if self.initial_weights is None:
+            raise NotRequiredError(UNTRAINED)
+        return self.initial_weights
 
 
 @pytest.fixture(scope="session")
@@ -77,40 +76,41 @@ def seed(pytestconfig: pytest.Config) -> int:
 
 @pytest.fixture(scope="session")
 def dataset(pytestconfig: pytest.Config) -> Dataset:
-    """Load the raw data; without it there is nothing to judge, so an error ends the run."""
+    """Load the raw data."""
     if SESSION_CACHE in pytestconfig.stash:
         return pytestconfig.stash[SESSION_CACHE].dataset
-    with _or_end(pytestconfig):
+    with _errors_end_run(pytestconfig):
         return load_dataset(pytestconfig.option.dataset, pytestconfig.option.mnist_data)
 
 
+@pytest.fixture(scope="session")
+def pipeline(pytestconfig: pytest.Config, dataset: Dataset) -> CheckedPipeline:
+    """Load the pipeline or the model file that is judged."""
+    option = pytestconfig.option
+    with _errors_end_run(pytestconfig):
+        if PIPELINE in pytestconfig.stash:
+            recipe = check_pipeline(pytestconfig.stash[PIPELINE], option.spec, dataset.name)
+        else:
+            recipe = load_pipeline(option.pipeline, option.spec, dataset.name)
+        return ModelFilePipeline(recipe, load_model(option.model)) if option.model else recipe
+
+
 @contextlib.contextmanager
-def _or_end(config: pytest.Config) -> Iterator[None]:
-    """End the run with one line where there is nothing to judge."""
+def _errors_end_run(config: pytest.Config) -> Iterator[None]:
+    """End the run with one line: without data or pipeline there is nothing to judge."""
     try:
         yield
     except MnistlabError as error:
-        if hasattr(
-            config, "workerinput"
-        ):  # of pytest-xdist, which takes a worker's exit for a crash
+        if hasattr(config, "workerinput"):  # pytest-xdist takes a worker's exit for a crash
             pytest.fail(str(error), pytrace=False)
         pytest.exit(str(error), returncode=1)
 
 
 @pytest.fixture(scope="session")
-def pipeline(pytestconfig: pytest.Config, dataset: Dataset) -> CheckedPipeline:
-    """Find the subject."""
-    option = pytestconfig.option
-    with _or_end(pytestconfig):
-        subject = load_pipeline(option.pipeline, option.spec, dataset.name)
-        return as_file_pipeline(subject, load_model(option.model)) if option.model else subject
-
-
-@pytest.fixture(scope="session")
 def corrupted(
     pytestconfig: pytest.Config, dataset: Dataset
-) -> Callable[[], Iterable[tuple[str, int, NDArray[np.uint8]]]]:
-    """Return a function that yields the corrupted test images, see `mnistlab.data.corruptions.corruptions`."""
+) -> Callable[[], Iterable[tuple[str, int, Bytes]]]:
+    """Return a function that yields (name, severity, images) of each corruption of the test set."""
     if SESSION_CACHE in pytestconfig.stash:
         return pytestconfig.stash[SESSION_CACHE].corrupted
     return functools.partial(corrupt_all, dataset.test_images)
@@ -118,7 +118,7 @@ def corrupted(
 
 @pytest.fixture(scope="session")
 def prepared(pipeline: CheckedPipeline, dataset: Dataset) -> Prepared:
-    """Prepare the data as the pipeline does; read-only."""
+    """Prepare the data with the pipeline; the arrays are read-only."""
     arrays = (
         pipeline.prepare_images(dataset.train_images),
         pipeline.prepare_labels(dataset.train_labels),
@@ -132,24 +132,19 @@ def prepared(pipeline: CheckedPipeline, dataset: Dataset) -> Prepared:
 
 @pytest.fixture(scope="session")
 def trained(pipeline: CheckedPipeline, prepared: Prepared, seed: int) -> Trained:
-    """Train the model in full: once a run. Or take that of the file that ``--model`` names."""
+    """Train the model once a run; or return the model of the file that ``--model`` names."""
     if isinstance(pipeline, ModelFilePipeline):
-        unknown = Unknown(NotRequiredError(UNTRAINED))
-        return Trained(pipeline.model, unknown, unknown, 0.0)
+        return Trained(pipeline.model, initial_weights=None, history=None, seconds=0.0)
     model = pipeline.build(seed)
-    initial: Any = Unknown(
-        NotJudgedError("build returns no Keras model, whose weights could be looked at")
-    )
-    if is_keras(model):
-        initial = [np.array(weight) for weight in model.get_weights()]
+    initial = [np.array(weight) for weight in model.get_weights()] if is_keras(model) else []
     start = time.perf_counter()
     history = pipeline.fit(model, prepared.train_images, prepared.train_labels, seed=seed)
-    return Trained(model, initial, History(history), time.perf_counter() - start)
+    return Trained(model, initial, history, time.perf_counter() - start)
 
 
 @pytest.fixture(scope="session")
 def built(pipeline: CheckedPipeline, seed: int) -> Any:
-    """Build the model, untrained; of a file there is only the one in it."""
+    """Build the untrained model; of a model file, return the model in it."""
     return pipeline.model if isinstance(pipeline, ModelFilePipeline) else pipeline.build(seed)
 
 
@@ -163,59 +158,63 @@ def evaluation(
 
 @pytest.fixture(scope="session")
 def run_in_subprocess(pytestconfig: pytest.Config) -> Callable[..., Any]:
-    """Return a function that calls another in a process of its own."""
+    """Return a function that calls another function in another process."""
     if SESSION_CACHE in pytestconfig.stash:
         return pytestconfig.stash[SESSION_CACHE].run_in_subprocess
-    executor = pytestconfig.stash[SUBPROCESS]
-    return lambda function, *args, **kwargs: executor.submit(function, *args, **kwargs).result()
+    worker = pytestconfig.stash[SUBPROCESS]
+
+    def run(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        # By value, for a pipeline may be defined in a notebook or in the user's main script.
+        call = cloudpickle.dumps(functools.partial(function, *args, **kwargs))
+        return pickle.loads(worker(pickle.dumps(_call), call))
+
+    return run
 
 
 @pytest.fixture
-def check(
-    pytestconfig: pytest.Config,
-    record_property: Callable[[str, object], None],
-    dataset: Dataset,
-    pipeline: CheckedPipeline,
-    seed: int,
-) -> Checker:
-    """Return what a test records its measurements with, and is failed by."""
-    facts = {
-        "name": dataset.name,
-        "source": dataset.source,
-        "sha256": dataset.sha256,
-        "note": dataset.note,
-    }
+def check(request: pytest.FixtureRequest, pipeline: CheckedPipeline) -> Checker:
+    """Return what judges and records a test's measurements."""
+    measurements = request.node.stash.setdefault(MEASUREMENTS, Measurements())
+    return Checker(measurements, pipeline)
+
+
+@pytest.fixture(scope="session")
+def run_context(
+    pytestconfig: pytest.Config, dataset: Dataset, pipeline: CheckedPipeline, seed: int
+) -> None:
+    """Say what the run judges and by which bounds; every quality test uses this fixture."""
     subject = {"name": pipeline.name, "seed": seed, "parameters": pipeline.spec.parameters}
     if pytestconfig.option.model:
         subject["file"] = pytestconfig.option.model
-    bounds = [dataclasses.asdict(bound) for bound in pipeline.spec.bounds]
-    if dataset.note:  # The promise was about MNIST; that it was not judged must be seen.
-        mnist = (
-            dataclasses.replace(bound, name=f"{bound.name} on MNIST")
-            for bound in mnist_bounds(pipeline)
-        )
-        bounds += [dataclasses.asdict(bound) for bound in mnist]
-    context = {"dataset": facts, "subject": subject, "expected": bounds}
-    record_property("mnistlab.context", json.dumps(context))
-    return Checker(record_property, pipeline)
+    bounds = list(pipeline.spec.bounds)
+    if dataset.note:  # MNIST was wanted and is not there: show what was not judged.
+        bounds += pipeline.mnist_bounds
+    data_facts = ("name", "source", "sha256", "note")
+    pytestconfig.stash[RUN_CONTEXT] = {
+        "dataset": {name: getattr(dataset, name) for name in data_facts},
+        "subject": subject,
+        "expected": [dataclasses.asdict(bound) for bound in bounds],
+    }
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Start the other process, if a test needs it, early: it takes seconds, while the first tests run."""
+    """Start the other process early if a test needs it: its start takes seconds."""
     needed = any("run_in_subprocess" in getattr(item, "fixturenames", ()) for item in session.items)
     if needed and SESSION_CACHE not in session.config.stash:
-        context = multiprocessing.get_context("spawn")
-        executor = ProcessPoolExecutor(1, mp_context=context, initializer=_silence)
-        executor.submit(importlib.import_module, "tensorflow")
-        session.config.stash[SUBPROCESS] = executor
+        worker = session.config.stash[SUBPROCESS] = WorkerProcess({"TF_CPP_MIN_LOG_LEVEL": "3"})
+        threading.Thread(target=_load_tensorflow, args=(worker,), daemon=True).start()
+
+
+def _load_tensorflow(worker: WorkerProcess) -> None:
+    with contextlib.suppress(WorkerDiedError):  # the run ended first
+        worker(pickle.dumps(importlib.import_module), pickle.dumps("tensorflow"))
+
+
+def _call(function: Callable[[], Any]) -> Any:
+    return function()
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Let the other process go."""
+    """Stop the other process."""
     if SUBPROCESS in session.config.stash:
-        session.config.stash[SUBPROCESS].shutdown(wait=False, cancel_futures=True)
-
-
-def _silence() -> None:
-    """Keep what TensorFlow's C++ side writes out of the terminal; Python's errors travel by another way."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+        session.config.stash[SUBPROCESS].end()

@@ -30,6 +30,7 @@ from mnistlab.loading import CheckedPipeline
 from mnistlab.metrics import Evaluation
 from mnistlab.options import BUDGET, accept_command, add_gate_options
 from mnistlab.plugin.fixtures import Trained
+from mnistlab.plugin.progress import progress
 from mnistlab.requirement import Requirement, Verdict
 
 
@@ -100,7 +101,10 @@ def gate_plan(
     accept_options: str,
 ) -> Plan:
     """Plan the recipe gate for the weights that ``fit`` returns."""
-    if "averaged_weights" not in trained.history and "averaged accuracy" in baseline.columns:
+    if (
+        "averaged_weights" not in (trained.history or ())
+        and "averaged accuracy" in baseline.columns
+    ):
         what = "averaged weights were accepted, but fit returns none"
         pytest.fail(f"{what}; {ACCEPT_AGAIN} {accept_options}", pytrace=False)
     try:
@@ -112,7 +116,7 @@ def gate_plan(
 @pytest.fixture
 def not_judged(trained: Trained, baseline: Baseline, accept_options: str) -> list[Verdict]:
     """Return NOT RUN verdicts for the weights that the baseline lacks."""
-    if "averaged_weights" not in trained.history or "averaged accuracy" in baseline.columns:
+    if "averaged_weights" not in (trained.history or ()) or "averaged accuracy" in baseline.columns:
         return []
     claim = Requirement("harm to accuracy (averaged weights)", GROUP)
     return [claim.not_run(f"averaged weights were not accepted; {ACCEPT_AGAIN} {accept_options}")]
@@ -130,9 +134,9 @@ def recipe_gate(
     option = pytestconfig.option
     first = option.seed * gate_plan.looks[-1]
     try:
-        with open_runner(SeedRunner(pipeline, dataset), Backend(option.scheduler)) as train:
-            progress = _progress(pytestconfig)
-            return sequential.run(train, baseline.accepted_seeds, first, gate_plan, progress)
+        runner, backend = SeedRunner(pipeline, dataset), Backend(option.scheduler)
+        with open_runner(runner, backend) as train, progress(pytestconfig) as show:
+            return sequential.run(train, baseline.accepted_seeds, first, gate_plan, show)
     except (ContractError, NotJudgedError):
         raise  # the plugin reports it once a run
     except MnistlabError as error:

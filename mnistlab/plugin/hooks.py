@@ -1,8 +1,9 @@
-"""The pytest plugin: options, the order of the tests, and the report."""
+"""The hooks of the plugin: options, the order of the tests, verdict.json, terminal and page."""
 
+import dataclasses
 import html
 import json
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -10,39 +11,37 @@ import pytest
 
 from mnistlab.errors import ContractError, NotJudgedError, NotRequiredError
 from mnistlab.options import add_data_options, add_pipeline_options, add_report_option
-from mnistlab.plugin.collector import NOT_REQUIRED, VerdictCollector, group_of, is_quality
-from mnistlab.report import check_writable, row_cells, write_atomically
-from mnistlab.report import page as report
+from mnistlab.plugin.checker import MEASUREMENTS, RUN_CONTEXT, Measurements
+from mnistlab.plugin.collector import VerdictCollector, group_of, is_quality
+from mnistlab.plugin.suite import SUMMARY
+from mnistlab.report import (
+    STYLESHEET,
+    check_writable,
+    escaped,
+    row_cells,
+    summary_html,
+    write_atomically,
+    write_summary,
+)
 
 COLLECTOR = pytest.StashKey[VerdictCollector]()
-SUMMARY = pytest.StashKey[Mapping[str, Any]]()
-REPORTED = pytest.StashKey[set[str]]()
-PAGE = "index.html"
-VERDICT = "verdict.json"
+BROKEN_METHODS = pytest.StashKey[set[str]]()
+PAGE_FILE, VERDICT_FILE = "index.html", "verdict.json"
 KNOWN_WARNINGS = (
-    # TensorFlow's variables do not know the copy keyword of NumPy 2; Keras meets that where it saves a model.
+    # TensorFlow's variables lack NumPy 2's copy keyword; Keras meets that where it saves a model.
     "__array__ implementation doesn't accept a copy keyword",
-    # TensorFlow's autograph hangs attributes on syntax trees, which Python 3.13 calls deprecated.
+    # TensorFlow's autograph sets attributes on syntax trees, which Python 3.13 deprecates.
     r".* got an unexpected keyword argument '___pyct_anno'",
 )
-GROUPS = (
-    *(
-        "dataset",
-        "preparation",
-        "architecture",
-        "prediction",
-        "fit",
-        "training",
-        "result",
-        "serving",
-    ),
-    *("behaviour", "calibration", "data_quality", "robustness", "regression"),
-)
-"""The modules of the suite in the order in which they run: what the later ones rely on comes first."""
+GROUP_ORDER = (
+    "dataset", "preparation", "architecture", "prediction", "fit", "training", "result", "serving",
+    "behaviour", "calibration", "data_quality", "robustness", "regression",
+)  # fmt: skip
+"""The modules of the suite as they run: what later ones rely on comes first."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add what a run can be told; ``--strict`` is pytest's own, and here also fails a run that is NOT RUN."""
+    """Add the options; ``--strict`` is pytest's own and here also fails a run that is NOT RUN."""
     group = parser.getgroup("mnistlab", "mnistlab: judge a model")
     add_data_options(group.addoption)
     add_pipeline_options(group.addoption)
@@ -51,76 +50,88 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Have pytest-html write the page, and gather what it shows."""
-    for known in KNOWN_WARNINGS:
-        config.addinivalue_line("filterwarnings", f"ignore:{known}:DeprecationWarning")
+    """Start to collect verdicts, and let pytest-html write the page."""
+    for message in KNOWN_WARNINGS:
+        config.addinivalue_line("filterwarnings", f"ignore:{message}:DeprecationWarning")
     if hasattr(config, "workerinput"):
         config.pluginmanager.register(VerdictCollector(), "mnistlab-collector")
         return
     if config.option.collectonly:
         return
     try:
-        check_writable(Path(config.option.report), PAGE, VERDICT)
+        check_writable(Path(config.option.report), PAGE_FILE, VERDICT_FILE)
     except OSError as error:
-        raise pytest.UsageError(_unwritable(error.filename, error)) from error
+        raise pytest.UsageError(_not_writable(error.filename, error)) from error
     config.stash[COLLECTOR] = VerdictCollector()
     config.pluginmanager.register(config.stash[COLLECTOR], "mnistlab-collector")
     if not config.option.htmlpath:
-        config.option.htmlpath = str(Path(config.option.report, PAGE))
+        config.option.htmlpath = str(Path(config.option.report, PAGE_FILE))
     config.option.self_contained_html = True
-    config.option.css.append(str(Path(__file__).parents[1] / "report" / "page.css"))
+    config.option.css.append(str(STYLESHEET))
 
 
-def _unwritable(path: object, error: OSError) -> str:
-    return f"{path}: {error.strerror}; name a folder for the report that can be written to, with --report"
+def _not_writable(path: object, error: OSError) -> str:
+    return f"{path}: {error.strerror}; name a writable folder for the report with --report"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests of the suite, and run them in the order of `GROUPS` behind all others."""
-    for item in items:
-        if is_quality(item):
-            item.user_properties.append(("mnistlab.group", json.dumps(group_of(item))))
-            if isinstance(item, pytest.Function) and "check" not in item.fixturenames:
-                item.fixturenames.append(
-                    "check"
-                )  # it says what is judged, and by which spec: every test must
-    items.sort(key=lambda item: GROUPS.index(_group(item)) if _group(item) in GROUPS else -1)
+    """Run the suite after all other tests, in the order of `GROUP_ORDER`."""
+    for item in filter(is_quality, items):
+        if isinstance(item, pytest.Function):
+            item.fixturenames.append("run_context")  # whatever a test uses, say what is judged
 
+    def rank(item: pytest.Item) -> int:
+        known = is_quality(item) and group_of(item) in GROUP_ORDER
+        return GROUP_ORDER.index(group_of(item)) if known else -1
 
-def _group(item: pytest.Item) -> str:
-    return next(
-        (json.loads(str(value)) for key, value in item.user_properties if key == "mnistlab.group"),
-        "",
-    )
+    items.sort(key=rank)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Leave the last page alone when the run judges nothing."""
     if COLLECTOR in session.config.stash:
-        session.config.stash[COLLECTOR].collected = any(_group(item) for item in session.items)
+        collector = session.config.stash[COLLECTOR]
+        collector.quality_tests_collected = any(map(is_quality, session.items))
         _keep_last_page(session.config)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
-    """Fail the first test that meets a method's broken promise; skip later ones, and what cannot be judged at all."""
+    """Turn mnistlab's errors into outcomes: skip, or fail the first test of a broken method."""
     try:
         yield
-    except NotRequiredError as reason:
-        raise pytest.skip.Exception(f"{NOT_REQUIRED}{reason}") from None
     except NotJudgedError as reason:
+        if isinstance(reason, NotRequiredError):
+            item.stash.setdefault(MEASUREMENTS, Measurements()).required = False
         raise pytest.skip.Exception(str(reason)) from None
     except ContractError as error:
-        reported = item.config.stash.setdefault(REPORTED, set())
-        if error.method in reported:
-            raise pytest.skip.Exception(
-                f"{error.method} does not do what it must, see above"
-            ) from None
-        reported.add(error.method)
+        broken = item.config.stash.setdefault(BROKEN_METHODS, set())
+        if error.method in broken:
+            message = f"{error.method} breaks its contract, see the first test that failed"
+            raise pytest.skip.Exception(message) from None
+        broken.add(error.method)
         raise pytest.fail.Exception(str(error), pytrace=False) from None
 
 
-pytest_runtest_setup = pytest_runtest_call  # where a fixture meets it
+pytest_runtest_setup = pytest_runtest_call  # fixtures raise these errors too
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Attach what the test measured to its report; JUnit XML leaves such attributes out."""
+    report = yield
+    if is_quality(item):
+        measured = dataclasses.asdict(item.stash.setdefault(MEASUREMENTS, Measurements()))
+        context = item.config.stash.get(RUN_CONTEXT, {})
+        item.config.stash[RUN_CONTEXT] = {}  # one report of this process brings it, not all
+        attribute = {"group": group_of(item), **measured, **context}
+        if hasattr(item.config, "workerinput"):
+            # pytest-xdist sends built-in types only, and a NumPy float64 is none.
+            attribute = json.loads(json.dumps(attribute))
+        vars(report)["mnistlab"] = attribute
+    return report
 
 
 @pytest.hookimpl(wrapper=True)
@@ -133,7 +144,7 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
 
 
 def _keep_last_page(config: pytest.Config) -> None:
-    """Have pytest-html write no page if the run judges nothing, as is known where and when tests are collected."""
+    """Unregister pytest-html's writer if the run judges nothing."""
     if COLLECTOR in config.stash and not config.stash[COLLECTOR].judged_anything:
         for plugin in config.pluginmanager.get_plugins():
             if type(plugin).__module__.startswith("pytest_html.") and hasattr(plugin, "css"):
@@ -143,49 +154,36 @@ def _keep_last_page(config: pytest.Config) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Write the verdict; under ``--strict``, fail a run that did not judge everything."""
-    record = session.config.stash.get(COLLECTOR, None)
-    if record is None or not record.judged_anything:
+    config = session.config
+    collector = config.stash.get(COLLECTOR, None)
+    if collector is None or not collector.judged_anything:
         return
-    _escape_metadata(session.config)
-    summary = record.summary()
-    session.config.stash[SUMMARY] = summary
-    path = Path(session.config.option.report, VERDICT)
+    _escape_metadata(config)
+    config.stash[SUMMARY] = summary = collector.summary()
+    path = Path(config.option.report, VERDICT_FILE)
     try:
         write_atomically(path, json.dumps(summary, indent=1, ensure_ascii=False) + "\n")
     except OSError as error:
-        pytest.exit(_unwritable(path, error), returncode=1)
-    fails = summary["verdict"] == "FAILED" or (
-        summary["verdict"] == "NOT RUN" and session.config.getini("strict")
-    )
-    if fails and session.exitstatus == pytest.ExitCode.OK:
+        pytest.exit(_not_writable(path, error), returncode=1)
+    accepted = ("PASSED",) if config.getini("strict") else ("PASSED", "NOT RUN")
+    if summary["verdict"] not in accepted and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 def _escape_metadata(config: pytest.Config) -> None:
-    """Escape what pytest-html 4.2 puts on the page as it is (its issue 1024), but for the keys, which it escapes."""
+    """Escape the values of the environment table, which pytest-html 4.2 does not (issue 1024)."""
     from pytest_metadata.plugin import metadata_key
 
     metadata: dict[str, Any] = config.stash.get(metadata_key, {})
-    metadata.update({key: report.escaped(value) for key, value in metadata.items()})
+    metadata.update({key: escaped(value) for key, value in metadata.items()})
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    """End with the numbers, the verdict and where the page is."""
+    """End with the numbers, the verdict and the path of the page."""
     summary = config.stash.get(SUMMARY, None)
-    if summary is None:
-        return
-    terminalreporter.section("mnistlab")
-    terminalreporter.write_line(report.terminal_table(summary, terminalreporter._tw.fullwidth))
-    note = summary["dataset"].get("note")
-    if note:
-        terminalreporter.write_line(f"This is not a verdict on MNIST: {note}", yellow=True)
-    colour = {"PASSED": {"green": True}, "FAILED": {"red": True}}.get(
-        summary["verdict"], {"yellow": True}
-    )
-    terminalreporter.write_line(
-        f"{summary['verdict']}: {report.headline(summary)}", bold=True, **colour
-    )
-    terminalreporter.write_line(f"Page: {config.option.htmlpath}")
+    if summary:
+        write_summary(summary, terminalreporter)
+        terminalreporter.write_line(f"Page: {config.option.htmlpath}")
 
 
 def pytest_html_report_title(report: Any) -> None:
@@ -195,19 +193,20 @@ def pytest_html_report_title(report: Any) -> None:
 
 def pytest_html_results_summary(prefix: list[str], session: pytest.Session) -> None:
     """Put the verdict and the pictures above the table of tests."""
-    if SUMMARY in session.config.stash:
-        prefix.append(
-            report.page(session.config.stash[SUMMARY], session.config.stash[COLLECTOR].pictures)
-        )
+    summary = session.config.stash.get(SUMMARY, None)
+    if summary:
+        prefix.append(summary_html(summary, session.config.stash[COLLECTOR].pictures))
 
 
 def pytest_html_results_table_header(cells: list[str]) -> None:
-    """Add the columns of a measurement."""
+    """Add three columns to the table of tests."""
     cells[2:2] = ["<th>Measured</th>", "<th>Required</th>", "<th>Margin</th>"]
 
 
 def pytest_html_results_table_row(report: pytest.TestReport, cells: list[str]) -> None:
-    """Fill them, and escape the test's name, which pytest-html leaves as it is."""
+    """Fill them, and escape the test's name, which pytest-html 4.2 does not (issue 1024)."""
     phase = "" if report.when == "call" else f"::{report.when}"
     cells[1] = f'<td class="col-testId">{html.escape(report.nodeid + phase)}</td>'
-    cells[2:2] = row_cells(getattr(report, "user_properties", ()))
+    verdicts = getattr(report, "mnistlab", {}).get("verdicts", ())
+    texts = row_cells(verdicts[-1]) if verdicts else ("", "", "")
+    cells[2:2] = [f"<td>{html.escape(text)}</td>" for text in texts]

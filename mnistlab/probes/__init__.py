@@ -1,4 +1,4 @@
-"""Black-box experiments on build, fit and predict: what they do, found out from outside."""
+"""Black-box experiments that find out what build, fit and predict do."""
 
 from mnistlab.probes import model, sample_order, updates
 

@@ -1,4 +1,4 @@
-"""Small questions put to a pipeline and its models, answered through its five methods alone."""
+"""Questions to a pipeline and its models, answered through the pipeline's five methods."""
 
 import contextlib
 from collections.abc import Iterator
@@ -6,82 +6,68 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import softmax
 
+from mnistlab.arrays import CLASSES, IMAGE_SHAPE, PIXELS, Array, Floats
 from mnistlab.errors import MnistlabError, NotJudgedError, describe_error
-from mnistlab.recipe import are_probabilities, image_shape, is_keras, keras_model, read_model
+from mnistlab.recipe import (
+    identify_output,
+    input_shape_of,
+    is_keras,
+    read_model,
+    require_keras_model,
+)
 
 
 @contextlib.contextmanager
-def _not_judged_on_error(what: str) -> Iterator[None]:
-    """Turn whatever a model of somebody else's raises into NotJudgedError: «its loss cannot be computed»."""
+def _not_judged_on_error(problem: str) -> Iterator[None]:
+    """Turn any error of the model into NotJudgedError, with what could not be done."""
     try:
         yield
-    except MnistlabError as error:
-        raise NotJudgedError(f"{what}: {error}") from error
     except Exception as error:
-        raise NotJudgedError(f"{what}: {describe_error(error, None)}") from error
+        reason = str(error) if isinstance(error, MnistlabError) else describe_error(error)
+        raise NotJudgedError(f"{problem}: {reason}") from error
 
 
 def weights_after(
-    pipeline: Any,
-    images: NDArray[np.float32],
-    labels: NDArray[np.float32],
-    *,
-    seed: int,
-    fit_seed: int | None = None,
-) -> list[NDArray[np.float32]]:
-    """Build a model, train it for two epochs, with another seed if that is given, and return its weights.
+    pipeline: Any, images: Floats, labels: Floats, *, seed: int, fit_seed: int | None = None
+) -> list[Floats]:
+    """Build a model, train it for two epochs, with another seed if given, and return its weights.
 
-    Of another model than Keras's return what it predicts of noise, which tells as much.
+    If the model is not Keras's, its predictions of noise stand in for them.
     """
     model = pipeline.build(seed)
     pipeline.fit(model, images, labels, seed=seed if fit_seed is None else fit_seed, epochs=2)
-    if not is_keras(model):
-        return [
-            pipeline.predict(
-                model, np.random.default_rng(0).random((100, 28, 28), dtype=np.float32)
-            )
-        ]
-    return [np.array(weight) for weight in model.get_weights()]
+    if is_keras(model):
+        return [np.array(weight) for weight in model.get_weights()]
+    noise = np.random.default_rng(0).random((100, *IMAGE_SHAPE), dtype=np.float32)
+    return [pipeline.predict(model, noise)]
 
 
 def seeds_with_carryover(
-    pipeline: Any,
-    images: NDArray[np.float32],
-    labels: NDArray[np.float32],
-    *,
-    seeds: tuple[int, ...],
+    pipeline: Any, images: Floats, labels: Floats, *, seeds: tuple[int, ...]
 ) -> list[int]:
-    """Train with several seeds, then again in the opposite order; return the seeds that ended in other weights."""
+    """Train with several seeds, then again in reverse order; return seeds with other weights."""
     first = {seed: weights_after(pipeline, images, labels, seed=seed) for seed in seeds}
     again = {seed: weights_after(pipeline, images, labels, seed=seed) for seed in reversed(seeds)}
     return [seed for seed in seeds if not all(map(np.array_equal, first[seed], again[seed]))]
 
 
-def unmoved_parameters(pipeline: Any, labels: NDArray[np.float32], *, seed: int) -> list[int]:
-    """Train one epoch on noise, which uses every pixel; return how many parameters of each array did not move."""
-    # A tenth of the pixels white: then every unit of ReLU is on for about half of the images.
-    images = np.random.default_rng(seed).random((len(labels), 28, 28)) < 0.1
-    model = keras_model(pipeline.build(seed), "its parameters")
+def unmoved_parameters(pipeline: Any, labels: Floats, *, seed: int) -> list[int]:
+    """Train one epoch on noise; return how many parameters of each array did not change."""
+    # Noise reaches every pixel. With a tenth of them white, every ReLU is on for half the images.
+    images = np.random.default_rng(seed).random((len(labels), *IMAGE_SHAPE)) < 0.1
+    model = require_keras_model(pipeline.build(seed), "its parameters")
     before = [np.array(weight) for weight in model.get_weights()]
     pipeline.fit(model, images.astype(np.float32), labels, seed=seed, epochs=1)
-    return [
-        int((after == start).sum())
-        for after, start in zip(model.get_weights(), before, strict=True)
-    ]
+    pairs = zip(model.get_weights(), before, strict=True)
+    return [int((after == start).sum()) for after, start in pairs]
 
 
 def predicted_after_permutation(
-    pipeline: Any,
-    images: NDArray[np.float32],
-    labels: NDArray[np.float32],
-    others: NDArray[np.float32],
-    *,
-    seed: int,
-) -> NDArray[Any]:
-    """Train on permuted labels, from which nothing can be learnt; return the digits predicted for other images."""
+    pipeline: Any, images: Floats, labels: Floats, others: Floats, *, seed: int
+) -> Array:
+    """Train on permuted labels, which teach nothing; return the digits predicted for others."""
     permuted = labels[np.random.default_rng(seed).permutation(len(labels))]
     model = pipeline.build(seed)
     pipeline.fit(model, images, permuted, seed=seed, epochs=2)
@@ -89,109 +75,90 @@ def predicted_after_permutation(
 
 
 def validation_losses(
-    pipeline: Any,
-    images: NDArray[np.float32],
-    labels: NDArray[np.float32],
-    *,
-    seed: int,
-    epochs: int = 3,
+    pipeline: Any, images: Floats, labels: Floats, *, seed: int, epochs: int = 3
 ) -> tuple[list[float], float]:
-    """Train; return the validation losses of the history, and that of the model that ``fit`` leaves."""
+    """Train; return the history's validation losses, and that of the model that ``fit`` leaves."""
     model = pipeline.build(seed)
     history = pipeline.fit(model, images, labels, seed=seed, epochs=epochs)
     held_out = slice(pipeline.spec.trained_on(len(images)), None)
-    outputs = _outputs(
-        keras_model(model, "its loss"), images[held_out]
-    )  # a tensor, of which Keras knows the logits
-    return [float(value) for value in history["val_loss"]], _loss(model, labels[held_out], outputs)
+    # Outputs stay a Keras tensor, because it remembers its logits, which are more exact.
+    outputs = _outputs(require_keras_model(model, "its loss"), images[held_out])
+    return [float(loss) for loss in history["val_loss"]], _loss(model, labels[held_out], outputs)
 
 
-def _loss(model: Any, labels: NDArray[np.float32], outputs: Any) -> float:
+def _loss(model: Any, labels: Floats, outputs: Any) -> float:
     """Return a compiled model's own loss of its outputs, in nats."""
     with _not_judged_on_error("the loss that build compiles cannot be computed"):
-        return float(
-            model.compute_loss(y=_as_compiled(model, labels), y_pred=outputs, training=False)
-        )
+        labels = _as_compiled(model, labels)
+        return float(model.compute_loss(y=labels, y_pred=outputs, training=False))
 
 
-def _as_compiled(model: Any, labels: NDArray[np.float32]) -> NDArray[Any]:
-    """Return one-hot labels, (N, 10), as a compiled model's loss takes them: sparse ones take digits, (N,)."""
-    return (
-        labels.argmax(axis=1)
-        if "sparse" in str(model.get_compile_config()["loss"]).lower()
-        else labels
-    )
+def _as_compiled(model: Any, labels: Floats) -> Array:
+    """Return one-hot labels, (N, 10), as the model's loss takes them; sparse ones take digits."""
+    sparse = "sparse" in str(model.get_compile_config()["loss"]).lower()
+    return labels.argmax(axis=1) if sparse else labels
 
 
 def unusual_settings(optimizer: Any) -> str:
-    """Return the settings of an optimizer that are not Keras's defaults, but for its learning rate, for people."""
+    """Describe an optimizer's settings that are not Keras's defaults, except its learning rate."""
     try:
-        usual = type(optimizer)().get_config()
+        defaults = type(optimizer)().get_config()
     except TypeError as error:
-        raise NotJudgedError(
-            f"the defaults of {type(optimizer).__name__} are not known: {error}"
-        ) from error
-    settings = {
-        key: value
-        for key, value in optimizer.get_config().items()
-        if key not in ("name", "learning_rate")
-    }
-    unusual = [f"{key}={value}" for key, value in settings.items() if value != usual.get(key)]
+        name = type(optimizer).__name__
+        raise NotJudgedError(f"the defaults of {name} are not known: {error}") from error
+    ignored = ("name", "learning_rate")
+    settings = {k: v for k, v in optimizer.get_config().items() if k not in ignored}
+    unusual = [f"{key}={value}" for key, value in settings.items() if value != defaults.get(key)]
     return ", ".join(unusual) or "Keras's defaults"
 
 
 def compiled_with(model: Any) -> str:
-    """Return the optimizer and the loss that a model is compiled with, for people."""
+    """Describe the optimizer and the loss that a model is compiled with."""
     loss = model.get_compile_config()["loss"]
-    loss = (
-        f"{loss['class_name']} {loss['config']}"
-        if isinstance(loss, dict) and "class_name" in loss
-        else loss
-    )
+    if isinstance(loss, dict) and "class_name" in loss:
+        loss = f"{loss['class_name']} {loss['config']}"
     return f"{type(model.optimizer).__name__} ({unusual_settings(model.optimizer)}), {loss}"
 
 
 def loss_difference(model: Any, name: str) -> float:
-    """Return how far a compiled model's loss is from Keras's of this name, in nats, on random probabilities.
+    """Return how far a compiled model's loss is from Keras's of a name, in nats.
 
-    A model that ends without an activation says logits, and its loss is given those of the probabilities.
+    Both get the same random probabilities, or their logarithms if the model's last layer has no
+    activation and so returns logits.
     """
     import keras
 
     outputs, labels = _random_probabilities()
+    truth = labels.argmax(axis=1) if name.startswith("sparse") else labels
     with _not_judged_on_error(f"the loss {name!r} that the spec promises is not known to Keras"):
-        required = keras.losses.get(name)(
-            labels.argmax(axis=1) if name.startswith("sparse") else labels, outputs
-        )
-    ends = [
-        getattr(getattr(layer, "activation", None), "__name__", "") for layer in model.layers[-1:]
-    ]
-    own = _loss(model, labels, np.log(outputs) if ends == ["linear"] else outputs)
+        required = keras.losses.get(name)(truth, outputs)
+    activation = getattr(model.layers[-1], "activation", None) if model.layers else None
+    logits = getattr(activation, "__name__", "") == "linear"
+    own = _loss(model, labels, np.log(outputs) if logits else outputs)
     return abs(own - regularisation_loss(model) - float(np.mean(required)))
 
 
 def accuracy_difference(model: Any) -> float:
-    """Return how far a compiled model's accuracy is from the share of the right, on random probabilities."""
+    """Return how far a compiled model's accuracy metric is from the fraction predicted right."""
     outputs, labels = _random_probabilities()
     with _not_judged_on_error("the metric that build compiles cannot be computed"):
         model.reset_metrics()
-        counted = model.compute_metrics(x=None, y=_as_compiled(model, labels), y_pred=outputs)
+        metrics = model.compute_metrics(x=None, y=_as_compiled(model, labels), y_pred=outputs)
         model.reset_metrics()
-    if "accuracy" not in counted:
-        names = ", ".join(map(str, counted))
+    if "accuracy" not in metrics:
+        names = ", ".join(map(str, metrics))
         raise NotJudgedError(
             f"build compiles its model without a metric named accuracy; its metrics: {names}"
         )
-    return abs(
-        float(counted["accuracy"]) - float((outputs.argmax(axis=1) == labels.argmax(axis=1)).mean())
-    )
+    right = outputs.argmax(axis=1) == labels.argmax(axis=1)
+    return abs(float(metrics["accuracy"]) - float(right.mean()))
 
 
-def _random_probabilities() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Draw probabilities that say little, and one-hot labels; (64, 10) both."""
+def _random_probabilities() -> tuple[Floats, Floats]:
+    """Draw 64 rows of probabilities that are far from certain, and one-hot labels."""
     rng = np.random.default_rng(0)
-    outputs = rng.dirichlet(np.full(10, 0.5), 64).astype(np.float32)
-    return outputs, np.eye(10, dtype=np.float32)[rng.integers(10, size=64)]
+    outputs = rng.dirichlet(np.full(CLASSES, 0.5), 64).astype(np.float32)
+    return outputs, np.eye(CLASSES, dtype=np.float32)[rng.integers(CLASSES, size=64)]
 
 
 def regularisation_loss(model: Any) -> float:
@@ -200,71 +167,67 @@ def regularisation_loss(model: Any) -> float:
 
 
 def initial_spread(model: Any, layer: int) -> float:
-    """Return the standard deviation of a new layer's weights over that of Glorot's initialisation, less 1.
+    """Return a new layer's standard deviation over that of Glorot's initialisation, minus 1.
 
-    Source: Glorot and Bengio, 2010, equation 16: even within the root of 6 / (inputs + outputs), either side of 0.
+    Layers with weights count from 1.
+
+    Source: Glorot and Bengio, 2010, equation 16: uniform within sqrt(6 / (inputs + outputs)).
     """
     weights = [each.get_weights()[0] for each in model.layers if each.weights][layer - 1]
     return float(weights.std() / np.sqrt(2 / sum(weights.shape[-2:]))) - 1
 
 
-def dead_units(model: Any, images: NDArray[np.float32]) -> float:
-    """Return the share of a model's hidden units that say the same of all images: of ReLU, the dead ones."""
+def dead_units(model: Any, images: Floats) -> float:
+    """Return the fraction of a model's hidden units whose output is the same for all images."""
     import keras
 
-    outputs = [
-        layer.output
-        for layer in keras_model(model, "its hidden units").layers[:-1]
-        if layer.weights
-    ]
+    layers = require_keras_model(model, "its hidden units").layers[:-1]
+    outputs = [layer.output for layer in layers if layer.weights]
     if not outputs:
         return 0.0
     images = _as_taken(model, images)
-    with _not_judged_on_error("its hidden units cannot be looked at"):
+    with _not_judged_on_error("the outputs of its hidden units cannot be computed"):
         values = keras.tree.flatten(keras.Model(model.inputs, outputs)([images], training=False))
     spans = [np.ptp(np.asarray(value).reshape(-1, value.shape[-1]), axis=0) for value in values]
     return float(np.mean(np.concatenate(spans) == 0))
 
 
 def weight_norms(model: Any) -> list[float]:
-    """Return the Euclidean norm of the weights of each layer that has any, input to output."""
+    """Return the Euclidean norm of each layer's weights, from input to output."""
     layers = [layer.get_weights() for layer in model.layers if layer.weights]
-    return [
-        float(np.sqrt(sum(np.sum(np.square(array, dtype=np.float64)) for array in arrays)))
-        for arrays in layers
-    ]
+    squares = [[np.sum(np.square(part, dtype=np.float64)) for part in parts] for parts in layers]
+    return [float(np.sqrt(sum(parts))) for parts in squares]
 
 
-def own_predictions(model: Any, images: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the probabilities that a Keras model itself says of images, in one piece; of logits their softmax."""
-    rows = np.asarray(_outputs(keras_model(model, "its own predictions"), images), dtype=np.float32)
-    return rows if are_probabilities(rows) else softmax(rows, axis=1)
+def direct_predictions(model: Any, images: Floats) -> Floats:
+    """Call a Keras model without its pipeline; return probabilities, the softmax of logits."""
+    outputs = _outputs(require_keras_model(model, "its own predictions"), images)
+    rows = np.asarray(outputs, dtype=np.float32)
+    return rows if identify_output(rows) == "probabilities" else softmax(rows, axis=1)
 
 
-def _outputs(model: Any, images: NDArray[np.float32]) -> Any:
-    """Return what a model says of images, (N, 10)."""
+def _outputs(model: Any, images: Floats) -> Any:
+    """Return a model's outputs, (N, 10), for prepared images."""
     outputs = model(_as_taken(model, images), training=False)
-    if getattr(outputs, "shape", None) != (len(images), 10):
+    if getattr(outputs, "shape", None) != (len(images), CLASSES):
         raise NotJudgedError(
-            "the model has other outputs than ten: only predict can tell what they say of an image"
+            f"the model does not have {CLASSES} outputs: only predict can interpret what it returns"
         )
     return outputs
 
 
-def _as_taken(model: Any, images: NDArray[np.float32]) -> NDArray[np.float32]:
+def _as_taken(model: Any, images: Floats) -> Floats:
     """Return images in the shape that a model takes."""
-    shape = image_shape(model)
+    shape = input_shape_of(model)
     if shape is None:
         takes = getattr(model, "input_shape", "unknown")
         raise NotJudgedError(
-            f"the model's input, {takes}, is not 784 pixels: only fit and predict can fill it"
+            f"the model's input, {takes}, is not {PIXELS} pixels: only fit and predict can fill it"
         )
     return images.reshape(len(images), *shape)
 
 
-def predictions_of_file(
-    pipeline: Any, path: Path, images: NDArray[np.float32]
-) -> NDArray[np.float32]:
+def predictions_of_file(pipeline: Any, path: Path, images: Floats) -> Floats:
     """Load a ``.keras`` file and return the pipeline's predictions with it."""
     with _not_judged_on_error("what build returns cannot be loaded once it is saved"):
         model = read_model(path)
@@ -272,7 +235,7 @@ def predictions_of_file(
 
 
 def save(model: Any, path: Path) -> None:
-    """Save a Keras model."""
-    model = keras_model(model, "what it predicts after it was saved")
+    """Save a Keras model as a ``.keras`` file."""
+    model = require_keras_model(model, "what it predicts after it was saved")
     with _not_judged_on_error("what build returns cannot be saved"):
         model.save(path)

@@ -1,41 +1,42 @@
-"""The published recipe: its pipeline, what it promises, and the engine that trains it."""
+"""The published recipe: its pipeline, its spec, and the engine that trains it."""
 
 from mnistlab.recipe.keras_models import (
-    SAVE,
-    are_fractions,
-    are_probabilities,
-    image_shape,
+    identify_output,
+    input_shape_of,
     is_keras,
-    keras_model,
     read_model,
-    type_name,
+    require_keras_model,
 )
-from mnistlab.recipe.pipeline import CLASSES, WHITE, DigitsPipeline, Pipeline, pipeline_for
-from mnistlab.recipe.spec import DIGITS, PUBLISHED, Layer, Spec, bounds_of, known_bound
-from mnistlab.recipe.training import Arrays, History, epoch_order, train
+from mnistlab.recipe.pipeline import Pipeline, pipeline_for
+from mnistlab.recipe.spec import (
+    DIGITS,
+    KERAS_FIELDS,
+    OPTIONAL,
+    PUBLISHED,
+    Layer,
+    Spec,
+    bounds_of,
+    known_bound,
+)
+from mnistlab.recipe.training import History, epoch_order, train
 
 __all__ = [
-    "CLASSES",
     "DIGITS",
+    "KERAS_FIELDS",
+    "OPTIONAL",
     "PUBLISHED",
-    "SAVE",
-    "WHITE",
-    "Arrays",
-    "DigitsPipeline",
     "History",
     "Layer",
     "Pipeline",
     "Spec",
-    "are_fractions",
-    "are_probabilities",
     "bounds_of",
     "epoch_order",
-    "image_shape",
+    "identify_output",
+    "input_shape_of",
     "is_keras",
-    "keras_model",
     "known_bound",
     "pipeline_for",
     "read_model",
+    "require_keras_model",
     "train",
-    "type_name",
 ]

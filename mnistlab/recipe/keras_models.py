@@ -1,79 +1,99 @@
-"""Keras models: recognise one, read one from a file, and say in which shape it takes an image."""
+"""Keras models: recognise one, read one from a file, and see what it takes and returns."""
 
 import math
+import zipfile
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from mnistlab.errors import MnistlabError, NotJudgedError, describe_error
+from mnistlab.arrays import PIXELS, Floats
+from mnistlab.errors import MnistlabError, NotJudgedError, describe_error, type_name
 
-SAVE = "save it with model.save('model.keras')"
-NEAR = 1e-4
-"""How far a probability may lie outside 0 to 1 by rounding."""
-FAR = 0.01
-"""How far a row's sum may lie from 1 before there is no use in judging it further."""
+ROUNDING = 1e-4
+"""How far rounding may take a probability outside 0 to 1."""
+SUM_TOLERANCE = 0.01
+"""How far the sum of a row may be from 1 before the row cannot be meant as probabilities."""
+_SAVE = "save it with model.save('model.keras')"
 
 
 def is_keras(model: Any) -> bool:
     """Tell whether an object is a Keras model, without importing Keras."""
-    bases = type(model).__mro__
-    return any(
-        base.__name__ == "Model" and base.__module__.partition(".")[0] == "keras" for base in bases
-    )
+    bases = ((base.__name__, base.__module__.partition(".")[0]) for base in type(model).__mro__)
+    return ("Model", "keras") in bases
 
 
-def keras_model(model: Any, what: str) -> Any:
-    """Return a Keras model, or raise NotJudgedError that says what another lacks: «its layers»."""
+def require_keras_model(model: Any, what: str) -> Any:
+    """Return the model that ``build`` returned if Keras made it, else raise NotJudgedError.
+
+    `what` names what can only be measured on a Keras model, such as "its layers".
+    """
     if not is_keras(model):
-        raise NotJudgedError(
-            f"build returns {type_name(model)}, which is no Keras model: {what} cannot be looked at"
-        )
+        reason = f"build returns {type_name(model)}, which is not a Keras model"
+        raise NotJudgedError(f"{reason}: {what} cannot be measured")
     return model
 
 
-def image_shape(model: Any) -> tuple[int, ...] | None:
-    """Return the shape in which a model takes an image's 784 pixels, without the batch; None if it takes others."""
+def input_shape_of(model: Any) -> tuple[int, ...] | None:
+    """Return the shape in which a model takes one image of 784 pixels; None if it takes others."""
     shape = getattr(model, "input_shape", None)
     if not isinstance(shape, tuple) or not all(isinstance(size, int) for size in shape[1:]):
         return None
-    return shape[1:] if math.prod(shape[1:]) == 28 * 28 else None
+    return shape[1:] if math.prod(shape[1:]) == PIXELS else None
+
+
+def identify_output(
+    rows: Floats,
+) -> Literal["probabilities", "log probabilities", "logits", "unknown"]:
+    """Tell from their values, shape (N, 10), what the outputs of a model are."""
+    sums = rows.sum(axis=1)
+    sum_to_1 = bool((abs(sums - 1) <= SUM_TOLERANCE).all())
+    in_range = not rows.size or bool(rows.min() >= -ROUNDING and rows.max() <= 1 + ROUNDING)
+    if in_range and sum_to_1:
+        return "probabilities"
+    if rows.max() <= ROUNDING and np.allclose(np.exp(rows).sum(axis=1), 1, atol=SUM_TOLERANCE):
+        return "log probabilities"
+    return "unknown" if in_range or sum_to_1 else "logits"
 
 
 def read_model(path: Path) -> Any:
-    """Load a ``.keras`` file, or raise MnistlabError; no code that comes with it is run."""
+    """Load a ``.keras`` file without running code that it may contain.
+
+    Raises
+    ------
+    MnistlabError
+        If it is not such a file or Keras cannot load it, with what to do about that.
+    """
+    _check_format(path)
     import keras
 
     try:
         return keras.models.load_model(path, safe_mode=True)
     except Exception as error:
         text = str(error)
+        problem, advice = f"is not a model that Keras can load ({describe_error(error)})", _SAVE
         if "lambda" in text.lower() and "safe" in text.lower():
-            what = "holds a Lambda layer, whose code would be run, and is not loaded (safe_mode)"
-            advice = "build the model without it, for instance with keras.layers.Rescaling or a layer of your own"
+            problem = "contains a Lambda layer, whose code would run, and is not loaded (safe_mode)"
+            advice = "use another layer, such as keras.layers.Rescaling or a class of your own"
         elif "Could not locate" in text:
-            what = f"needs a class that is not Keras's ({describe_error(error, None)})"
-            advice = "register it with @keras.saving.register_keras_serializable() in a file that --pipeline names"
-        else:
-            what, advice = (
-                f"is not a model that Keras can load ({describe_error(error, None)})",
-                SAVE,
-            )
-        raise MnistlabError(f"{what}; {advice}") from error
+            problem = f"needs a class that Keras does not have ({describe_error(error)})"
+            decorator = "@keras.saving.register_keras_serializable()"
+            advice = f"register the class with {decorator} in the file that --pipeline names"
+        raise MnistlabError(f"{problem}; {advice}") from error
 
 
-def type_name(found: Any) -> str:
-    """Name the type of an object for people: «a list», «sklearn MLPClassifier»."""
-    name, module = type(found).__name__, type(found).__module__.partition(".")[0]
-    return "None" if found is None else name if module == "builtins" else f"{module} {name}"
-
-
-def are_fractions(rows: NDArray[np.float32]) -> bool:
-    """Tell whether all values are within 0 to 1, but for rounding."""
-    return not rows.size or bool(rows.min() >= -NEAR and rows.max() <= 1 + NEAR)
-
-
-def are_probabilities(rows: NDArray[np.float32]) -> bool:
-    """Tell whether rows are not far from probabilities: 0 to 1, with a sum of 1."""
-    return are_fractions(rows) and bool((abs(rows.sum(axis=1) - 1) <= FAR).all())
+def _check_format(path: Path) -> None:
+    """Refuse what is not a ``.keras`` file, and say how to make one."""
+    if (path / "saved_model.pb").exists():
+        advice = "or wrap it in keras.layers.TFSMLayer in the build of a --pipeline"
+        problem = "a SavedModel folder, which Keras 3 cannot load as a model"
+        raise MnistlabError(f"{problem}; if you have the Keras model, {_SAVE}; {advice}")
+    if path.is_dir():
+        raise MnistlabError("a folder; required a .keras file")
+    if not path.is_file():
+        raise MnistlabError("there is no such file")
+    if path.suffix in (".h5", ".hdf5"):
+        convert = f"keras.models.load_model({path.name!r}).save({path.stem + '.keras'!r})"
+        raise MnistlabError(f"HDF5 is Keras's old format; if you trust it, convert it: {convert}")
+    if path.suffix != ".keras" or not zipfile.is_zipfile(path):
+        raise MnistlabError(f"not a .keras file, which is a zip archive; {_SAVE}")

@@ -1,30 +1,34 @@
-"""The published recipe as a Pipeline: the five methods through which everything else talks to a subject."""
+"""The published recipe as a pipeline: the five methods through which a model is judged."""
 
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from mnistlab.arrays import CLASSES, IMAGE_SHAPE, WHITE, Bytes, Floats
 from mnistlab.errors import MnistlabError
 from mnistlab.recipe.spec import DIGITS, PUBLISHED
 from mnistlab.recipe.training import History, epoch_order, train
 
-WHITE = np.float32(255)
-CLASSES = 10
-PREDICTION_BATCH = 2000
-
 
 class Pipeline:
-    """The published recipe: Flatten, Dense 128 ReLU, Dense 10 softmax; Adam, cross-entropy, 5 epochs of 32.
+    """The published recipe: a dense network of 128 hidden units, trained by Adam for 5 epochs.
 
-    Whoever brings another recipe overrides what differs, and states its promise as `spec`.
+    For a recipe of your own, override the methods that differ and state its requirements in `spec`.
+    An object of any other class is a pipeline as well if it has these five methods and a `spec`.
+
+    Attributes
+    ----------
+    name : str
+        Names the files of an accepted result.
+    spec : Spec
+        What the model is judged by.
     """
 
     name = "seed"
     spec = PUBLISHED
 
-    def prepare_images(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Scale grey levels from 0..255 to [0, 1].
+    def prepare_images(self, images: Bytes) -> Floats:
+        """Scale grey levels from 0..255 to 0..1.
 
         Parameters
         ----------
@@ -40,13 +44,12 @@ class Pipeline:
             If type or shape differ: a float image may have been scaled already.
         """
         images = np.asarray(images)
-        if images.dtype != np.uint8 or images.ndim != 3 or images.shape[1:] != (28, 28):
-            raise MnistlabError(
-                f"images: got {_describe(images)}; required uint8 (N, 28, 28), as read from MNIST"
-            )
+        if images.dtype != np.uint8 or images.ndim != 3 or images.shape[1:] != IMAGE_SHAPE:
+            required = "required uint8 (N, 28, 28), as read from MNIST"
+            raise MnistlabError(f"images: got {images.dtype} {images.shape}; {required}")
         return images.astype(np.float32) / WHITE
 
-    def prepare_labels(self, labels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def prepare_labels(self, labels: Bytes) -> Floats:
         """Encode digits one-hot.
 
         Parameters
@@ -56,7 +59,7 @@ class Pipeline:
         Returns
         -------
         numpy.ndarray of float32, shape (N, 10)
-            One 1 a row, at the digit's place.
+            Each row has a 1 in the column of its digit.
 
         Raises
         ------
@@ -65,30 +68,27 @@ class Pipeline:
         """
         labels = np.asarray(labels)
         if not np.issubdtype(labels.dtype, np.integer) or labels.ndim != 1:
-            raise MnistlabError(
-                f"labels: got {_describe(labels)}; required integers (N,), as read from MNIST"
-            )
+            required = "required integers (N,), as read from MNIST"
+            raise MnistlabError(f"labels: got {labels.dtype} {labels.shape}; {required}")
         outside = labels[(labels < 0) | (labels >= CLASSES)]
         if outside.size:
-            raise MnistlabError(
-                f"labels: got {outside[0]} among {outside.size} outside 0..9; required digits"
-            )
+            got = f"got {outside[0]} among {outside.size} outside 0..9"
+            raise MnistlabError(f"labels: {got}; required digits")
         return np.eye(CLASSES, dtype=np.float32)[labels]
 
     def build(self, seed: int) -> Any:
-        """Return the compiled, untrained keras.Model of the recipe; the seed decides its initial weights."""
+        """Build and compile the untrained keras.Model. The seed decides its initial weights."""
         import keras
+        from keras.initializers import GlorotUniform
+        from keras.layers import Dense, Flatten
 
         hidden, output = (int(state) for state in np.random.SeedSequence(seed).generate_state(2))
-        glorot = keras.initializers.GlorotUniform
         model = keras.Sequential(
             [
-                keras.Input((28, 28)),
-                keras.layers.Flatten(),
-                keras.layers.Dense(128, activation="relu", kernel_initializer=glorot(hidden)),
-                keras.layers.Dense(
-                    CLASSES, activation="softmax", kernel_initializer=glorot(output)
-                ),
+                keras.Input(IMAGE_SHAPE),
+                Flatten(),
+                Dense(128, activation="relu", kernel_initializer=GlorotUniform(hidden)),
+                Dense(CLASSES, activation="softmax", kernel_initializer=GlorotUniform(output)),
             ]
         )
         optimizer = keras.optimizers.Adam(learning_rate=0.001)
@@ -96,39 +96,33 @@ class Pipeline:
         return model
 
     def fit(
-        self,
-        model: Any,
-        images: NDArray[np.float32],
-        labels: NDArray[np.float32],
-        *,
-        seed: int,
-        epochs: int | None = None,
+        self, model: Any, images: Floats, labels: Floats, *, seed: int, epochs: int | None = None
     ) -> History:
-        """Train a model in place, in a fresh order every epoch, holding out the last part for validation.
+        """Train a model in place, in a fresh order every epoch. Hold out the last images.
 
         Parameters
         ----------
         model : keras.Model
             Compiled.
         images, labels : numpy.ndarray of float32, shapes (N, 28, 28) and (N, 10)
-            Prepared training data, with the part that is held out.
+            All prepared training data, the held-out part at the end.
         seed : int
             Decides the orders.
         epochs : int, optional
-            Of the spec, if not given.
+            By default as many as the spec states.
 
         Returns
         -------
         dict
-            See `mnistlab.recipe.training.train`.
+            See `train`.
         """
         count = self.spec.trained_on(len(images))
-        rounds = range(self.spec.epochs if epochs is None else epochs)
-        orders = [epoch_order(seed, epoch, count) for epoch in rounds]
+        epochs = self.spec.epochs if epochs is None else epochs
+        orders = [epoch_order(seed, epoch, count) for epoch in range(epochs)]
         training, validation = (images[:count], labels[:count]), (images[count:], labels[count:])
         return train(model, training, validation, orders, self.spec.batch_size)
 
-    def predict(self, model: Any, images: NDArray[np.float32]) -> NDArray[np.float32]:
+    def predict(self, model: Any, images: Floats) -> Floats:
         """Return the probabilities of the ten digits.
 
         Parameters
@@ -141,23 +135,14 @@ class Pipeline:
         -------
         numpy.ndarray of float32, shape (N, 10)
         """
-        starts = range(0, max(len(images), 1), PREDICTION_BATCH)
-        batches = [
-            model(images[start : start + PREDICTION_BATCH], training=False) for start in starts
-        ]
-        return np.concatenate([np.asarray(batch, dtype=np.float32) for batch in batches])
-
-
-class DigitsPipeline(Pipeline):
-    """The published recipe on scikit-learn's digits: the same, but for the promise."""
-
-    spec = DIGITS
+        size = 2000  # limits the memory that the activations of a convolution take
+        batches = (images[i : i + size] for i in range(0, max(len(images), 1), size))
+        rows = [np.asarray(model(batch, training=False), dtype=np.float32) for batch in batches]
+        return np.concatenate(rows)
 
 
 def pipeline_for(dataset: str) -> Pipeline:
-    """Return the published recipe with its promise for a dataset, ``"mnist"`` or ``"digits"``."""
-    return DigitsPipeline() if dataset == DIGITS.dataset else Pipeline()
-
-
-def _describe(array: NDArray[Any]) -> str:
-    return f"{array.dtype} {array.shape}"
+    """Return the published recipe with its spec for a dataset, ``"mnist"`` or ``"digits"``."""
+    pipeline = Pipeline()
+    pipeline.spec = DIGITS if dataset == DIGITS.dataset else PUBLISHED
+    return pipeline

@@ -1,71 +1,185 @@
-"""What a pipeline promises: its architecture, its recipe, and the bounds of its quality."""
+"""What a pipeline promises: its architecture, how it is trained, and the bounds of its quality."""
 
 import difflib
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, TypeAlias
 
+from mnistlab.arrays import CLASSES, PIXELS
 from mnistlab.errors import MnistlabError, NotRequiredError
 from mnistlab.recipe import bounds
 from mnistlab.requirement import Requirement
 
+Rule: TypeAlias = tuple[Callable[[Any], bool], str]
+"""Whether a value is allowed, and what is required, in words."""
+
+
+def is_number(value: Any) -> bool:
+    """Tell whether a value is a number that is neither NaN nor too large for an array."""
+    is_real = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_real and -(2**63) <= value <= 2**63
+
+
+def _are_all(values: Any, item_type: type) -> bool:
+    return isinstance(values, tuple) and all(isinstance(value, item_type) for value in values)
+
+
+def _are_margins(values: Any) -> bool:
+    return isinstance(values, Mapping) and all(
+        isinstance(name, str) and (margin is None or (is_number(margin) and margin > 0))
+        for name, margin in values.items()
+    )
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and is_number(value) and value >= 0
+
+
+_COUNT: Rule = (_is_count, "a whole number")
+_COUNT_FROM_1: Rule = (lambda value: _is_count(value) and value > 0, "a whole number from 1")
+_SPLIT: Rule = (lambda value: is_number(value) and 0 <= value < 1, "a number from 0, below 1")
+_TEXT: Rule = (lambda value: isinstance(value, str) and value != "", "a string")
+_RULES: Mapping[str, Rule] = {
+    "dataset": (lambda value: value in ("mnist", "digits"), '"mnist" or "digits"'),
+    "layers": (lambda value: _are_all(value, Layer), "a tuple of Layer (in TOML [[spec.layers]])"),
+    "optimizer": _TEXT,
+    "learning_rate": (lambda value: is_number(value) and value > 0, "a number above 0"),
+    "loss": _TEXT,
+    "metric": _TEXT,
+    "epochs": _COUNT_FROM_1,
+    "batch_size": _COUNT_FROM_1,
+    "validation_split": _SPLIT,
+    "bounds": (lambda value: _are_all(value, Requirement), "a tuple of Requirement"),
+    "gate": (lambda value: _are_margins(value), "margins above 0 by metric, None for no margin"),
+    "kind": _TEXT,
+    "units": _COUNT,
+    "activation": _TEXT,
+    "parameters": _COUNT,
+    "untrained": _COUNT,
+}
+"""What the fields of `Spec` and `Layer` may be."""
+KERAS_FIELDS = ("layers", "optimizer", "learning_rate", "loss", "metric")
+"""What a spec can only require of a Keras model."""
+OPTIONAL = (*KERAS_FIELDS, "units", "activation", "parameters")
+"""Fields that may be None, in TOML false: then they are not checked."""
+
+
+def _check_fields(settings: Any, prefix: str = "") -> None:
+    """Raise MnistlabError, which names the field, if one is not what it may be."""
+    for name in (each.name for each in fields(settings)):
+        value, (is_allowed, required) = getattr(settings, name), _RULES[name]
+        if not (is_allowed(value) or (value is None and name in OPTIONAL)):
+            required += ", or None (in TOML false)" if name in OPTIONAL else ""
+            raise MnistlabError(f"{prefix}{name} = {value!r:.60}; required {required}")
+
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer of an architecture; what is None is not asked."""
+    """One layer of the required architecture. What is None is not checked.
 
-    kind: str  # its Keras class
-    units: int | None = None  # or filters, of a convolution
-    activation: str | None = None  # as Keras names it
-    parameters: int | None = None  # all of them
-    untrained: int = 0  # those among them that no gradient trains: the moving statistics of a batch normalisation
+    Parameters
+    ----------
+    kind : str
+        Its Keras class.
+    units : int, optional
+        Number of units, or of a convolution's filters.
+    activation : str, optional
+        As Keras names it.
+    parameters : int, optional
+        Number of all its parameters.
+    untrained : int
+        How many of these no gradient trains: the moving statistics of a batch normalisation.
+
+    Examples
+    --------
+    >>> Layer("Dense", 10, "softmax", parameters=128 * 10 + 10)
+    Layer(kind='Dense', units=10, activation='softmax', parameters=1290, untrained=0)
+    """
+
+    kind: str
+    units: int | None = None
+    activation: str | None = None
+    parameters: int | None = None
+    untrained: int = 0
+
+    def __post_init__(self) -> None:
+        """Check every field."""
+        _check_fields(self)
 
 
 PUBLISHED_LAYERS = (
     Layer("Flatten", parameters=0),
-    Layer("Dense", 128, "relu", 784 * 128 + 128),
-    Layer("Dense", 10, "softmax", 128 * 10 + 10),
+    Layer("Dense", 128, "relu", PIXELS * 128 + 128),
+    Layer("Dense", CLASSES, "softmax", 128 * CLASSES + CLASSES),
 )
-
-# fmt: off
 ACCURACY = Requirement(
-    "test accuracy", "result", 0.97, "at least", "fraction",
-    "the recipe's requirement, stated before any measurement", "look at the curves: does it learn at all?",
+    name="test accuracy",
+    group="result",
+    bound=0.97,
+    direction="at least",
+    unit="fraction",
+    source="the recipe's requirement, stated before any measurement",
+    advice="look at the curves: does it learn at all?",
 )
-# fmt: on
-_NOW_AND_THEN = "1.7 % of healthy seeds miss it too (7 of 416): try --seed 1, and if that misses as well, the recipe is worse"
-# fmt: off
+_ON_MNIST = replace(
+    ACCURACY,
+    advice="1.7 % of healthy seeds miss it too (7 of 416): try --seed 1, "
+    "and if that misses as well, the recipe is worse",
+)
+_ON_DIGITS = replace(
+    ACCURACY,
+    bound=0.945,
+    source=f"4.5 sd of the log error below the mean of {bounds.SEEDS}, 96.88 %",
+)
 MNIST_BOUNDS = bounds.requirements(0) + bounds.results(
-    replace(ACCURACY, advice=_NOW_AND_THEN), loss=0.113, gap=0.022, rises=0, recall=bounds.MNIST_RECALL
+    _ON_MNIST, loss=0.113, gap=0.022, rises=0, recall=bounds.MNIST_RECALL
 )
 DIGITS_BOUNDS = bounds.requirements(1) + bounds.results(
-    replace(ACCURACY, bound=0.945, source=f"4.5 sd of the log error below the mean of {bounds.SEEDS}, 96.88 %"),
-    loss=0.122, gap=0.054, rises=12, recall=bounds.DIGITS_RECALL,
+    _ON_DIGITS, loss=0.122, gap=0.054, rises=12, recall=bounds.DIGITS_RECALL
 )
-# fmt: on
 
 
 @dataclass(frozen=True)
 class Spec:
-    """A promise; whoever brings a pipeline states its own. By default the published recipe's, without its bounds.
+    """What is required of a model. The defaults are the published recipe's, without its bounds.
 
-    None promises nothing: of `layers` to `metric` for a model that is not Keras's, or whose they may be any.
+    Fields that are None are not checked. For a model that is not Keras's, set the five that may be
+    None, `layers`, `optimizer`, `learning_rate`, `loss` and `metric`, all to None.
 
     Parameters
     ----------
     dataset : str
-        The data that the bounds hold for.
+        The dataset that the bounds hold for, ``"mnist"`` or ``"digits"``.
     layers : tuple of Layer, optional
-        The architecture, input to output.
+        The architecture, from input to output.
     optimizer, loss, metric : str, optional
-        As Keras names them; `learning_rate` is the optimizer's.
+        As Keras names them.
+    learning_rate : float, optional
+        The optimizer's, above 0.
     epochs, batch_size : int
-        How long, and on how many images a step.
+        Number of epochs, and of images a step.
     validation_split : float
-        The fraction, 0 to 1, at the end of the training data that training never reads.
+        Fraction of the training data, at its end, that is held out for validation.
     bounds : tuple of Requirement
-        What a healthy result keeps to, each with the source of its number. See `bounds_of`.
+        What a healthy result keeps to. See `bounds_of`.
+    gate : mapping of str to float or None
+        Margins of the recipe gate by metric, such as ``{"accuracy": 0.001, "recall of 8": 0.01}``,
+        in the metric's unit; None leaves a metric out. Other metrics have default margins.
+
+    Raises
+    ------
+    MnistlabError
+        If a value is of another type or out of range.
+
+    Examples
+    --------
+    >>> spec = Spec(epochs=10, batch_size=64, bounds=bounds_of({"test accuracy": 0.98}))
+    >>> spec.bound("test accuracy").bound
+    0.98
+    >>> Spec(epochs=0)
+    Traceback (most recent call last):
+    mnistlab.errors.MnistlabError: spec.epochs = 0; required a whole number from 1
     """
 
     dataset: str = "mnist"
@@ -78,58 +192,64 @@ class Spec:
     batch_size: int = 32
     validation_split: float = 0.2
     bounds: tuple[Requirement, ...] = (ACCURACY,)
+    gate: Mapping[str, float | None] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Check every field."""
+        _check_fields(self, "spec.")
 
     @property
     def parameters(self) -> int | None:
-        """The number of parameters of the whole model; None if not every layer's are promised."""
+        """Number of parameters of the whole model; None unless every layer states its own."""
         counts = [layer.parameters for layer in self.layers or ()]
         return sum(filter(None, counts)) if counts and None not in counts else None
 
     def bound(self, name: str) -> Requirement:
-        """Return the bound with this name; KeyError if the spec states none."""
+        """Return the bound with this name; KeyError if the spec has none."""
         return {bound.name: bound for bound in self.bounds}[name]
 
     def promised(self, field: str) -> Any:
-        """Return a field, or raise NotRequiredError if it promises nothing."""
+        """Return a field; NotRequiredError if the spec leaves it open."""
         value = getattr(self, field)
         if not value:
             raise NotRequiredError(f"the spec promises no {field.replace('_', ' ')}")
         return value
 
     def trained_on(self, count: int) -> int:
-        """Return how many of so many images are trained on, and not held out; rounded as ``Model.fit`` rounds."""
+        """Return how many of `count` images are not held out, rounded as ``Model.fit`` rounds."""
         return math.floor(count * (1 - self.validation_split))
 
     def total_of(self, count: int) -> int:
-        """Return how many images ``fit`` must be given to train on so many."""
+        """Return how many images ``fit`` needs so that it trains on `count` of them."""
         return math.ceil(count / (1 - self.validation_split))
 
 
 PUBLISHED = Spec(bounds=MNIST_BOUNDS)
 """The recipe on MNIST."""
 DIGITS = Spec(dataset="digits", epochs=40, bounds=DIGITS_BOUNDS)
-"""The recipe on scikit-learn's digits: 30 times fewer images, so 8 times more epochs."""
+"""The recipe on scikit-learn's digits: 30 times fewer images, so 8 times as many epochs."""
+
+_KNOWN_BOUNDS = {bound.name: bound for bound in (*DIGITS_BOUNDS, *MNIST_BOUNDS, ACCURACY)}
 
 
 def known_bound(name: str) -> Requirement | None:
-    """Return what the published recipe is held to under a name, without a number of its own; None if to nothing."""
-    known = next(
-        (bound for bound in (ACCURACY, *MNIST_BOUNDS, *DIGITS_BOUNDS) if bound.name == name), None
-    )
+    """Return the published recipe's bound of this name without its number; None if it has none."""
+    known = _KNOWN_BOUNDS.get(name)
     return known and replace(known, bound=None, source="")
 
 
 def bounds_of(
     numbers: Mapping[str, float], source: str = "stated in the spec"
 ) -> tuple[Requirement, ...]:
-    """Make the bounds of a spec of one's own.
+    """Make the bounds of a spec of your own.
 
     Parameters
     ----------
-    numbers : mapping
-        What is measured, as the published recipe's bounds name it -> the number; fractions, not percent.
+    numbers : mapping of str to float
+        The bound of each measurement, named as on the page of a run. Fractions, not percent.
+        False leaves a measurement without a bound.
     source : str
-        Where the numbers come from.
+        Where the numbers come from; shown with the bound.
 
     Returns
     -------
@@ -138,16 +258,26 @@ def bounds_of(
     Raises
     ------
     MnistlabError
-        If nothing is measured under a name.
+        If nothing is measured under a name, or a number cannot be its bound.
+
+    Examples
+    --------
+    >>> [bound] = bounds_of({"expected calibration error": 0.02})
+    >>> bound.judge(0.015).status
+    'passed'
     """
-    found = []
+    stated = []
     for name, number in numbers.items():
         known = known_bound(name)
         if known is None:
-            names = {bound.name for bound in MNIST_BOUNDS}
-            near = difflib.get_close_matches(name, names, 3, 0.3)
-            raise MnistlabError(
-                f"nothing is measured under the name {name!r}; near it: {', '.join(near)}"
-            )
-        found.append(replace(known, bound=number, source=source))
-    return tuple(found)
+            similar = ", ".join(difflib.get_close_matches(name, _KNOWN_BOUNDS, 3, 0.3))
+            raise MnistlabError(f"nothing is measured under the name {name!r}; similar: {similar}")
+        if number is False:
+            continue
+        if known.direction != "equal to" and not is_number(number):
+            required = "a number, or False (in TOML false) for no bound"
+            raise MnistlabError(f"bounds.{name!r} = {number!r:.60}; required {required}")
+        if known.unit == "fraction" and abs(number) > 1:
+            raise MnistlabError(f"bounds.{name!r} = {number}; required a fraction, not percent")
+        stated.append(replace(known, bound=number, source=source))
+    return tuple(stated)

@@ -1,65 +1,46 @@
-"""Trains a compiled Keras model: one compiled program an epoch, and one compilation an architecture.
+"""Trains a compiled Keras model with one program an epoch, compiled once an architecture.
 
-The program runs the model's own ``train_step``, so optimizer, loss, regularisation and metrics are Keras's,
-not a copy of them. What it saves is all that ``Model.fit`` does between two steps.
+The program runs the model's own ``train_step``, so that optimizer, loss, regularisation and metrics
+are Keras's, not a copy. It saves only what ``Model.fit`` does between two steps.
 """
 
 import functools
 import json
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mnistlab.arrays import Floats
 from mnistlab.recipe.model_signature import signature_of
 
-Arrays = tuple[NDArray[np.float32], NDArray[np.float32]]
-History = dict[str, Any]
+Order: TypeAlias = NDArray[np.int32]
+History: TypeAlias = dict[str, Any]
 
 AVERAGING_STRIDE = 10
-"""Steps between two samples of the average: every step would cost 17 % of an epoch, every tenth 2 %."""
-
+"""Steps between two samples of the average. Every step would cost 17 % of an epoch, this 2 %."""
 EVALUATION_BATCH = 2000
-"""Images evaluated at a time; bounds the memory that the activations of a convolution take."""
-
+"""Images evaluated at a time; limits the memory that the activations of a convolution take."""
 XLA_PAYS_FROM = 1500
-"""Steps of a training from which XLA's compilation (0.6 s) costs less than it saves (0.4 ms a step)."""
+"""Steps of training from which XLA's compilation, 0.6 s, saves more time: 0.4 ms a step."""
 
-# XLA compiles loops of these into one program, five times as fast as the plain graph. Convolutions in an XLA loop
-# are 18 times slower than the plain graph on a CPU, random numbers (dropout) 3 times: all else stays plain.
-_XLA_LAYERS = (
-    *(
-        "Sequential",
-        "Functional",
-        "InputLayer",
-        "Flatten",
-        "Reshape",
-        "Dense",
-        "Activation",
-        "ReLU",
-        "LeakyReLU",
-    ),
-    *(
-        "Softmax",
-        "Rescaling",
-        "Normalization",
-        "BatchNormalization",
-        "LayerNormalization",
-        "Add",
-        "Concatenate",
-    ),
-)
+# XLA runs loops of these layers five times as fast as TensorFlow's plain graph. On a CPU it runs
+# convolutions 18 times slower and random numbers (dropout) 3 times: other layers stay plain.
+_XLA_LAYERS = """
+    Sequential Functional InputLayer Flatten Reshape Dense Activation ReLU LeakyReLU Softmax
+    Rescaling Normalization BatchNormalization LayerNormalization Add Concatenate
+"""
 
 
-def epoch_order(seed: int, epoch: int, count: int) -> NDArray[np.int32]:
+def epoch_order(seed: int, epoch: int, count: int) -> Order:
     """Return the order in which one epoch visits the training images.
 
     Parameters
     ----------
     seed, epoch : int
-        Non-negative. Every pair has a permutation of its own, from NumPy's PCG64 seeded with both: the same on
-        every machine and with every engine.
+        Not negative. NumPy's PCG64, seeded with both, draws the permutation: it is the same on
+        every machine.
     count : int
         Number of training images.
 
@@ -73,9 +54,9 @@ def epoch_order(seed: int, epoch: int, count: int) -> NDArray[np.int32]:
 
 def train(
     model: Any,
-    training: Arrays,
-    validation: Arrays | None,
-    orders: Iterable[NDArray[np.int32]],
+    training: tuple[Floats, Floats],
+    validation: tuple[Floats, Floats] | None,
+    orders: Iterable[Order],
     batch_size: int,
 ) -> History:
     """Train a compiled Keras classifier in place, one epoch for every order.
@@ -83,22 +64,22 @@ def train(
     Parameters
     ----------
     model : keras.Model
-        Compiled. Its weights and its optimizer's state go on from where they are.
+        Compiled. Training continues from its weights and its optimizer's state.
     training, validation : tuple of two numpy.ndarray of float32
-        Images and targets. Only `training` is read by training; without validation there are no ``val_`` keys.
+        Images and targets. Without validation the history has no ``val_`` keys.
     orders : iterable of numpy.ndarray of int32
-        For every epoch the indices of the training images in the order of their use. A last, smaller batch is
-        trained as ``Model.fit`` does.
+        For every epoch the indices of the training images, in the order of their use. A smaller
+        last batch is trained too, as ``Model.fit`` does.
     batch_size : int
         Images a step.
 
     Returns
     -------
     dict
-        What ``Model.fit`` keeps as history, a list with one float an epoch for every key: the running mean of the
-        training metrics, and the validation metrics at the end of the epoch. And ``"averaged_weights"``: the
-        average of the weights over the last epoch, sampled about every `AVERAGING_STRIDE` steps; arrays in the order
-        of ``model.get_weights()``.
+        The history of ``Model.fit``: for every key a list with one float an epoch, the running mean
+        of the training metrics and the validation metrics at the epoch's end. The key
+        ``"averaged_weights"`` is ours: the average of the weights over the last epoch, sampled
+        about every `AVERAGING_STRIDE` steps, arrays in the order of ``model.get_weights()``.
     """
     import tensorflow as tf
 
@@ -107,34 +88,33 @@ def train(
     model.optimizer.build(model.trainable_variables)
     orders = list(orders)
     steps = sum(len(order) // batch_size for order in orders)
-    subject, program = _program(model, steps >= XLA_PAYS_FROM and _xla_helps(model))
-    _copy_state(model, subject)
+    trainee, program = _program(model, steps >= XLA_PAYS_FROM and _xla_helps(model))
+    _copy_state(model, trainee)
     validation = validation or (training[0][:0], training[1][:0])
     tensors = [tf.constant(part) for part in (*training, *validation)]
     if not program.experimental_get_tracing_count():
-        subject.test_step(
-            (tensors[0][:1], tensors[1][:1])
-        )  # makes the metrics' variables, else a second trace does
+        # Creates the variables of the metrics. A program that creates them is traced twice.
+        trainee.test_step((tensors[0][:1], tensors[1][:1]))
     history: History = {"averaged_weights": model.get_weights()}
     for order in orders:
         logs, averaged = program(*tensors, tf.constant(order), batch_size)
         for key, value in logs.items():
             history.setdefault(key, []).append(float(value))
         history["averaged_weights"] = [array.numpy() for array in averaged]
-    subject.optimizer.finalize_variable_values(subject.trainable_variables)
-    _copy_state(subject, model)
+    trainee.optimizer.finalize_variable_values(trainee.trainable_variables)
+    _copy_state(trainee, model)
     return history
 
 
 def _program(model: Any, xla: bool) -> tuple[Any, Any]:
-    """Return the model that a compiled program trains, and the program: shared by all of one architecture."""
+    """Return the program that trains a model, after the model that it trains: shared or itself."""
     signature = signature_of(model)
-    return (signature and _twin(signature, xla)) or (model, _compile(model, xla))
+    return (signature and _shared_program(signature, xla)) or (model, _compile(model, xla))
 
 
 @functools.lru_cache(maxsize=16)
-def _twin(signature: str, xla: bool) -> tuple[Any, Any] | None:
-    """Build the model that a signature describes and the program that trains it; None if it is not the same."""
+def _shared_program(signature: str, xla: bool) -> tuple[Any, Any] | None:
+    """Build a model from its signature, and its program; None if the model comes out different."""
     import keras
 
     model = keras.saving.deserialize_keras_object(json.loads(signature)["model"])
@@ -143,7 +123,7 @@ def _twin(signature: str, xla: bool) -> tuple[Any, Any] | None:
 
 
 def _compile(model: Any, xla: bool) -> Any:
-    """Make the program that trains a model for one epoch; it is compiled at its first call."""
+    """Make the program that trains a model for one epoch. Its first call compiles it."""
     import tensorflow as tf
 
     sums = [tf.Variable(tf.zeros(weight.shape, weight.dtype)) for weight in model.weights]
@@ -156,9 +136,8 @@ def _compile(model: Any, xla: bool) -> Any:
         images: Any, targets: Any, val_images: Any, val_targets: Any, order: Any, batch_size: int
     ) -> Any:
         steps, rest = divmod(order.shape[0], batch_size)
-        stride = max(
-            n for n in range(1, AVERAGING_STRIDE + 1) if steps % n == 0
-        )  # XLA wants loops of fixed length
+        # XLA needs loops of a fixed length, so the stride must divide the steps.
+        stride = max(n for n in range(1, AVERAGING_STRIDE + 1) if steps % n == 0)
         batches = tf.reshape(order[: steps * batch_size], (steps, batch_size))
         model.reset_metrics()
         for total in sums:
@@ -173,10 +152,8 @@ def _compile(model: Any, xla: bool) -> Any:
             add_weights()
         logs = dict(model.get_metrics_result())
         if val_images.shape[0]:
-            logs |= {
-                f"val_{key}": value
-                for key, value in _evaluate(model, val_images, val_targets).items()
-            }
+            metrics = _evaluate(model, val_images, val_targets)
+            logs |= {f"val_{key}": value for key, value in metrics.items()}
         return logs, [total / (steps // stride + (rest > 0)) for total in sums]
 
     return tf.function(epoch, jit_compile=xla)
@@ -197,14 +174,12 @@ def _evaluate(model: Any, images: Any, targets: Any) -> Any:
 
 
 def _copy_state(source: Any, target: Any) -> None:
-    """Copy weights, random states and the optimizer's state between two models of one architecture."""
-    values, variables = (
-        [*model.variables, *model.optimizer.variables] for model in (source, target)
-    )
-    for variable, value in zip(variables, values, strict=True):
+    """Copy weights, random states and the optimizer's state to a model of the same architecture."""
+    states = ([*model.variables, *model.optimizer.variables] for model in (source, target))
+    for value, variable in zip(*states, strict=True):
         variable.assign(value.value)
 
 
 def _xla_helps(model: Any) -> bool:
-    """Tell whether XLA trains this model faster than the plain graph."""
-    return all(type(layer).__name__ in _XLA_LAYERS for layer in model._flatten_layers())
+    """Tell whether XLA trains this model faster than TensorFlow's plain graph."""
+    return all(type(layer).__name__ in _XLA_LAYERS.split() for layer in model._flatten_layers())

@@ -1,41 +1,34 @@
-"""The paper that the pictures are drawn on: size, colours, fonts, text that fits."""
+"""What all figures share: size, colours, font, text that fits. Lengths are in pixels."""
 
 import textwrap
 from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.font_manager import findfont, get_font
-from numpy.typing import NDArray
 
-Array: TypeAlias = NDArray[Any]
-WIDTH, DPI, MARGIN = 940, 100, 10  # lengths are in pixels at native size
+from mnistlab.arrays import Bytes
+
+WIDTH, DPI, MARGIN = 940, 100, 10
 INK, GREY, PALE = "#222222", "#6b6b6b", "#ececec"
-BLUE, ORANGE, RED = (
-    "#0072b2",
-    "#e69f00",
-    "#d55e00",
-)  # Okabe and Ito (2008): told apart by colour-blind people
-FONT = "DejaVu Sans"  # matplotlib brings it along, so a figure looks the same everywhere
-TEXT: dict[str, Any] = {
-    "family": FONT,
-    "color": INK,
-    "parse_math": False,
-}  # a "$" from outside is a "$"
+# Colour-blind people can distinguish these (Okabe and Ito, 2008).
+BLUE, ORANGE, RED = "#0072b2", "#e69f00", "#d55e00"
+# matplotlib ships this font, so a figure looks the same everywhere.
+FONT = "DejaVu Sans"
+# Without parse_math=False, a "$" in a message would start a formula.
+TEXT: dict[str, Any] = {"family": FONT, "color": INK, "parse_math": False}
 
 
 def wrap(text: str, width: float, size: float) -> list[str]:
-    """Break a text into lines of a width in pixels, at a font size."""
-    # A character that the fonts lack would warn. At 100 dpi a letter is about size / 1.2 pixels wide.
+    """Break a text into lines of this width at a font size; replace characters without a glyph."""
+    # matplotlib would warn of such a character.
     fonts = [get_font(findfont(f"{FONT}:{weight}")) for weight in ("regular", "bold")]
-    text = "".join(
-        c if c == "\n" or all(f.get_char_index(ord(c)) for f in fonts) else "\ufffd" for c in text
-    )
-    return [
-        row for line in text.splitlines() for row in textwrap.wrap(line, int(1.2 * width / size))
-    ]
+    drawable = {c for c in set(text) if all(font.get_char_index(ord(c)) for font in fonts)}
+    text = "".join(c if c in drawable or c == "\n" else "\ufffd" for c in text)
+    columns = int(1.2 * width / size)  # at 100 dpi a letter is about size / 1.2 pixels wide
+    return [row for line in text.splitlines() for row in textwrap.wrap(line, columns)]
 
 
 def new_figure(title: str, body: float) -> Figure:
@@ -51,7 +44,7 @@ def new_figure(title: str, body: float) -> Figure:
 def axes_at(
     figure: Figure, box: tuple[float, float, float, float], xlabel: str = "", ylabel: str = ""
 ) -> Axes:
-    """Add axes to a figure; the box is left, bottom, width and height in pixels."""
+    """Add axes to a figure; the box is left, bottom, width and height."""
     axes = figure.add_axes(tuple(np.array(box) / ([WIDTH, figure.get_figheight() * DPI] * 2)))
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=10, labelfontfamily=FONT, labelcolor=INK, color=GREY)
@@ -60,24 +53,23 @@ def axes_at(
     return axes
 
 
-def tiles(title: str, images: Array, captions: Sequence[str], cell: int, below: int = 0) -> Figure:
-    """Return a figure of images in rows with captions, each in a cell of this width, above room of a height."""
-    # One picture for all images, enlarged by a whole number: an Axes for each is far slower.
+def tiles(title: str, images: Bytes, captions: Sequence[str], cell: int, below: int = 0) -> Figure:
+    """Draw images in rows, each with its caption in a cell of this width, above free space."""
+    # One picture of all images, enlarged by a whole number: one Axes for each is far slower.
     columns = (WIDTH - 2 * MARGIN) // cell
     zoom = min(4, max(1, (cell - 8) // images.shape[2]))
     images = images.repeat(zoom, 1).repeat(zoom, 2)
-    high, wide = images.shape[1:]
+    height, width = images.shape[1:]
     lines = [wrap(caption, cell, 9) for caption in captions]
-    step = high + 16 * max(map(len, lines), default=0) + MARGIN
+    step = height + 16 * max(map(len, lines), default=0) + MARGIN
     page = np.full((step * max(1, -(-len(images) // columns)), columns * cell), 255, np.uint8)
     figure = new_figure(title, below + len(page))
     axes = axes_at(figure, (WIDTH - MARGIN - columns * cell, below, columns * cell, len(page)))
+    centred: dict[str, Any] = {"fontsize": 9, "ha": "center", "va": "top", **TEXT}
     for i, (image, rows) in enumerate(zip(images, lines, strict=True)):
-        y, x = i // columns * step, i % columns * cell + (cell - wide) // 2
-        page[y : y + high, x : x + wide] = image
-        axes.text(
-            x + wide / 2, y + high + 4, "\n".join(rows), fontsize=9, ha="center", va="top", **TEXT
-        )
+        y, x = i // columns * step, i % columns * cell + (cell - width) // 2
+        page[y : y + height, x : x + width] = image
+        axes.text(x + width / 2, y + height + 4, "\n".join(rows), **centred)
     if not len(images):
         axes.text(0, 0, "There are none.", fontsize=10, va="top", **TEXT)
     axes.imshow(page, "gray", vmin=0, vmax=255, interpolation="nearest", aspect="auto")

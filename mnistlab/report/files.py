@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def check_writable(folder: Path, *names: str) -> None:
-    """Raise OSError now, and not after the training, if files with these names cannot be written to a folder."""
+    """Raise OSError if files with these names cannot be written to a folder, which is made."""
     folder.mkdir(parents=True, exist_ok=True)
     tempfile.TemporaryFile(dir=folder).close()
     for path in (folder / name for name in names):
@@ -15,11 +15,11 @@ def check_writable(folder: Path, *names: str) -> None:
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """Write a text file to the side and rename it, so that nobody ever sees half of it."""
+    """Write a text file under another name, then rename it: no reader sees half of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        aside.write_text(text, encoding="utf-8")
-        aside.replace(path)
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
     finally:
-        aside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)

@@ -6,21 +6,9 @@ from jinja2 import Environment, StrictUndefined
 
 
 def render(package: str, name: str, **values: object) -> str:
-    """Fill in a template that lies in a package.
+    """Return the HTML of a template, a file in a package such as ``"mnistlab.report"``.
 
-    Parameters
-    ----------
-    package : str
-        The package, for instance ``"mnistlab.report"``.
-    name : str
-        The file's name. ``markupsafe.Markup`` values and ``|safe`` are not escaped.
-    **values
-        What the template names. A name without a value raises ``jinja2.UndefinedError``.
-
-    Returns
-    -------
-    str
-        HTML.
+    A name in the template that has no value raises ``jinja2.UndefinedError``.
     """
     source = resources.files(package).joinpath(name).read_text(encoding="utf-8")
     html = Environment(

@@ -7,7 +7,7 @@ import pytest
 
 from mnistlab.errors import NotJudgedError, NotRequiredError
 from mnistlab.probes import model as model_probes
-from mnistlab.recipe import keras_model
+from mnistlab.recipe import require_keras_model
 from mnistlab.requirement import Requirement
 
 SPEC = "the subject's spec"
@@ -20,11 +20,11 @@ def model(built):
 
 @pytest.fixture(scope="module")
 def layers(model, pipeline):
-    """Return the promised layers, each with the model's own beside it; None where there is none."""
+    """Return pairs of a promised layer and the model's own; None for a missing one."""
     promised = pipeline.spec.promised("layers")
     own = [
         layer
-        for layer in keras_model(model, "its layers").layers
+        for layer in require_keras_model(model, "its layers").layers
         if type(layer).__name__ != "InputLayer"
     ]
     return list(itertools.zip_longest(promised, own))
@@ -32,7 +32,7 @@ def layers(model, pipeline):
 
 @pytest.fixture(scope="module")
 def counted(layers):
-    """Return those of which a number of parameters is promised, and those that are not promised at all."""
+    """Return the pairs whose parameters the spec states, and the layers that it does not have."""
     if all(promised.parameters is None for promised, _ in layers if promised):
         raise NotRequiredError("the spec promises no layer's parameters")
     return [
@@ -46,8 +46,8 @@ def describe(kind, units, activation):
     return " ".join(str(part) for part in (kind, units, activation) if part is not None)
 
 
-def own_words(promised, own):
-    """Describe a model's layer, but for what is not asked of it."""
+def describe_own(promised, own):
+    """Describe a model's layer, without what the spec leaves open."""
     kind, units = type(own).__name__, getattr(own, "units", getattr(own, "filters", None))
     activation = getattr(getattr(own, "activation", None), "__name__", None)
     if promised and promised.kind == kind:
@@ -57,47 +57,40 @@ def own_words(promised, own):
 
 
 def name_of(part):
-    """Return the name of a metric or a schedule, given as Keras keeps it in a configuration."""
+    """Return the name of a metric or a schedule in a Keras configuration."""
     return part if isinstance(part, str) else part["config"].get("name", part["class_name"])
 
 
 def compiled(model, part):
-    """Return a model that tells of a part that it is compiled with."""
-    if not keras_model(model, f"its {part}").compiled:
+    """Return the model if it is compiled, or raise NotJudgedError."""
+    if not require_keras_model(model, f"its {part}").compiled:
         raise NotJudgedError(
-            f"the file was saved without its {part}: compile the model before it is saved"
+            f"the file was saved without its {part}; compile the model before you save it"
         )
     return model
 
 
 def test_layers_are_the_specified_ones(check, layers):
-    required = " > ".join(
-        describe(each.kind, each.units, each.activation) for each, _ in layers if each
-    )
-    got = " > ".join(own_words(promised, own) for promised, own in layers if own)
-    check(Requirement("layers", "architecture", required, "equal to", source=SPEC), got)
+    promised = [layer for layer, _ in layers if layer]
+    required = " > ".join(describe(each.kind, each.units, each.activation) for each in promised)
+    got = " > ".join(describe_own(promised, own) for promised, own in layers if own)
+    advice = "build another model, or change the layers of the spec"
+    check(Requirement("layers", "architecture", required, "equal to", "", SPEC, advice), got)
 
 
 def test_parameters_are_where_they_belong(check, counted):
     required = " + ".join(str(promised.parameters) for promised, _ in counted if promised)
     got = " + ".join(str(own.count_params()) for _, own in counted if own)
-    check(
-        Requirement("parameters by layer", "architecture", required, "equal to", source=SPEC), got
-    )
+    name, advice = "parameters by layer", "look at the number of units, and for missing biases"
+    check(Requirement(name, "architecture", required, "equal to", "", SPEC, advice), got)
 
 
 def test_all_parameters_are_trained(check, counted):
     required = sum(promised.parameters - promised.untrained for promised, _ in counted if promised)
-    trained = sum(
-        int(np.prod(weight.shape)) for _, own in counted if own for weight in own.trainable_weights
-    )
-    advice = "is a layer frozen, or of another size?"
-    check(
-        Requirement(
-            "trained parameters", "architecture", required, "equal to", source=SPEC, advice=advice
-        ),
-        trained,
-    )
+    weights = [weight for _, own in counted if own for weight in own.trainable_weights]
+    trained = sum(int(np.prod(weight.shape)) for weight in weights)
+    name, advice = "trained parameters", "look for frozen layers, and layers of another size"
+    check(Requirement(name, "architecture", required, "equal to", "", SPEC, advice), trained)
 
 
 @pytest.mark.parametrize("part", ["optimizer", "learning rate", "metric"])
@@ -110,62 +103,53 @@ def test_model_is_compiled_as_specified(check, model, pipeline, part):
         "learning rate": name_of(rate) if isinstance(rate, dict) else round(float(rate), 9),
         "metric": " ".join(name_of(metric) for metric in config["metrics"] or ()),
     }
-    check(Requirement(part, "architecture", required, "equal to", source=SPEC), got[part])
+    advice = "change model.compile in build, or the spec"
+    check(Requirement(part, "architecture", required, "equal to", "", SPEC, advice), got[part])
 
 
 @pytest.mark.parametrize("layer", [1, 2])
 def test_initial_weights_spread_as_they_should(check, pipeline, seed, layer):
     name = f"initial spread of the weights of layer {layer} off Glorot's"
     check.required(name)
-    spread = model_probes.initial_spread(
-        keras_model(pipeline.build(seed), "its initial weights"), layer
-    )
+    model = require_keras_model(pipeline.build(seed), "its initial weights")
+    spread = model_probes.initial_spread(model, layer)
     check(name, abs(spread), f"{100 * spread:+.1f} %")
 
 
 def test_one_seed_gives_the_same_weights_and_two_give_others(pipeline, seed):
-    model, again, other = (
-        keras_model(pipeline.build(each), "its weights") for each in (seed, seed, seed + 1)
-    )
-    same = [
-        np.array_equal(a, b) for a, b in zip(model.get_weights(), again.get_weights(), strict=True)
-    ]
+    models = [pipeline.build(number) for number in (seed, seed, seed + 1)]
+    first, again, other = (require_keras_model(m, "its weights").get_weights() for m in models)
+    same = [np.array_equal(a, b) for a, b in zip(first, again, strict=True)]
     assert all(same), (
-        f"{same.count(False)} of {len(same)} arrays of weights differ between two builds of one seed"
+        f"{same.count(False)} of {len(same)} weight arrays differ between two builds with one "
+        "seed; set the seed before each build"
     )
-    differ = [
-        not np.array_equal(a, b)
-        for a, b in zip(model.get_weights(), other.get_weights(), strict=True)
-    ]
-    assert any(differ), f"seeds {seed} and {seed + 1} give the same weights: is the seed used?"
+    same = [np.array_equal(a, b) for a, b in zip(first, other, strict=True)]
+    seeds = f"seeds {seed} and {seed + 1}"
+    assert not all(same), f"{seeds} give the same weights; build must use its seed"
 
 
 def test_optimizer_has_no_other_settings(check, model):
     check.required("settings of the optimizer")
-    check(
-        "settings of the optimizer",
-        model_probes.unusual_settings(keras_model(model, "its optimizer").optimizer),
-    )
+    optimizer = require_keras_model(model, "its optimizer").optimizer
+    check("settings of the optimizer", model_probes.unusual_settings(optimizer))
 
 
 def test_loss_is_the_specified_one(check, model, pipeline):
     required = pipeline.spec.promised("loss")
-    apart = model_probes.loss_difference(compiled(model, "loss"), required)
-    source = "the subject's spec; Keras cuts probabilities off at 1e-7"
-    advice = "another loss, smoothed labels, or logits?"
-    same = Requirement(
-        f"distance from {required}", "architecture", 1e-4, "at most", "nats", source, advice
-    )
-    check(same, apart, f"compiled with {model_probes.compiled_with(model)}")
+    difference = model_probes.loss_difference(compiled(model, "loss"), required)
+    source = "the subject's spec; Keras clips probabilities at 1e-7"
+    advice = "the model is compiled with another loss, label smoothing, or a wrong from_logits"
+    name = f"distance from {required}"
+    same = Requirement(name, "architecture", 1e-4, "at most", "nats", source, advice)
+    check(same, difference, f"compiled with {model_probes.compiled_with(model)}")
 
 
 def test_accuracy_is_the_share_of_images_read_right(check, model, pipeline):
     if pipeline.spec.promised("metric") != "accuracy":
-        raise NotRequiredError("the spec promises another metric than accuracy")
-    source, advice = (
-        "64 random predictions",
-        "does its metric count each of the ten outputs by itself?",
-    )
+        raise NotRequiredError("the metric of the spec is not accuracy")
+    source = "64 random predictions"
+    advice = "the metric counts each of the ten outputs on its own; use categorical accuracy"
     name = "distance of the model's accuracy from the share of the right"
     same = Requirement(name, "architecture", 1e-6, "at most", "", source, advice)
     check(same, model_probes.accuracy_difference(compiled(model, "metric")))
@@ -173,7 +157,5 @@ def test_accuracy_is_the_share_of_images_read_right(check, model, pipeline):
 
 def test_loss_has_no_other_terms(check, model):
     check.required("what regularisation adds to the loss")
-    check(
-        "what regularisation adds to the loss",
-        model_probes.regularisation_loss(keras_model(model, "its loss")),
-    )
+    added = model_probes.regularisation_loss(require_keras_model(model, "its loss"))
+    check("what regularisation adds to the loss", added)

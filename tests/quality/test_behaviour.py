@@ -1,10 +1,10 @@
-"""Whether the model does what its users take for granted."""
+"""Whether the model behaves as its users expect."""
 
 import pytest
 
 from mnistlab.data import PERTURBATIONS, draw_digits
-from mnistlab.metrics import robustness as behaviour
-from mnistlab.report import figures as plots
+from mnistlab.metrics import robustness
+from mnistlab.report.figures import gallery
 
 PLACES = (
     "second half of the test set",
@@ -16,14 +16,14 @@ PLACES = (
 @pytest.fixture(scope="module")
 def predicted(pipeline, trained):
     """Return a function from raw images to predicted digits."""
-    return lambda images: behaviour.predict_raw(pipeline, trained.model, images).argmax(axis=1)
+    return lambda images: robustness.predict_raw(pipeline, trained.model, images).argmax(axis=1)
 
 
 @pytest.mark.parametrize("change", PERTURBATIONS)
 def test_a_small_change_changes_few_predictions(check, dataset, evaluation, predicted, change):
     images = PERTURBATIONS[change](dataset.test_images)
     same = (images == dataset.test_images).all(axis=(1, 2)).sum()
-    assert not same, f"{same} images are as they were: nothing is tested"
+    assert not same, f"{change} leaves {same} images unchanged, so nothing is tested; report this"
     changed = predicted(images) != evaluation.predictions
     check(f"predictions changed by {change}", float(changed.mean()))
 
@@ -35,19 +35,14 @@ def test_clean_drawn_digits_are_read_right(check, predicted):
         f"{digit}" if digit == label else f"{digit}, not {label}"
         for digit, label in zip(digits, labels, strict=True)
     ]
-    figure = plots.gallery(
-        images, captions, title="Digits drawn by code, and what they are read as"
-    )
-    check.picture(
-        "Drawn digits",
-        "Three clean forms of each digit: whatever else a model can do, it reads these.",
-        figure,
-    )
+    figure = gallery(images, captions, title="Digits drawn by code, and their predictions")
+    caption = "Three clean forms of each digit. Every healthy model reads them correctly."
+    check.picture("Drawn digits", caption, figure)
     check("drawn digits that are misread", int((digits != labels).sum()), f"of {len(labels)}")
 
 
 @pytest.mark.parametrize("side", ["least", "most"])
 @pytest.mark.parametrize("place", PLACES)
 def test_place_in_the_test_set_does_not_decide_accuracy(check, evaluation, place, side):
-    difference = behaviour.differences_by_place(evaluation.right, evaluation.labels)[place]
+    difference = robustness.accuracy_by_position(evaluation.right, evaluation.labels)[place]
     check(f"accuracy above the rest: {place}, {side}", difference)

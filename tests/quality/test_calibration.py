@@ -1,26 +1,24 @@
-"""Whether the model is right as often as it says, and knows when it may be wrong."""
+"""Whether confidence equals accuracy, and is lower for mistakes."""
 
 import numpy as np
 import pytest
 
 from mnistlab.data import images_without_digits
-from mnistlab.metrics import calibration as calibrate
-from mnistlab.metrics import figures as plots_behaviour
-from mnistlab.metrics import robustness as behaviour
-from mnistlab.report import figures as plots
+from mnistlab.metrics import calibration, figures, robustness
+from mnistlab.report.figures import gallery
 from mnistlab.requirement import Requirement
 
-REPORTED = "reported, not required: nothing is promised on what shows no digit"
+REPORTED = "reported, not required: the spec promises nothing for images without a digit"
 
 
 @pytest.fixture(scope="module")
 def reliability(evaluation):
-    return calibrate.reliability(evaluation.confidence, evaluation.right)
+    return calibration.reliability(evaluation.confidence, evaluation.right)
 
 
 @pytest.fixture(scope="module")
 def bias(evaluation):
-    return calibrate.bias(evaluation.confidence)
+    return calibration.calibration_bias(evaluation.confidence)
 
 
 @pytest.fixture(scope="module")
@@ -29,75 +27,67 @@ def not_digits():
 
 
 @pytest.fixture(scope="module")
-def said_of(pipeline, trained, not_digits):
-    """Return the probabilities that images get which show no digit."""
+def probabilities(pipeline, trained, not_digits):
+    """Return the predicted probabilities of images without a digit."""
     return {
-        kind: behaviour.predict_raw(pipeline, trained.model, images)
+        kind: robustness.predict_raw(pipeline, trained.model, images)
         for kind, images in not_digits.items()
     }
 
 
 def test_reliability_can_be_looked_at(check, reliability, bias):
     caption = (
-        f"{len(reliability.count)} bins of {reliability.count[0]} predictions or one less, by rising confidence, with "
-        "95 % Wilson intervals; most lie in the corner, enlarged on the right. On the line, confidence is honest; "
-        "below it the model says more than it knows."
+        f"{len(reliability.count)} bins of {reliability.count[0]} predictions or one less, by "
+        "rising confidence, with 95 % Wilson intervals. Most are in the corner, which is enlarged "
+        "on the right. On the line, confidence equals accuracy; below it, the model is "
+        "overconfident."
     )
-    check.picture(
-        "Reliability diagram", caption, plots_behaviour.reliability_diagram(reliability, bias)
-    )
+    figure = figures.reliability_diagram(reliability, bias)
+    check.picture("Reliability diagram", caption, figure)
 
 
 def test_confidence_is_accuracy(check, reliability, bias):
     detail = (
-        f"{len(reliability.count)} bins of equal mass; a perfectly calibrated model with these confidences would "
-        f"be given {100 * bias:.2f} %; mean confidence less accuracy {100 * reliability.overconfidence:+.2f} points"
+        f"{len(reliability.count)} bins of equal mass; by chance alone, a calibrated model "
+        f"with these confidences would get {100 * bias:.2f} %; mean confidence minus accuracy "
+        f"{100 * reliability.overconfidence:+.2f} points"
     )
     check("expected calibration error", reliability.error, detail)
 
 
 def test_probabilities_are_near_the_truth(check, evaluation):
-    check("Brier score", calibrate.brier_score(evaluation.probabilities, evaluation.labels))
+    check("Brier score", calibration.brier_score(evaluation.probabilities, evaluation.labels))
 
 
 def test_mistakes_are_not_made_with_confidence(check, evaluation):
-    mean = calibrate.mean_confidence_on_mistakes(evaluation.confidence, evaluation.right)
-    check(
-        "mean confidence on mistakes",
-        mean,
-        f"{evaluation.count - int(evaluation.right.sum())} mistakes",
-    )
+    mean = calibration.mean_confidence_on_mistakes(evaluation.confidence, evaluation.right)
+    mistakes = evaluation.count - int(evaluation.right.sum())
+    check("mean confidence on mistakes", mean, f"{mistakes} mistakes")
 
 
 def test_confidence_tells_right_from_wrong(check, evaluation):
-    check(
-        "area under the ROC of confidence",
-        calibrate.discrimination(evaluation.confidence, evaluation.right),
-    )
+    auroc = calibration.confidence_auroc(evaluation.confidence, evaluation.right)
+    check("area under the ROC of confidence", auroc)
 
 
 @pytest.mark.parametrize("kind", ["blank", "noise"])
-def test_confidence_where_there_is_no_digit_is_reported(check, said_of, kind):
+def test_confidence_where_there_is_no_digit_is_reported(check, probabilities, kind):
     name = f"{kind} images read with more than 99 % confidence"
     reported = Requirement(name, "calibration", 1.0, "at most", "fraction", REPORTED)
-    most = said_of[kind].max(axis=1)
-    check(
-        reported,
-        float((most > behaviour.SURE).mean()),
-        f"{len(most)} images, highest {100 * most.max():.2f} %",
-    )
+    confidence = probabilities[kind].max(axis=1)
+    detail = f"{len(confidence)} images, highest {100 * confidence.max():.2f} %"
+    check(reported, float((confidence > 0.99).mean()), detail)
 
 
-def test_readings_of_what_is_no_digit_can_be_looked_at(check, said_of, not_digits):
+def test_readings_of_what_is_no_digit_can_be_looked_at(check, probabilities, not_digits):
     images, captions = [], []
-    for kind, probabilities in said_of.items():
-        for index in np.argsort(-probabilities.max(axis=1), kind="stable")[:10]:
+    for kind, rows in probabilities.items():
+        for index in np.argsort(-rows.max(axis=1), kind="stable")[:10]:
             images.append(not_digits[kind][index])
-            captions.append(
-                f"{probabilities[index].argmax()}\n{100 * probabilities[index].max():.2f} % sure"
-            )
-    figure = plots.gallery(
-        np.stack(images), captions, title="Read as a digit, though there is none"
+            captions.append(f"{rows[index].argmax()}\n{100 * rows[index].max():.2f} % sure")
+    figure = gallery(np.stack(images), captions, title="Images without a digit, read as digits")
+    caption = (
+        "Images of one grey level, and noise: the most confident predictions. A calibrated model "
+        "would not be sure."
     )
-    caption = "One grey level all over, and noise: the most confident readings. An honest model would not be sure."
     check.picture("What is read where there is no digit", caption, figure)

@@ -1,12 +1,13 @@
-"""Whether the data is what it is taken for."""
+"""Whether the data is the published dataset."""
 
 import numpy as np
 import pytest
 
-from mnistlab.report import figures as plots
+from mnistlab.arrays import CLASSES, IMAGE_SHAPE
+from mnistlab.report.figures import samples
 from mnistlab.requirement import Requirement
 
-# As published for MNIST; for scikit-learn's digits its 1797 images in the split that `mnistlab.data.datasets` draws.
+# MNIST as published; the 1797 images of scikit-learn's digits in the split of `load_dataset`.
 HASHES = {
     "mnist": "c65580678af93f1ea48c2c0d01d543ec89307c6b8a0eb7ca542d7c18c5f4c681",
     "digits": "b642ea8175760023aa84b8af8326f8a739d8946a0dc0274b6a4b305c8bd8cc01",
@@ -33,64 +34,64 @@ def labels_of(dataset, part):
 
 
 def repeated(*sets):
-    """Count the images that stand more than once in the sets together."""
-    every = [image.tobytes() for images in sets for image in images]
-    return len(every) - len(set(every))
+    """Count the images that repeat another image of these sets."""
+    images = [image.tobytes() for images in sets for image in images]
+    return len(images) - len(set(images))
 
 
 def test_content_is_the_published_one(check, dataset):
     required = HASHES[dataset.name][:16]
-    source, advice = SOURCE[dataset.name], "download the data again"
-    hashed = Requirement(
-        "SHA-256 of the content", "dataset", required, "equal to", source=source, advice=advice
-    )
-    check(hashed, dataset.sha256[:16])
+    source, advice = SOURCE[dataset.name], "this is other data; download it again"
+    name = "SHA-256 of the content"
+    published = Requirement(name, "dataset", required, "equal to", "", source, advice)
+    check(published, dataset.sha256[:16])
 
 
 @pytest.mark.parametrize("part", PARTS)
 def test_images_are_28_by_28_grey_bytes_with_a_label_each(dataset, part):
     images, labels = images_of(dataset, part), labels_of(dataset, part)
-    assert images.dtype == labels.dtype == np.uint8, "images and labels are bytes"
-    assert images.shape == (len(labels), 28, 28), "every label has an image of 28 x 28 pixels"
+    got = f"images are {images.dtype}, labels {labels.dtype}"
+    assert images.dtype == labels.dtype == np.uint8, f"{got}; required uint8: do not convert them"
+    required = (len(labels), *IMAGE_SHAPE)
+    got = f"images have shape {images.shape} for {len(labels)} labels"
+    assert images.shape == required, f"{got}; required {required}: download the data again"
 
 
 @pytest.mark.parametrize("part", PARTS)
 def test_every_digit_comes_as_often_as_published(check, dataset, part):
-    counts = " ".join(map(str, np.bincount(labels_of(dataset, part), minlength=10)))
-    required = COUNTS[dataset.name, part]
+    counts = " ".join(map(str, np.bincount(labels_of(dataset, part), minlength=CLASSES)))
+    required, source = COUNTS[dataset.name, part], SOURCE[dataset.name]
+    advice = "images or labels are missing or changed; download the data again"
     name = f"images of digit 0 to 9, {part}"
-    check(Requirement(name, "dataset", required, "equal to", source=SOURCE[dataset.name]), counts)
+    check(Requirement(name, "dataset", required, "equal to", "", source, advice), counts)
 
 
 @pytest.mark.parametrize("part", PARTS)
 def test_pixels_use_the_full_range_of_a_byte(check, dataset, part):
     images = images_of(dataset, part)
-    advice = "were the images scaled or cut before?"
-    full = Requirement(
-        f"grey levels, {part}", "dataset", "0 to 255", "equal to", source="uint8", advice=advice
-    )
+    advice = "the images were scaled or clipped before; use the raw images"
+    name = f"grey levels, {part}"
+    full = Requirement(name, "dataset", "0 to 255", "equal to", "", "uint8", advice)
     check(full, f"{images.min()} to {images.max()}")
 
 
 @pytest.mark.parametrize("part", PARTS)
 def test_no_image_comes_twice(check, dataset, part):
-    once = Requirement(
-        f"repeated images, {part}", "dataset", 0, "equal to", source="true of the published files"
-    )
+    source = "true of the published files"
+    advice = "images were added or copied; download the data again"
+    once = Requirement(f"repeated images, {part}", "dataset", 0, "equal to", "", source, advice)
     check(once, repeated(images_of(dataset, part)))
 
 
 def test_no_test_image_is_a_training_image(check, dataset):
-    advice = "the test set leaks into training: its accuracy means nothing"
-    apart = Requirement(
-        "test images that are training images", "dataset", 0, "equal to", advice=advice
-    )
+    advice = "test images have leaked into training, so test accuracy means nothing; split again"
+    name = "test images that are training images"
     both = repeated(dataset.train_images, dataset.test_images)
-    check(apart, both - repeated(dataset.train_images) - repeated(dataset.test_images))
+    shared = both - repeated(dataset.train_images) - repeated(dataset.test_images)
+    check(Requirement(name, "dataset", 0, "equal to", advice=advice), shared)
 
 
 def test_first_samples_can_be_looked_at(check, dataset):
-    figure = plots.samples(dataset.train_images[:20], dataset.train_labels[:20])
-    check.picture(
-        "The first training images", "Does every image show the digit that its label says?", figure
-    )
+    figure = samples(dataset.train_images, dataset.train_labels)
+    caption = "Check that every image shows the digit of its label."
+    check.picture("The first training images", caption, figure)

@@ -1,30 +1,27 @@
-"""Whether fit trains on what it is given, as specified, and on nothing else: small trainings, before the real one."""
+"""Whether fit trains on the given images as specified; small runs before the full training."""
 
 import numpy as np
 import pytest
 
+from mnistlab.arrays import CLASSES, IMAGE_SHAPE
 from mnistlab.errors import NotJudgedError
 from mnistlab.probes import model as model_probes
 from mnistlab.probes import sample_order, updates
-from mnistlab.recipe import is_keras, keras_model
+from mnistlab.recipe import is_keras, require_keras_model
 from mnistlab.requirement import Requirement
 
-BATCHES = 16  # of the small training runs
-LARGE = 20000  # images, of which a buffer for shuffling would hold a part
+BATCHES = 16  # in an epoch of the small runs
+LARGE = 20000  # images, more than a shuffle buffer holds
 SPEC = "the subject's spec"
 
 
 @pytest.fixture(scope="module")
 def small(prepared, pipeline):
-    """Return enough images and labels for a few batches beside the part held out, and how many are trained on."""
+    """Return images and labels for a few batches, and how many of them are not held out."""
     spec = pipeline.spec
     count = min(BATCHES * spec.batch_size, spec.trained_on(len(prepared.train_images)))
     total = spec.total_of(count)
-    return (
-        prepared.train_images[:total],
-        prepared.train_labels[:total],
-        count,
-    )  # read-only, as all that is prepared
+    return prepared.train_images[:total], prepared.train_labels[:total], count
 
 
 @pytest.fixture(scope="module")
@@ -38,9 +35,9 @@ def learning_rates(pipeline, seed):
 
 
 @pytest.fixture(scope="module")
-def batch_plan(pipeline, seed):
-    """Return the sizes of the batches, and for three epochs the step at which each image was seen."""
-    total, batches = sample_order.batch_plan(pipeline.spec)
+def recorded(pipeline, seed):
+    """Return the batch sizes, and for three epochs the step at which each image was seen."""
+    total, batches = sample_order.recordable_batches(pipeline.spec)
     return batches, sample_order.record_epochs(pipeline, seed=seed, count=total, epochs=3)
 
 
@@ -49,18 +46,15 @@ def differing(weights, others):
 
 
 def test_fit_leaves_its_images_and_labels_as_they_are(pipeline, small, seed):
-    images, labels = small[0].copy(), small[1].copy()  # that can be written to
+    images, labels = small[0].copy(), small[1].copy()  # not read-only
     pipeline.fit(pipeline.build(seed), images, labels, seed=seed, epochs=1)
     if not np.array_equal(images, small[0]) or not np.array_equal(labels, small[1]):
-        reason = (
-            "fit changes the arrays that it is given, which others read as well; let it copy them"
-        )
-        pytest.fail(reason, pytrace=False)
+        pytest.fail("fit changes its input; let it work on a copy", pytrace=False)
 
 
 def test_nothing_is_learnt_from_permuted_labels(check, pipeline, prepared, small, seed):
     check.required("accuracy after training on permuted labels")
-    others = slice(-len(prepared.train_images) // 6, None)  # at the end, where no training looks
+    others = slice(-len(prepared.train_images) // 6, None)  # from the end, so not trained on
     images, truth = prepared.train_images[others], prepared.train_labels[others].argmax(axis=1)
     predicted = model_probes.predicted_after_permutation(pipeline, *small[:2], images, seed=seed)
     check("accuracy after training on permuted labels", float((predicted == truth).mean()))
@@ -68,27 +62,27 @@ def test_nothing_is_learnt_from_permuted_labels(check, pipeline, prepared, small
 
 def test_one_seed_trains_to_the_same_weights(pipeline, small, small_weights, seed):
     again = model_probes.weights_after(pipeline, *small[:2], seed=seed)
-    assert not differing(small_weights, again), "two trainings with one seed end in other weights"
+    advice = "seed all random numbers in build and fit, and use deterministic operations"
+    differ = differing(small_weights, again)
+    assert not differ, f"two trainings with one seed give different weights; {advice}"
 
 
 def test_fit_trains_as_many_epochs_as_it_is_told(check, pipeline, small, seed):
     model = pipeline.build(seed)
     history = pipeline.fit(model, *small[:2], seed=seed, epochs=3)
-    advice = "is an epoch left out, or the argument not used?"
+    advice = "fit must train as many epochs as its argument says"
     lengths = [len(history[key]) for key in ("loss", "accuracy") if key in history]
     if not lengths:
-        raise NotJudgedError("fit returns no history from which its epochs could be counted")
+        raise NotJudgedError("fit returns no loss or accuracy for each epoch, to count the epochs")
     check(Requirement("epochs, of 3", "training", 3, "equal to", advice=advice), lengths[0])
 
 
 def test_fit_trains_with_what_the_model_was_compiled_with(check, pipeline, small, seed):
-    model = keras_model(pipeline.build(seed), "what it is compiled with")
+    model = require_keras_model(pipeline.build(seed), "what it is compiled with")
     before = model_probes.compiled_with(model)
     pipeline.fit(model, *small[:2], seed=seed, epochs=1)
-    advice = "does fit compile it again?"
-    same = Requirement(
-        "compiled with, after training", "training", before, "equal to", source=SPEC, advice=advice
-    )
+    name, advice = "compiled with, after training", "fit must not compile the model again"
+    same = Requirement(name, "training", before, "equal to", "", SPEC, advice)
     check(same, model_probes.compiled_with(model))
 
 
@@ -98,53 +92,48 @@ def test_validation_images_do_not_influence_the_weights(pipeline, small, small_w
     images[count:], labels[count:] = 1 - images[count:], np.roll(labels[count:], 1, axis=1)
     changed = model_probes.weights_after(pipeline, images, labels, seed=seed)
     assert not differing(small_weights, changed), (
-        "other validation images give other weights: they are trained on"
+        "other validation images give other weights, so fit trains on them or selects weights by "
+        "them; split before training, and return the weights of the last epoch"
     )
 
 
 def test_the_history_is_that_of_the_model(check, pipeline, small, seed):
     claimed, own = model_probes.validation_losses(pipeline, *small[:2], seed=seed)
-    advice = "is it another run's, or the model another epoch's, or are other images validated?"
+    advice = (
+        "the history is not that of this model; check that fit returns its own history, validates "
+        "on the images held out and leaves the weights of the last epoch"
+    )
     source = "the same weights and images, in float32"
     name = "validation loss, the history's last to the model's"
     detail = f"{own:.4f}; the history's: {', '.join(f'{loss:.4f}' for loss in claimed)}"
-    check(
-        Requirement(name, "training", 1e-4, "at most", "nats", source, advice),
-        abs(own - claimed[-1]),
-        detail,
-    )
+    same = Requirement(name, "training", 1e-4, "at most", "nats", source, advice)
+    check(same, abs(own - claimed[-1]), detail)
 
 
 def test_images_are_trained_on_as_they_are(check, pipeline, seed):
-    image = np.random.default_rng(0).uniform(0.1, 0.9, (28, 28)).astype(np.float32)
+    image = np.random.default_rng(0).uniform(0.1, 0.9, IMAGE_SHAPE).astype(np.float32)
     seen = updates.image_seen(pipeline, image, seed=seed)
-    advice = "does fit scale, turn, mirror or blur them, or add noise?"
+    advice = "fit changes the images; look for scaling, rotation, mirroring, blur or noise"
     source = "float32: quotients of sums of 32 terms, 2**-24 each, of pixels of 0.1 or more"
-    same = Requirement(
-        "largest difference of a pixel, in training",
-        "training",
-        1e-4,
-        "at most",
-        "",
-        source,
-        advice,
-    )
+    name = "largest difference of a pixel, in training"
+    same = Requirement(name, "training", 1e-4, "at most", "", source, advice)
     check(same, float(np.abs(seen - image).max()))
 
 
 def test_every_image_is_trained_with_its_own_label(pipeline, seed):
-    count, batches = sample_order.batch_plan(pipeline.spec)
+    count, batches = sample_order.recordable_batches(pipeline.spec)
     trained = sum(batches)
     labels = sample_order.labels_seen(pipeline, seed=seed, count=count)[:trained]
-    wrong = (labels != np.arange(trained) % 10) & (labels != sample_order.UNSEEN)
+    wrong = (labels != np.arange(trained) % CLASSES) & (labels != sample_order.NOT_SEEN)
     assert not wrong.any(), (
-        f"{wrong.sum()} of {trained} images are trained with another label than theirs, several, or a blurred one"
+        f"{wrong.sum()} of {trained} images are trained with a wrong, smoothed or changing label; "
+        "shuffle images and labels together, and remove label smoothing"
     )
 
 
 @pytest.mark.parametrize("epoch", ["first", "last"])
 def test_learning_rate_during_training_is_the_specified_one(check, pipeline, learning_rates, epoch):
-    advice = "does fit change it, or a schedule?"
+    advice = "fit, a schedule or a callback changes it"
     name = f"learning rate in the {epoch} epoch"
     rate = pipeline.spec.promised("learning_rate")
     required = Requirement(name, "training", rate, "equal to", source=SPEC, advice=advice)
@@ -153,41 +142,36 @@ def test_learning_rate_during_training_is_the_specified_one(check, pipeline, lea
 
 def test_a_step_sees_as_many_images_as_specified(check, pipeline, seed):
     size = pipeline.spec.batch_size
-    required = Requirement(
-        "images in a step",
-        "training",
-        size,
-        "equal to",
-        source=SPEC,
-        advice="look at the batch size",
-    )
+    advice = "look at the batch size, and for gradients accumulated over several batches"
+    required = Requirement("images in a step", "training", size, "equal to", "", SPEC, advice)
     check(required, round(updates.batch_size_seen(pipeline, seed=seed), 2))
 
 
-def test_every_epoch_sees_every_training_image_once(batch_plan):
-    batches, epochs = batch_plan
+def test_every_epoch_sees_every_training_image_once(recorded):
+    batches, epochs = recorded
     for number, steps in enumerate(epochs, start=1):
-        heard = steps[: sum(batches)]
-        seen = np.bincount(heard[heard != sample_order.UNSEEN], minlength=len(batches))
+        trained = steps[: sum(batches)]
+        seen = np.bincount(trained[trained != sample_order.NOT_SEEN], minlength=len(batches))
         assert seen.tolist() == batches, (
-            f"epoch {number}: images by step {seen.tolist()}, required {batches}"
+            f"epoch {number}: images by step {seen.tolist()}, required {batches}; look for a "
+            "dropped last batch, sampling with replacement, or another batch size"
         )
 
 
-def test_no_epoch_sees_an_image_that_is_held_out(batch_plan):
-    batches, epochs = batch_plan
+def test_no_epoch_sees_an_image_that_is_held_out(recorded):
+    batches, epochs = recorded
     for number, steps in enumerate(epochs, start=1):
-        seen = int((steps[sum(batches) :] != sample_order.UNSEEN).sum())
-        assert not seen, f"epoch {number}: {seen} images held out for validation are trained on"
+        seen = int((steps[sum(batches) :] != sample_order.NOT_SEEN).sum())
+        got = f"epoch {number}: {seen} images held out for validation are trained on"
+        assert not seen, f"{got}, required none; split before shuffling"
 
 
-def test_every_epoch_has_a_fresh_order(batch_plan):
-    _, epochs = batch_plan
+def test_every_epoch_has_a_fresh_order(recorded):
+    _, epochs = recorded
     for first, second in ((0, 1), (1, 2), (0, 2)):
         same = np.array_equal(epochs[first], epochs[second])
-        assert not same, (
-            f"epochs {first + 1} and {second + 1} show the images in one order: shuffle for every epoch"
-        )
+        got = f"epochs {first + 1} and {second + 1} show the images in the same order"
+        assert not same, f"{got}; shuffle again for every epoch"
 
 
 def test_training_images_do_influence_the_weights(pipeline, small, small_weights, seed):
@@ -196,56 +180,54 @@ def test_training_images_do_influence_the_weights(pipeline, small, small_weights
     images[count - 1] = 1 - images[count - 1]
     changed = model_probes.weights_after(pipeline, images, labels, seed=seed)
     assert differing(small_weights, changed), (
-        "the last training image has no influence: is it left out?"
+        "the last training image has no influence on the weights, so fit leaves it out; look at "
+        "the validation split and for a dropped last batch"
     )
 
 
 def test_a_large_set_is_trained_on_as_a_whole(check, pipeline, seed):
-    astray = updates.misseen_places(pipeline, seed=seed, count=LARGE)
-    advice = "is there a limit, or a part that is read twice or has another's labels?"
-    name = f"parts of {LARGE} images that are not seen once, with their labels"
-    check(
-        Requirement(
-            name, "training", 0.0, "at most", "fraction", "every epoch sees every image", advice
-        ),
-        astray,
+    error = updates.coverage_error(pipeline, seed=seed, count=LARGE)
+    source = "every epoch sees every image"
+    advice = (
+        "look for a limit on the number of images, and for parts that are read twice or with the "
+        "labels of other parts"
     )
+    name = f"parts of {LARGE} images that are not seen once, with their labels"
+    check(Requirement(name, "training", 0.0, "at most", "fraction", source, advice), error)
 
 
 def test_the_order_of_an_epoch_is_not_that_of_the_data(check, pipeline, seed):
-    place = sample_order.last_place(pipeline, seed=seed, count=LARGE)
-    # Each step counts half of the next: as many as three batches of equal weight, from anywhere between 0 and 1.
+    position = sample_order.mean_position_of_last_steps(pipeline, seed=seed, count=LARGE)
+    # Each step weighs half as much as the next, which makes the variance of the mean that of three
+    # batches of equal weight. Positions are uniform from 0 to 1.
     bound = round(5 * np.sqrt(1 / 12 / (3 * pipeline.spec.batch_size)), 3)
     source = "5 sd of the mean place of three batches drawn at random"
-    advice = "is all shuffled, or only what a buffer holds?"
+    advice = "shuffle all images; a shuffle buffer must hold the whole training set"
     name = "distance of the last steps' images from the middle of the data"
-    check(Requirement(name, "training", bound, "at most", "", source, advice), abs(place - 0.5))
+    check(Requirement(name, "training", bound, "at most", "", source, advice), abs(position - 0.5))
 
 
 def test_another_seed_trains_to_other_weights(pipeline, built, small, small_weights, seed):
-    start = (
-        seed if is_keras(built) else seed + 1
-    )  # others may draw all that they need where they are built
+    # Models that are not Keras's may use their seed only when they are built.
+    start = seed if is_keras(built) else seed + 1
     other = model_probes.weights_after(pipeline, *small[:2], seed=start, fit_seed=seed + 1)
-    assert differing(small_weights, other), (
-        "trained with two seeds, it ends in the same weights: does fit use its seed?"
-    )
+    advice = "fit must use its seed, for instance for the order of the images"
+    differ = differing(small_weights, other)
+    assert differ, f"training with two seeds gives the same weights; {advice}"
 
 
 def test_gradients_reach_every_parameter(check, pipeline, small, seed):
     check.required("parameters that no gradient reaches")
     unmoved = model_probes.unmoved_parameters(pipeline, small[1], seed=seed)
-    check(
-        "parameters that no gradient reaches",
-        sum(unmoved),
-        f"by array: {', '.join(map(str, unmoved))}",
-    )
+    detail = f"by array: {', '.join(map(str, unmoved))}"
+    check("parameters that no gradient reaches", sum(unmoved), detail)
 
 
 def test_weights_depend_on_the_seed_and_not_on_trainings_before(pipeline, small, seed):
-    forgotten = model_probes.seeds_with_carryover(pipeline, *small[:2], seeds=(seed, seed + 1))
-    assert not forgotten, (
-        f"seeds {forgotten} end in other weights after another training: what is left over from it?"
+    seeds = model_probes.seeds_with_carryover(pipeline, *small[:2], seeds=(seed, seed + 1))
+    assert not seeds, (
+        f"seeds {seeds} give other weights after another training; look for state that one "
+        "training leaves to the next, such as a global random generator"
     )
 
 
@@ -265,4 +247,6 @@ def test_one_seed_trains_to_the_same_weights_in_another_process(
     run_in_subprocess, pipeline, small, small_weights, seed
 ):
     there = run_in_subprocess(model_probes.weights_after, pipeline, *small[:2], seed=seed)
-    assert not differing(small_weights, there), "another process ends in other weights, bit for bit"
+    advice = "look for hash(), sets, the time, or state of the process"
+    differ = differing(small_weights, there)
+    assert not differ, f"one seed gives other weights in another process; {advice}"

@@ -1,14 +1,15 @@
-"""Whether predict says what the model says, of these images and no others."""
+"""Whether predict returns the model's probabilities for the images that it is given."""
 
 import numpy as np
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+from mnistlab.arrays import CLASSES, IMAGE_SHAPE
 from mnistlab.metrics import Evaluation
 from mnistlab.probes import model as model_probes
 from mnistlab.probes import updates
-from mnistlab.recipe import is_keras, keras_model
+from mnistlab.recipe import is_keras, require_keras_model
 from mnistlab.requirement import Requirement
 
 ROUNDING = 1e-5  # float32 sums of ten terms of at most 1 are exact to 10 * 2**-24 = 6e-7
@@ -27,7 +28,7 @@ examples = settings(
 
 @pytest.fixture(scope="module")
 def model(built, pipeline, prepared, seed):
-    if not is_keras(built):  # others may not predict before they are trained
+    if not is_keras(built):  # other models may not predict before they are trained
         few = slice(pipeline.spec.total_of(pipeline.spec.batch_size))
         built = pipeline.build(seed)
         pipeline.fit(
@@ -48,23 +49,21 @@ def few(prepared):
     count=st.integers(1, 8),
 )
 def test_output_rows_are_probabilities_for_any_input(pipeline, model, seed, scale, count):
-    images = (scale * np.random.default_rng(seed).random((count, 28, 28))).astype(np.float32)
+    images = (scale * np.random.default_rng(seed).random((count, *IMAGE_SHAPE))).astype(np.float32)
     rows = pipeline.predict(model, images)
-    assert rows.shape == (count, 10), (
-        f"predict returns shape {rows.shape} for {count} images, required {(count, 10)}"
-    )
+    required = (count, CLASSES)
+    got = f"predict returns shape {rows.shape} for {count} images"
+    assert rows.shape == required, f"{got}, required {required}"
     assert rows.dtype == np.float32, f"predict returns {rows.dtype}, required float32"
-    assert (rows >= 0).all(), (
-        f"predict returns {rows.min()}, required at least 0: logits, not probabilities?"
-    )
-    far = np.abs(rows.sum(axis=1) - 1).max()
-    assert far <= ROUNDING, (
-        f"a row sums to 1 but for {far:.2g}, required {ROUNDING:g}: is the output a softmax?"
-    )
+    advice = "these look like logits; apply a softmax"
+    assert (rows >= 0).all(), f"predict returns {rows.min()}, required at least 0; {advice}"
+    error = np.abs(rows.sum(axis=1) - 1).max()
+    got = f"the sum of a row differs from 1 by {error:.2g}"
+    assert error <= ROUNDING, f"{got}, required at most {ROUNDING:g}; end the model with a softmax"
 
 
 def test_the_same_images_get_the_same_predictions_again(check, pipeline, model, few):
-    advice = "is something random left on, a dropout for instance?"
+    advice = "something random is active when predicting; call the model with training=False"
     name = "largest difference of a probability, asked twice"
     same = Requirement(name, "prediction", SERVED, "at most", "", FLOATS, advice)
     check(same, float(np.abs(pipeline.predict(model, few) - pipeline.predict(model, few)).max()))
@@ -74,27 +73,30 @@ def test_other_images_get_other_predictions(pipeline, model, few, prepared):
     others = pipeline.predict(model, prepared.test_images[FEW : 2 * FEW])
     same = int((pipeline.predict(model, few) == others).all(axis=1).sum())
     assert same < FEW, (
-        f"{FEW} other images get the same predictions, one by one: is a result kept from before?"
+        f"{FEW} other images get exactly the predictions of the first {FEW}; predict ignores its "
+        "images, or returns a cached result"
     )
 
 
 def test_probabilities_come_in_the_order_of_the_models_outputs(check, pipeline):
     got = " ".join(map(str, updates.output_columns(pipeline)))
-    advice = "does predict sort the classes in another way?"
-    order = Requirement(
-        "column of each output", "prediction", "0 1 2 3 4 5 6 7 8 9", "equal to", advice=advice
-    )
-    check(order, got)
+    advice = "predict returns the classes in another order; column i must be digit i"
+    name, required = "column of each output", "0 1 2 3 4 5 6 7 8 9"
+    check(Requirement(name, "prediction", required, "equal to", advice=advice), got)
 
 
 def test_predictions_are_what_the_model_itself_says(check, pipeline, model, few):
-    far = np.abs(pipeline.predict(model, few) - model_probes.own_predictions(model, few)).max()
-    advice = "does predict scale, turn or mirror the images, or change the probabilities: a temperature, a rounding?"
+    own = model_probes.direct_predictions(model, few)
+    error = np.abs(pipeline.predict(model, few) - own).max()
+    advice = (
+        "predict changes images (scaling, rotation, mirroring) or probabilities (temperature, "
+        "rounding); leave both to the model"
+    )
     name = "largest difference of a probability, model to predict"
-    check(Requirement(name, "prediction", SERVED, "at most", "", FLOATS, advice), float(far))
+    check(Requirement(name, "prediction", SERVED, "at most", "", FLOATS, advice), float(error))
 
 
 def test_an_untrained_model_knows_nothing(check, pipeline, seed, prepared, dataset):
-    untrained = keras_model(pipeline.build(seed), "what it predicts before it is trained")
+    untrained = require_keras_model(pipeline.build(seed), "what it predicts before it is trained")
     start = Evaluation(pipeline.predict(untrained, prepared.train_images), dataset.train_labels)
     check("distance of the initial loss from ln 10", abs(start.loss - float(np.log(10))))

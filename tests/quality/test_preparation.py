@@ -1,4 +1,4 @@
-"""Whether preparation keeps its promises, whatever the images and labels."""
+"""Whether preparation is correct for any images and labels."""
 
 import numpy as np
 import pytest
@@ -6,9 +6,11 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from mnistlab.arrays import CLASSES, PIXELS
 from mnistlab.errors import MnistlabError
 
-# Derandomized: the same examples in every run, so the same verdict. Nobody reads a smaller image that fails as well.
+# Derandomized, so that every run has the same examples and the same verdict. Not shrunk, because
+# nobody would read the smaller image.
 examples = settings(
     max_examples=30,
     deadline=None,
@@ -28,11 +30,12 @@ PART = 1000  # images
 def test_prepared_images_are_float32_within_0_and_1(pipeline, images):
     prepared = pipeline.prepare_images(images)
     assert prepared.dtype == np.float32, f"prepared images are {prepared.dtype}, required float32"
-    assert prepared.shape == images.shape, (
-        f"prepared images have shape {prepared.shape}, required {images.shape}"
-    )
-    assert prepared.min() >= 0, f"a prepared pixel is {prepared.min()}, required at least 0"
-    assert prepared.max() <= 1, f"a prepared pixel is {prepared.max()}, required at most 1"
+    got = f"prepared images have shape {prepared.shape}"
+    assert prepared.shape == images.shape, f"{got}, required {images.shape}"
+    scaling = "look at the scaling: divide grey levels by 255"
+    low, high = prepared.min(), prepared.max()
+    assert low >= 0, f"a prepared pixel is {low}, required at least 0; {scaling}"
+    assert high <= 1, f"a prepared pixel is {high}, required at most 1; {scaling}"
 
 
 @examples
@@ -40,38 +43,36 @@ def test_prepared_images_are_float32_within_0_and_1(pipeline, images):
 def test_preparing_images_leaves_them_as_they_are_and_repeats(pipeline, images):
     before = images.copy()
     first = np.array(pipeline.prepare_images(images))
-    assert np.array_equal(images, before), "prepare_images changes its input"
-    assert np.array_equal(pipeline.prepare_images(images), first), (
-        "prepare_images differs at its second call"
-    )
+    assert np.array_equal(images, before), "prepare_images changes its input; let it work on a copy"
+    again = pipeline.prepare_images(images)
+    advice = "remove what is random or kept between calls"
+    assert np.array_equal(again, first), f"a second call of prepare_images differs; {advice}"
 
 
 def test_black_becomes_0_and_white_becomes_1(pipeline):
     ends = np.array([np.zeros((28, 28)), np.full((28, 28), 255)], dtype=np.uint8)
     black, white = pipeline.prepare_images(ends)
     assert (black == 0).all(), f"grey level 0 becomes {black.max()}, required 0"
-    assert (white == 1).all(), (
-        f"grey level 255 becomes {white.min()}, required 1; is it divided by 255, once, and not as a byte?"
-    )
+    advice = "divide by 255 exactly once, after the conversion to float32"
+    assert (white == 1).all(), f"grey level 255 becomes {white.min()}, required 1; {advice}"
 
 
 def test_lighter_pixels_stay_lighter(pipeline):
     ramp = np.broadcast_to(np.arange(256, dtype=np.uint8)[:, None, None], (256, 28, 28))
     steps = np.diff(pipeline.prepare_images(np.ascontiguousarray(ramp)), axis=0)
-    assert (steps > 0).all(), (
-        f"{(steps <= 0).any(axis=(1, 2)).sum()} of 255 grey levels are not above the level below"
-    )
+    flat = (steps <= 0).any(axis=(1, 2)).sum()
+    advice = "look for a threshold, rounding or an overflow"
+    assert not flat, f"{flat} of 255 grey levels are not above the level below; {advice}"
 
 
 @examples
 @given(images=images, seed=seeds)
 def test_each_pixel_is_prepared_on_its_own(pipeline, images, seed):
-    order = np.random.default_rng(seed).permutation(28 * 28)
-    shuffled = images.reshape(-1, 28 * 28)[:, order].reshape(images.shape)
-    expected = pipeline.prepare_images(images).reshape(-1, 28 * 28)[:, order].reshape(images.shape)
-    assert np.array_equal(pipeline.prepare_images(shuffled), expected), (
-        "a pixel's value depends on other pixels"
-    )
+    order = np.random.default_rng(seed).permutation(PIXELS)
+    shuffled = images.reshape(-1, PIXELS)[:, order].reshape(images.shape)
+    expected = pipeline.prepare_images(images).reshape(-1, PIXELS)[:, order].reshape(images.shape)
+    same = np.array_equal(pipeline.prepare_images(shuffled), expected)
+    assert same, "a pixel's value depends on other pixels; look for blurring, shifting or centring"
 
 
 @examples
@@ -79,57 +80,53 @@ def test_each_pixel_is_prepared_on_its_own(pipeline, images, seed):
 def test_each_image_is_prepared_on_its_own(pipeline, images, seed):
     order = np.random.default_rng(seed).permutation(len(images))
     expected = pipeline.prepare_images(images)[order]
-    assert np.array_equal(pipeline.prepare_images(images[order]), expected), (
-        "an image's values depend on its place"
-    )
+    same = np.array_equal(pipeline.prepare_images(images[order]), expected)
+    assert same, "an image's values depend on the images before it; prepare each image on its own"
 
 
 @examples
 @given(images=images)
 def test_a_batch_is_prepared_as_its_parts_are(pipeline, images):
     parts = [pipeline.prepare_images(images[i : i + 1]) for i in range(len(images))]
-    assert np.array_equal(pipeline.prepare_images(images), np.concatenate(parts)), (
-        "train/serve skew: batch differs"
-    )
+    same = np.array_equal(pipeline.prepare_images(images), np.concatenate(parts))
+    assert same, "train/serve skew: an image alone differs from one in a batch; use no batch values"
 
 
 @examples
 @given(labels=labels)
 def test_prepared_labels_are_one_hot(pipeline, labels):
     prepared = pipeline.prepare_labels(labels)
-    assert prepared.shape == (len(labels), 10), (
-        f"shape {prepared.shape}, required {(len(labels), 10)}"
-    )
+    required = (len(labels), CLASSES)
+    got = f"prepared labels have shape {prepared.shape}"
+    assert prepared.shape == required, f"{got}, required {required}"
     assert prepared.dtype == np.float32, f"prepared labels are {prepared.dtype}, required float32"
-    assert ((prepared == 0) | (prepared == 1)).all(), "an entry is neither 0 nor 1"
-    assert (prepared.sum(axis=1) == 1).all(), "a row has not exactly one 1"
-    assert np.array_equal(prepared.argmax(axis=1), labels), "argmax does not give the label back"
+    advice = "look for label smoothing, or another encoding than one-hot"
+    assert ((prepared == 0) | (prepared == 1)).all(), f"an entry is neither 0 nor 1; {advice}"
+    assert (prepared.sum(axis=1) == 1).all(), f"a row does not have exactly one 1; {advice}"
+    same = np.array_equal(prepared.argmax(axis=1), labels)
+    assert same, "the 1 is not in the column of the label; look at the order of the classes"
 
 
 @pytest.mark.parametrize("part", ["train", "test"])
 def test_whole_sets_are_prepared_as_their_parts_are(pipeline, dataset, prepared, part):
     raw, whole = getattr(dataset, f"{part}_images"), getattr(prepared, f"{part}_images")
     starts = range(0, len(raw), PART)
-    differ = [
-        start
-        for start in starts
-        if not np.array_equal(
-            pipeline.prepare_images(raw[start : start + PART]), whole[start : start + PART]
-        )
-    ]
-    assert not differ, (
-        f"train/serve skew: {len(differ)} of {len(starts)} parts of {PART} images are prepared in another way by "
-        f"themselves than among all {len(raw)}, the first from image {differ[0]}"
+    slices = [slice(start, start + PART) for start in starts]
+    same = [np.array_equal(pipeline.prepare_images(raw[part]), whole[part]) for part in slices]
+    assert all(same), (
+        f"train/serve skew: {same.count(False)} of {len(same)} parts of {PART} images differ from "
+        f"the same images among all {len(raw)}, the first from image {starts[same.index(False)]}; "
+        "use no mean, maximum or other value of all images"
     )
 
 
 @pytest.mark.parametrize("part", ["train", "test"])
 def test_prepared_labels_are_those_of_the_dataset(dataset, prepared, part):
-    labels, ones = getattr(dataset, f"{part}_labels"), getattr(prepared, f"{part}_labels")
-    wrong = int((ones != np.eye(10)[labels]).any(axis=1).sum())
-    assert not wrong, (
-        f"{wrong} of {len(labels)} prepared labels are not those of the dataset: shuffled, or shifted?"
-    )
+    labels, one_hot = getattr(dataset, f"{part}_labels"), getattr(prepared, f"{part}_labels")
+    wrong = int((one_hot != np.eye(CLASSES)[labels]).any(axis=1).sum())
+    advice = "look for shuffled or shifted labels"
+    got = f"{wrong} of {len(labels)} prepared labels differ from the dataset"
+    assert not wrong, f"{got}, required none; {advice}"
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from mnistlab.probes import model as model_probes
-from mnistlab.recipe import keras_model
-from mnistlab.report import figures as plots
+from mnistlab.recipe import require_keras_model
+from mnistlab.report.figures import curves
 from mnistlab.requirement import Requirement
 
 SPEC = "the subject's spec"
@@ -16,30 +16,33 @@ def test_training_takes_the_specified_epochs_and_steps(check, trained, prepared,
     spec = pipeline.spec
     steps = int(np.ceil(spec.trained_on(len(prepared.train_images)) / spec.batch_size))
     required = f"{spec.epochs} epochs, {spec.epochs * steps} steps"
-    epochs = len(trained.history["loss"])
-    taken = int(keras_model(trained.model, "the steps of its optimizer").optimizer.iterations)
-    got = f"{epochs} epochs, {taken} steps"
-    advice = "look at epochs, batch size and the part held out"
-    check(
-        Requirement(
-            "length of training", "training", required, "equal to", source=SPEC, advice=advice
-        ),
-        got,
+    epochs = len(trained.history_of("loss"))
+    taken = int(
+        require_keras_model(trained.model, "the steps of its optimizer").optimizer.iterations
     )
+    got = f"{epochs} epochs, {taken} steps"
+    advice = "look at the number of epochs, the batch size and the validation split"
+    length = Requirement("length of training", "training", required, "equal to", "", SPEC, advice)
+    check(length, got)
 
 
 def test_loss_falls_every_epoch(check, trained):
-    caption = "Training and validation should improve together; a validation loss that turns up means overfitting."
-    check.picture("Loss and accuracy by epoch", caption, plots.curves(trained.history))
-    rises = int((~(np.diff(trained.history["loss"]) < 0)).sum())
+    losses = trained.history_of("loss")
+    caption = (
+        "Training and validation should improve together. A validation loss that rises again "
+        "means overfitting."
+    )
+    check.picture("Loss and accuracy by epoch", caption, curves(trained.history))
+    rises = int((~(np.diff(losses) < 0)).sum())
     check("epochs in which the training loss rose", rises)
 
 
 def test_nothing_is_nan_or_infinite(trained):
-    model = keras_model(trained.model, "its weights")
-    weights = [np.isfinite(weight).all() for weight in model.get_weights()]
-    assert all(weights), (
-        f"fit leaves {weights.count(False)} of {len(weights)} arrays of weights with NaN or infinity"
+    model = require_keras_model(trained.model, "its weights")
+    finite = [np.isfinite(weight).all() for weight in model.get_weights()]
+    assert all(finite), (
+        f"{finite.count(False)} of {len(finite)} weight arrays have NaN or infinity: training "
+        "diverged; lower the learning rate, and look at the images and the loss"
     )
 
 
@@ -47,59 +50,53 @@ def test_nothing_is_nan_or_infinite(trained):
 def test_training_accuracy_of_the_history_is_that_of_the_model(
     check, pipeline, trained, prepared, dataset, side
 ):
-    claimed = trained.history["accuracy"][-1]
+    claimed = trained.history_of("accuracy")[-1]
     count = pipeline.spec.trained_on(len(prepared.train_images))
     predictions = pipeline.predict(trained.model, prepared.train_images[:count]).argmax(axis=1)
     accuracy = float((predictions == dataset.train_labels[:count]).mean())
-    detail = f"{100 * accuracy:.2f} % after training, {100 * claimed:.2f} % as the mean over the last epoch's batches"
+    detail = (
+        f"{100 * accuracy:.2f} % after training, {100 * claimed:.2f} % as the mean over the last "
+        "epoch's batches"
+    )
     check(f"training accuracy less the history's, {side}", accuracy - claimed, detail)
 
 
 def test_validation_accuracy_of_the_history_is_that_of_the_model(
     check, pipeline, trained, prepared, dataset
 ):
-    claimed = trained.history["val_accuracy"][-1]
+    claimed = trained.history_of("val_accuracy")[-1]
     count = pipeline.spec.trained_on(len(prepared.train_images))
-    right = (
-        pipeline.predict(trained.model, prepared.train_images[count:]).argmax(axis=1)
-        == dataset.train_labels[count:]
-    )
-    apart = abs(int(right.sum()) - claimed * len(right))
+    predictions = pipeline.predict(trained.model, prepared.train_images[count:]).argmax(axis=1)
+    right = predictions == dataset.train_labels[count:]
+    difference = abs(int(right.sum()) - claimed * len(right))
     source = "the same weights and images; near ties may round the other way"
-    advice = "is it another model, are other images validated, or is preparation another?"
-    same = Requirement(
-        "validation images read otherwise than by the history",
-        "training",
-        3,
-        "at most",
-        "",
-        source,
-        advice,
+    advice = (
+        "the history is not that of this model and these images; check that fit returns its own "
+        "history, validates on the images held out and leaves the weights of the last epoch"
     )
-    check(same, round(apart, 2))
+    name = "validation images read otherwise than by the history"
+    check(Requirement(name, "training", 3, "at most", "", source, advice), round(difference, 2))
 
 
 def test_every_weight_array_moves(check, trained):
-    weights = keras_model(trained.model, "its weights").get_weights()
-    pairs = list(zip(trained.initial_weights, weights, strict=True))
+    weights = require_keras_model(trained.model, "its weights").get_weights()
+    pairs = list(zip(trained.weights_before(), weights, strict=True))
     moved = [float(np.mean(after != before)) for before, after in pairs]
     detail = "moved of each array: " + ", ".join(f"{100 * share:.1f} %" for share in moved)
-    advice = "is a layer frozen, or its gradient zero?"
-    still = Requirement(
-        "arrays of weights that stand still", "training", 0, "equal to", advice=advice
-    )
-    check(still, moved.count(0), detail)
+    advice = "look for frozen layers and for gradients that are zero"
+    name = "arrays of weights that stand still"
+    check(Requirement(name, "training", 0, "equal to", advice=advice), moved.count(0), detail)
 
 
 def test_hidden_units_are_alive(check, trained, prepared):
     check.required("hidden units that say the same of every image")
-    silent = model_probes.dead_units(trained.model, prepared.train_images[:10000])
-    check("hidden units that say the same of every image", silent)
+    dead = model_probes.dead_units(trained.model, prepared.train_images[:10000])
+    check("hidden units that say the same of every image", dead)
 
 
 @pytest.mark.parametrize("side", ["least", "most"])
 @pytest.mark.parametrize("layer", [1, 2])
 def test_weights_are_as_large_as_in_healthy_models(check, trained, layer, side):
     check.required(f"norm of the weights of layer {layer}, {side}")
-    norms = model_probes.weight_norms(keras_model(trained.model, "its weights"))
+    norms = model_probes.weight_norms(require_keras_model(trained.model, "its weights"))
     check(f"norm of the weights of layer {layer}, {side}", norms[layer - 1])

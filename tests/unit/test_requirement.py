@@ -124,7 +124,8 @@ def test_every_verdict_can_be_written_as_strict_json_and_read_back(measured):
         ),
         (
             AT_MOST.judge(0.2),
-            "loss: measured 0.2 nats, required at most 0.113 nats, missed by 0.087 nats; look at the scaling",
+            "loss: measured 0.2 nats, required at most 0.113 nats, missed by 0.087 nats; "
+            "look at the scaling",
         ),
         (
             AT_MOST.judge(np.nan),

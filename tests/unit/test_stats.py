@@ -1,7 +1,7 @@
 """Every function against an outside oracle, quoted where it stands.
 
-Simulations are seeded and allow 4.5 of their own standard errors: a right function and another seed would fail
-one of them with probability 7e-6.
+Simulations are seeded and allow 4.5 of their own standard errors. With another seed, a correct
+function would fail one of them with probability 7e-6.
 """
 
 import itertools
@@ -24,7 +24,6 @@ from mnistlab.stats import (
     moments,
     non_inferiority,
     ratio_bounds,
-    seeds_needed,
     spending,
     tango,
     welch_error,
@@ -33,7 +32,8 @@ from mnistlab.stats import (
 
 NAN, INF = math.nan, math.inf
 
-# R's data set ToothGrowth (Crampton 1947): length by supplement, orange juice and ascorbic acid, 30 each.
+# R's data set ToothGrowth (Crampton 1947): length by supplement, orange juice and ascorbic acid, 30
+# each.
 ORANGE_JUICE = [
     15.2,
     21.5,
@@ -143,7 +143,8 @@ def test_a_confidence_outside_0_to_1_is_refused(interval, confidence):
 
 
 def test_mcnemar_agrees_with_the_r_package_contingencytables():
-    # Its tests print for Cavo et al. 2012 (6 and 16 discordant): "exact conditional test: P = 0.052479", two-sided.
+    # Its tests print for Cavo et al. 2012 (6 and 16 discordant): "exact conditional test: P =
+    # 0.052479", two-sided.
     assert 2 * mcnemar(16, 6) == pytest.approx(0.052479, abs=5e-7)
 
 
@@ -188,7 +189,8 @@ def test_tango_agrees_with_published_intervals(wrong, right, trials, confidence,
 
 
 def test_tango_without_any_change_is_wilsons_bound_on_no_success():
-    # Without changes the score of d > 0 is -sqrt(n d / (1 - d)), so its root is z^2 / (n + z^2), as Wilson's.
+    # Without changes the score of d > 0 is -sqrt(n d / (1 - d)), so its root is z^2 / (n + z^2), as
+    # Wilson's.
     interval, bound = tango(0, 0, 10_000), wilson(0, 10_000).high
     assert (interval.low, interval.high) == pytest.approx((-bound, bound), abs=1e-9)
 
@@ -225,7 +227,8 @@ def test_tango_refuses_what_are_no_counts(wrong, right, trials):
 
 
 def test_welch_agrees_with_r_on_toothgrowth():
-    # R, t.test(len ~ supp): t = 1.9153, df = 55.309, 95 percent confidence interval: -0.1710156 7.5710156.
+    # R, t.test(len ~ supp): t = 1.9153, df = 55.309, 95 percent confidence interval: -0.1710156
+    # 7.5710156.
     low, high, estimate = welch(ORANGE_JUICE, ASCORBIC_ACID, 0.025, 0.025)
     assert (low, high) == pytest.approx((-0.1710156, 7.5710156), abs=5e-8)
     (_, new, _), (_, old, _) = moments(np.array(ORANGE_JUICE)), moments(np.array(ASCORBIC_ACID))
@@ -235,7 +238,8 @@ def test_welch_agrees_with_r_on_toothgrowth():
 
 
 def test_welch_agrees_with_rs_one_sided_interval():
-    # R, t.test(x1, x2, alternative = "greater"): df = 16.74, 95 percent confidence interval: -0.4937982 Inf.
+    # R, t.test(x1, x2, alternative = "greater"): df = 16.74, 95 percent confidence interval:
+    # -0.4937982 Inf.
     x1 = [12.9, 10.2, 7.4, 7.0, 10.5, 11.9, 7.1, 9.9, 14.4, 11.3]
     x2 = [10.2, 6.9, 10.9, 11.0, 10.1, 5.3, 7.5, 10.3, 9.2, 8.8]
     assert welch(x1, x2, 0.05, 0.01)[0] == pytest.approx(-0.4937982, abs=5e-8)
@@ -260,7 +264,8 @@ def test_welchs_bound_covers_99_times_in_100_with_unlike_spreads():
 
 
 def test_the_bounds_on_the_spread_agree_with_r_on_toothgrowth():
-    # R, var.test(len ~ supp): ratio of variances 0.6385951, 95 percent confidence interval: 0.3039488 1.3416857.
+    # R, var.test(len ~ supp): ratio of variances 0.6385951, 95 percent confidence interval:
+    # 0.3039488 1.3416857.
     low, high, estimate = spread(ORANGE_JUICE, ASCORBIC_ACID, 0.025, 0.025)
     assert np.square([low, estimate, high]) == pytest.approx(
         [0.3039488, 0.6385951, 1.3416857], abs=5e-8
@@ -330,7 +335,8 @@ FIFTHS = (0.2, 0.4, 0.6, 0.8, 1.0)
     [
         # R package rpact, its unit tests, typeOfDesign = "asP": unequal looks, criticalValues.
         ((0.35, 0.7, 1.0), 0.13, "pocock", (1.5446617, 1.4828682, 1.4620058), 1e-7),
-        # Program ld98 (Reboussin, DeMets, Kim and Lan 2000, Control. Clin. Trials 21:190), two-sided 0.05.
+        # Program ld98 (Reboussin, DeMets, Kim and Lan 2000, Control. Clin. Trials 21:190), two-
+        # sided 0.05.
         (FIFTHS, 0.025, "pocock", (2.4380, 2.4268, 2.4101, 2.3966, 2.3859), 2e-4),
         (FIFTHS, 0.025, "obrien-fleming", (4.8769, 3.3569, 2.6803, 2.2898, 2.0310), 2e-4),
         # Julia package SeqBounds, README, one-sided, grid step 0.05.
@@ -375,7 +381,7 @@ def test_many_close_looks_still_spend_in_steps():
 
 
 def mean_gates(random, seeds, drop, gates):
-    """Return the candidates' means and standard deviations up to each look, and one baseline of 96 each."""
+    """Return the candidates' means and deviations up to each look, and one baseline of 96 each."""
     values = random.normal(-drop, 1, (gates, seeds[-1]))
     means = np.stack([values[:, :n].mean(axis=1) for n in seeds])
     sds = np.stack([values[:, :n].std(axis=1, ddof=1) for n in seeds])
@@ -429,51 +435,6 @@ def test_spending_refuses_another_kind_another_alpha_and_a_look_too_early_to_spe
         spending([0.002, 1.0], 0.001, "obrien-fleming")
 
 
-def test_seeds_needed_agrees_with_rs_power_t_test():
-    # R, power.t.test(n = 20, delta = 1): power = 0.8689528 (two-sided 0.05, the other side is below 1e-6).
-    assert seeds_needed((1, 1), 20, 1, 0.025, 0.8689) == 20
-    assert seeds_needed((1, 1), 20, 1, 0.025, 0.8690) == 21
-    # R, power.t.test(power = .90, delta = 1, alternative = "one.sided"): n = 17.84713.
-    assert seeds_needed((2, 2), 18, 2, 0.05, 0.90) == 18
-
-
-def test_a_plan_needs_at_least_two_seeds():
-    assert seeds_needed((0.0008, 0.0008), 96, 1.0, 0.01, 0.99) == 2
-
-
-def test_seeds_needed_gives_the_power_that_it_promises():
-    random, n = np.random.default_rng(7), seeds_needed((0.002, 0.001), 96, 0.001, 0.01, 0.9)
-    arms = random.normal(0, 0.002, (2000, n)), random.normal(0, 0.001, (2000, 96))
-    passed = welch(*arms, 0.01, 0.01)[0] > -0.001
-    error = math.sqrt(0.9 * 0.1 / 2000)
-    assert (
-        0.90 - 4.5 * error < np.mean(passed) < 0.91 + 4.5 * error
-    )  # one seed more adds less than 0.01
-
-
-def test_no_number_of_seeds_makes_up_for_a_baseline_too_small():
-    with pytest.raises(
-        MnistlabError, match="5000 seeds against 8 do not suffice: need more of the baseline"
-    ):
-        seeds_needed((0.0008, 0.0008), 8, 0.0005, 0.01, 0.99)
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ((0, 1), 96, 1, 0.01, 0.9),
-        ((1, NAN), 96, 1, 0.01, 0.9),
-        ((1, 1), 1, 1, 0.01, 0.9),
-        ((1, 1), 96, 0, 0.01, 0.9),
-        ((1, 1), 96, 1, 0.6, 0.9),
-        ((1, 1), 96, 1, 0.01, 1),
-    ],
-)
-def test_plans_that_make_no_sense_are_refused(arguments):
-    with pytest.raises(MnistlabError, match="need a number between"):
-        seeds_needed(*arguments)
-
-
 def test_holm_agrees_with_rs_p_adjust():
     # R, p.adjust(c(0.01, 0.02, 0.03, 0.04, 0.05), method = "holm"): 0.05 0.08 0.09 0.09 0.09.
     assert holm([0.01, 0.02, 0.03, 0.04, 0.05]) == pytest.approx([0.05, 0.08, 0.09, 0.09, 0.09])
@@ -484,7 +445,8 @@ def test_holm_agrees_with_rs_p_adjust():
 @settings(deadline=None)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=6))
 def test_holm_rejects_what_the_closed_test_of_bonferroni_rejects(p):
-    # Marcus, Peritz and Gabriel 1976, Biometrika 63:655: Holm's is the closure of Bonferroni's test.
+    # Marcus, Peritz and Gabriel 1976, Biometrika 63:655: Holm's is the closure of Bonferroni's
+    # test.
     families = [f for n in range(1, len(p) + 1) for f in itertools.combinations(range(len(p)), n)]
     closed = [
         max(min(1, len(f) * min(p[j] for j in f)) for f in families if i in f)

@@ -1,33 +1,39 @@
-"""The catalogue of faults: pipelines with exactly one defect, and healthy controls; the suite must tell them apart.
+"""The catalogue: faulty pipelines with exactly one defect each, and healthy controls.
 
-Of DeepCrime's 24 operators (Humbatova et al., ISSTA 2021) these have no subject in the published recipe, which stops
-after a fixed number of epochs and has neither regularisation nor dropout nor a layer without bias: see `NOT_APPLICABLE`.
+The suite must fail every fault and pass every control. `NOT_APPLICABLE` lists the operators of
+DeepCrime (Humbatova et al., ISSTA 2021) that cannot be applied to the published recipe.
 """
 
 from collections.abc import Mapping
 
-from mnistlab.faults.catalogue import architecture, prediction, preparation, training
-from mnistlab.faults.catalogue import controls as controls
-from mnistlab.faults.catalogue import training_data as data
-from mnistlab.faults.catalogue.registry import Entry, entries
+from mnistlab.faults.catalogue import (
+    architecture,
+    controls,
+    prediction,
+    preparation,
+    training,
+    training_data,
+)
+from mnistlab.faults.catalogue.registry import Entry, registered
 
-__all__ = ["CATALOGUE", "ENTRIES", "EXCUSED", "TWINS", "Entry"]
+__all__ = ["CATALOGUE", "CONTROLS", "FAULTS", "NOT_APPLICABLE", "Entry"]
 
-CATALOGUE: Mapping[str, Entry] = entries(preparation, architecture, data, training, prediction)
-"""Every fault by its name, in the order of the parts of a pipeline."""
+FAULTS: Mapping[str, Entry] = registered(
+    preparation, architecture, training_data, training, prediction
+)
+"""Every fault by name, in the order of the parts of a pipeline."""
 
-CONTROLS: Mapping[str, Entry] = entries(controls)
-"""Every healthy control by its name."""
+CONTROLS: Mapping[str, Entry] = registered(controls)
+"""Every healthy control by name."""
 
-ENTRIES: Mapping[str, Entry] = {**CATALOGUE, **CONTROLS}
-"""What a campaign tries."""
+CATALOGUE: Mapping[str, Entry] = {**FAULTS, **CONTROLS}
 
 NOT_APPLICABLE: Mapping[str, str] = {
     "RCW": "changes a weight regularisation: the recipe has none",
     "RRW": "removes a weight regularisation: the recipe has none",
     "RCD": "changes a dropout rate: the recipe has no dropout",
     "RCP": "changes the patience of early stopping: the recipe does not stop early",
-    "WAB": "adds a bias to a layer without: every layer with weights has one",
-    "HDB mild": "disables batches: there are batches or none, which is gross",
+    "WAB": "adds a missing bias: every layer with weights has one",
+    "HDB mild": "disables batches: this has only one strength, which is gross",
 }
-"""Operators of DeepCrime, or one strength of them, without a subject in the published recipe, and why."""
+"""Operators of DeepCrime, or one strength of them, that do not apply to the recipe, and why."""

@@ -1,12 +1,14 @@
 """Faults of the model: its layers, its initial weights, and what it is compiled with."""
 
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 
+from mnistlab.arrays import CLASSES, IMAGE_SHAPE
 from mnistlab.faults.catalogue.registry import fault, variants
-from mnistlab.recipe import CLASSES, Pipeline
+from mnistlab.recipe import Pipeline
 
 LAYERS = "test_layers_are_the_specified_ones"
 PARAMETERS = "test_parameters_are_where_they_belong"
@@ -20,125 +22,136 @@ SETTINGS = "test_optimizer_has_no_other_settings"
 LOSS = "test_loss_is_the_specified_one"
 PENALTY = "test_loss_has_no_other_terms"
 
-Part: TypeAlias = tuple[str, dict[str, Any]]
-"""A class of Keras, and what it is configured with."""
+Part: TypeAlias = tuple[str, Mapping[str, Any]]
+"""A class of Keras and its arguments."""
 
 
-class _Built(Pipeline):
-    """The published model; each attribute is a part of it that can be another, as Keras names or configures it."""
+class _ModelInParts(Pipeline):
+    """The published model, whose parts are attributes that a fault can override."""
 
     units, activation, output = 128, "relu", "softmax"
-    before: Sequence[Part] = ()  # the hidden layer
-    between: Sequence[Part] = ()  # the two
-    biases, frozen, penalty = (True, True), False, None
+    before_hidden: Sequence[Part] = ()
+    before_output: Sequence[Part] = ()
+    biases = (True, True)  # of the hidden and of the output layer
+    frozen = False  # the hidden layer
+    penalty: Any = None  # on both kernels
     initializer: Part = ("GlorotUniform", {})
-    optimizer, factor = "Adam", 1.0  # of the spec's learning rate
+    optimizer, rate_factor = "Adam", 1.0
     settings: Mapping[str, float] = {}
-    metric: Part | str = "accuracy"
     loss: Part | str = "categorical_crossentropy"
+    metric: Part | str = "accuracy"
 
     def build(self, seed: int) -> Any:
         import keras
 
+        make = keras.layers
+        more, last = (
+            [_instance(make, part) for part in parts]
+            for parts in (self.before_hidden, self.before_output)
+        )
         name, options = self.initializer
         first, second = (
-            getattr(keras.initializers, name)(**{"seed": int(state), **options})
+            _instance(keras.initializers, (name, {"seed": int(state), **options}))
             for state in np.random.SeedSequence(seed).generate_state(2)
         )
-        shared = {"kernel_regularizer": self.penalty}
-        dense = keras.layers.Dense
-        before, between = (
-            [getattr(keras.layers, kind)(**given) for kind, given in more]
-            for more in (self.before, self.between)
-        )
-        hidden = dense(
-            self.units, self.activation, kernel_initializer=first, use_bias=self.biases[0], **shared
-        )
+        dense = functools.partial(make.Dense, kernel_regularizer=self.penalty)
+        hidden = dense(self.units, self.activation, self.biases[0], first)
         hidden.trainable = not self.frozen
-        output = dense(
-            CLASSES, self.output, kernel_initializer=second, use_bias=self.biases[1], **shared
-        )
-        model = keras.Sequential(
-            [keras.Input((28, 28)), keras.layers.Flatten(), *before, hidden, *between, output]
-        )
-        rate = {"learning_rate": self.factor * float(self.spec.promised("learning_rate"))}
-        optimizer = getattr(keras.optimizers, self.optimizer)(**{**rate, **self.settings})
-        loss, metric = self.loss, self.metric
-        if not isinstance(loss, str):
-            loss = getattr(keras.losses, loss[0])(**loss[1])
-        if not isinstance(metric, str):
-            metric = getattr(keras.metrics, metric[0])(name="accuracy", **metric[1])
+        output = dense(CLASSES, self.output, self.biases[1], second)
+        layers = [keras.Input(IMAGE_SHAPE), make.Flatten(), *more, hidden, *last, output]
+        model = keras.Sequential(layers)
+        rate = self.rate_factor * float(self.spec.promised("learning_rate"))
+        settings = {"learning_rate": rate, **self.settings}
+        optimizer = _instance(keras.optimizers, (self.optimizer, settings))
+        loss, metric = _instance(keras.losses, self.loss), _instance(keras.metrics, self.metric)
         model.compile(optimizer, loss, metrics=[metric])
         return model
 
 
+def _instance(module: Any, part: Part | str) -> Any:
+    """Make an object of a Keras module; a string is a name that Keras resolves itself."""
+    return part if isinstance(part, str) else getattr(module, part[0])(**part[1])
+
+
 # fmt: off
-variants(__name__, _Built, (
-    ("127-units", "practice", LAYERS, "Off by one: a count is taken for a last index.", {"units": 127}),
-    ("256-units", "practice", LAYERS, "The width of another experiment.", {"units": 256}),
-    ("tanh", "ACH mild", LAYERS, "An activation from older code.", {"activation": "tanh"}),
-    ("hard-sigmoid", "ACH gross", LAYERS, "An activation that is flat where most inputs are.",
-     {"activation": "hard_sigmoid"}),
-    ("missing-activation", "ARM gross", LAYERS, "Dense without an activation is linear.", {"activation": "linear"}),
-    ("linear-output", "ARM mild", LAYERS, "Logits, as a loss that is told from_logits wants them.",
-     {"output": "linear"}),
-    ("sigmoid-output", "hunkim/DeepLearningZeroToAll#51", LAYERS, "The output of an example with two classes.",
-     {"output": "sigmoid"}),
-    ("activation-added", "AAL mild", LAYERS, "An activation behind the pixels.",
-     {"before": [("Activation", {"activation": "tanh"})]}),
-    ("softmax-added", "AAL gross", LAYERS, "The softmax behind the wrong layer, too.",
-     {"before": [("Activation", {"activation": "softmax"})]}),
+variants(__name__, _ModelInParts, (
+    ("127-units", "practice", LAYERS,
+     "Off by one: the last index is used as the count.", {"units": 127}),
+    ("256-units", "practice", LAYERS, "The width comes from another experiment.", {"units": 256}),
+    ("tanh", "ACH mild", LAYERS, "The activation comes from older code.", {"activation": "tanh"}),
+    ("hard-sigmoid", "ACH gross", LAYERS,
+     "The activation is flat for most inputs.", {"activation": "hard_sigmoid"}),
+    ("missing-activation", "ARM gross", LAYERS,
+     "Dense without an activation is linear.", {"activation": "linear"}),
+    ("linear-output", "ARM mild", LAYERS,
+     "The output is logits, as for a loss with from_logits=True.", {"output": "linear"}),
+    ("sigmoid-output", "hunkim/DeepLearningZeroToAll#51", LAYERS,
+     "The output comes from an example with two classes.", {"output": "sigmoid"}),
+    ("activation-added", "AAL mild", LAYERS, "An activation follows the pixels.",
+     {"before_hidden": [("Activation", {"activation": "tanh"})]}),
+    ("softmax-added", "AAL gross", LAYERS, "A softmax also follows the wrong layer.",
+     {"before_hidden": [("Activation", {"activation": "softmax"})]}),
     ("extra-layer", "philipjball/OffCon3#2", LAYERS, "The cell that adds a layer is run twice.",
-     {"between": [("Dense", {"units": 128, "activation": "relu"})]}),
+     {"before_output": [("Dense", {"units": 128, "activation": "relu"})]}),
     ("scaled-in-the-model-too", "Priyanshu-byte-coder/devtrack#927", LAYERS,
-     "The model scales, and so does the preparation.", {"before": [("Rescaling", {"scale": 1 / 255})]}),
-    ("dropout-added", "practice", LAYERS, "A dropout from a larger model.", {"between": [("Dropout", {"rate": 0.5})]}),
-    ("no-bias-in-the-output", "WRB mild", PARAMETERS, "The output's bias is left out, as where classes are even.",
-     {"biases": (True, False)}),
-    ("no-bias", "WRB gross", PARAMETERS, "Biases are switched off, as before a batch normalisation.",
-     {"biases": (False, False)}),
+     "Model and preparation both scale.", {"before_hidden": [("Rescaling", {"scale": 1 / 255})]}),
+    ("dropout-added", "practice", LAYERS, "The dropout comes from a larger model.",
+     {"before_output": [("Dropout", {"rate": 0.5})]}),
+    ("no-bias-in-the-output", "WRB mild", PARAMETERS,
+     "The output has no bias, as if all classes were equally frequent.", {"biases": (True, False)}),
+    ("no-bias", "WRB gross", PARAMETERS,
+     "Biases are switched off, as before a batch normalisation.", {"biases": (False, False)}),
     ("frozen-layer", "harvitronix/five-video-classification-methods#26", TRAINED,
-     "A layer stays frozen after a transfer.", {"frozen": True}),
-    ("weak-regularisation", "RAW mild", PENALTY, "A little L2 is left from an experiment.",
+     "A layer stays frozen after transfer learning.", {"frozen": True}),
+    ("weak-regularisation", "RAW mild", PENALTY, "A little L2 is left over from an experiment.",
      {"penalty": {"class_name": "L2", "config": {"l2": 1e-5}}}),
-    ("strong-regularisation", "RAW gross", PENALTY, "L2 at Keras's default strength, 0.01.", {"penalty": "l2"}),
-    ("he-initialisation", "WCI mild", INITIAL, "An initialisation meant for ReLU, in all layers.",
-     {"initializer": ("HeUniform", {})}),
-    ("huge-initialisation", "WCI gross", INITIAL, "Standard normal, whatever the inputs.",
-     {"initializer": ("RandomNormal", {"stddev": 1.0})}),
-    ("zero-initialisation", "WCI gross", INITIAL, "All units start the same, and stay so.",
-     {"initializer": ("RandomNormal", {"stddev": 0.0})}),
-    ("unseeded-initialisation", "shenweichen/DeepCTR#255", SEED, "The seed does not reach the initializers.",
-     {"initializer": ("GlorotUniform", {"seed": None})}),
-    ("same-seed-always", "zsyOAOA/InvSR#3", SEED, "The seed is a constant somewhere.",
-     {"initializer": ("GlorotUniform", {"seed": 42})}),
-    ("learning-rate-doubled", "HLR mild", RATE, "A rate that was scaled up for two machines.", {"factor": 2.0}),
-    ("learning-rate-halved", "HLR mild", RATE, "A rate out of caution.", {"factor": 0.5}),
-    ("learning-rate-tenfold", "HLR gross", RATE, "A zero is missing: 0.01.", {"factor": 10.0}),
-    ("rmsprop", "OCH mild", OPTIMIZER, "Keras's default, of a compile without optimizer.", {"optimizer": "RMSprop"}),
-    ("sgd", "OCH gross", OPTIMIZER, "Plain descent at Adam's rate.", {"optimizer": "SGD"}),
-    ("gradients-clipped", "OCG mild", SETTINGS, "Clipped by norm, as in a recurrent network.",
-     {"settings": {"clipnorm": 0.1}}),
-    ("gradients-clipped-to-nothing", "OCG gross", SETTINGS, "The exponent of the clipping value is wrong.",
-     {"settings": {"clipvalue": 1e-9}}),
+    ("strong-regularisation", "RAW gross", PENALTY,
+     "L2 is added at Keras's default strength, 0.01.", {"penalty": "l2"}),
+    ("he-initialisation", "WCI mild", INITIAL,
+     "An initialisation meant for ReLU is used in all layers.", {"initializer": ("HeUniform", {})}),
+    ("huge-initialisation", "WCI gross", INITIAL,
+     "All weights are standard normal.", {"initializer": ("RandomNormal", {"stddev": 1.0})}),
+    ("zero-initialisation", "WCI gross", INITIAL,
+     "All units start and stay the same.", {"initializer": ("RandomNormal", {"stddev": 0.0})}),
+    ("unseeded-initialisation", "shenweichen/DeepCTR#255", SEED,
+     "No seed reaches the initializers.", {"initializer": ("GlorotUniform", {"seed": None})}),
+    ("same-seed-always", "zsyOAOA/InvSR#3", SEED,
+     "The initializers use a constant seed.", {"initializer": ("GlorotUniform", {"seed": 42})}),
+    ("learning-rate-doubled", "HLR mild", RATE,
+     "The rate was scaled up for two machines.", {"rate_factor": 2.0}),
+    ("learning-rate-halved", "HLR mild", RATE,
+     "The rate was lowered as a precaution.", {"rate_factor": 0.5}),
+    ("learning-rate-tenfold", "HLR gross", RATE,
+     "A zero is missing: the rate is 0.01.", {"rate_factor": 10.0}),
+    ("rmsprop", "OCH mild", OPTIMIZER,
+     "compile gets no optimizer, so Keras uses its default.", {"optimizer": "RMSprop"}),
+    ("sgd", "OCH gross", OPTIMIZER,
+     "Plain gradient descent runs at the rate of Adam.", {"optimizer": "SGD"}),
+    ("gradients-clipped", "OCG mild", SETTINGS,
+     "Gradients are clipped by norm, as in a recurrent network.", {"settings": {"clipnorm": 0.1}}),
+    ("gradients-clipped-to-nothing", "OCG gross", SETTINGS,
+     "The exponent of the clipping value is wrong.", {"settings": {"clipvalue": 1e-9}}),
     ("weight-decay", "PrimeIntellect-ai/prime-rl#2422", SETTINGS,
-     "Decay set on the optimizer, where no look at the layers finds it.", {"settings": {"weight_decay": 0.01}}),
-    ("binary-cross-entropy", "LCH mild", LOSS, "Ten yes-or-no questions in place of one of ten.",
-     {"loss": "binary_crossentropy"}),
-    ("mean-absolute-error", "LCH gross", LOSS, "The loss of a regression.", {"loss": "mean_absolute_error"}),
-    ("label-smoothing", "practice", LOSS, "Under the same name, smoothed.",
+     "Decay is set on the optimizer, not on the layers.", {"settings": {"weight_decay": 0.01}}),
+    ("binary-cross-entropy", "LCH mild", LOSS,
+     "Ten yes-or-no questions replace one with ten answers.", {"loss": "binary_crossentropy"}),
+    ("mean-absolute-error", "LCH gross", LOSS,
+     "The loss is that of a regression.", {"loss": "mean_absolute_error"}),
+    ("label-smoothing", "practice", LOSS, "The loss has the right name, but smooths the labels.",
      {"loss": ("CategoricalCrossentropy", {"label_smoothing": 0.05})}),
-    ("loss-of-logits", "nfmcclure/tensorflow_cookbook#86", LOSS, "from_logits, behind a softmax.",
+    ("loss-of-logits", "nfmcclure/tensorflow_cookbook#86", LOSS,
+     "The loss has from_logits=True after a softmax.",
      {"loss": ("CategoricalCrossentropy", {"from_logits": True})}),
-    ("binary-accuracy", "frlim/data2040_final#1", METRIC, "Called accuracy, but ignorance scores 90 %.",
-     {"metric": ("BinaryAccuracy", {})}),
+    ("binary-accuracy", "frlim/data2040_final#1", METRIC,
+     "The metric is called accuracy, but an untrained model scores 90 %.",
+     {"metric": ("BinaryAccuracy", {"name": "accuracy"})}),
 ))
 # fmt: on
 
 
 @fault("schedule-too-short", "NovaSky-AI/SkyRL#873", RATE)
 class ScheduleTooShort(Pipeline):
-    """A cosine schedule, its steps counted for another batch size, is at 0 long before the end."""
+    """A cosine schedule counts steps for another batch size and reaches 0 long before the end."""
 
     def build(self, seed: int) -> Any:
         import keras

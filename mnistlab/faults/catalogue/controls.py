@@ -1,89 +1,77 @@
-"""Healthy controls: the published recipe, written as somebody else would write it."""
+"""Healthy controls: the published recipe, written as another person might write it."""
 
 import functools
-import math
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 
+from mnistlab.arrays import CLASSES, IMAGE_SHAPE, Array
 from mnistlab.faults.catalogue.registry import control
-from mnistlab.faults.catalogue.training_steps import Array, Pair, TrainingSteps, joined
-from mnistlab.recipe import CLASSES, History, Pipeline, train
+from mnistlab.faults.catalogue.training_steps import Pair, TrainingPlan, TrainingSteps, joined
+from mnistlab.recipe import History, Pipeline, train
 
 
 @control("keras-fit")
-class KerasFit(Pipeline):
-    """Trained by Keras's own loop over tf.data, which shuffles for every epoch."""
+class KerasFit(TrainingSteps):
+    """Trained by Keras's own loop over tf.data, which shuffles before every epoch."""
 
     def fit(
         self, model: Any, images: Array, labels: Array, *, seed: int, epochs: int | None = None
     ) -> History:
         import tensorflow as tf
 
-        count = math.floor(len(images) * (1 - self.spec.validation_split))
-        size = self.spec.batch_size
-        pixels, digits = tf.constant(images[:count]), tf.constant(labels[:count])
+        training, validation = self.split(images, labels)
+        count, size = len(training[0]), self.spec.batch_size
+        pixels, digits = (tf.constant(rows) for rows in training)
         order = tf.data.Dataset.range(count).shuffle(count, seed=seed).batch(size)
         options = tf.data.Options()
-        options.threading.private_threadpool_size = (
-            1  # beside the one that trains: more wait for each other
-        )
+        # One thread besides the one that trains: more would wait for each other.
+        options.threading.private_threadpool_size = 1
         options.autotune.enabled = False
-        batches = order.map(
-            lambda batch: (tf.gather(pixels, batch), tf.gather(digits, batch))
-        ).with_options(options)
-        model.steps_per_execution = min(math.ceil(count / size), 500)
-        rounds = self.spec.epochs if epochs is None else epochs
-        held_out = (images[count:], labels[count:])
-        history = model.fit(
-            batches,
-            epochs=rounds,
-            validation_data=held_out,
+        batches = order.map(lambda batch: (tf.gather(pixels, batch), tf.gather(digits, batch)))
+        model.steps_per_execution = min(-(-count // size), 500)
+        history: History = model.fit(
+            batches.with_options(options),
+            epochs=self.epochs(epochs),
+            validation_data=validation,
             validation_batch_size=2000,
             shuffle=False,
             verbose=0,
-        )
-        found: History = history.history
-        return found
+        ).history
+        return history
 
 
 @control("functional-api")
 class Functional(Pipeline):
-    """Built by Keras's functional API, with an activation by its function."""
+    """Built with Keras's functional API; activations are given as functions."""
 
     def build(self, seed: int) -> Any:
         import keras
 
-        first, second = (int(state) for state in np.random.SeedSequence(seed).generate_state(2))
-        glorot = keras.initializers.GlorotUniform
-        image = keras.Input((28, 28))
+        states = (int(state) for state in np.random.SeedSequence(seed).generate_state(2))
+        first, second = (keras.initializers.GlorotUniform(state) for state in states)
+        relu, softmax = keras.activations.relu, keras.activations.softmax
+        image = keras.Input(IMAGE_SHAPE)
         pixels = keras.layers.Flatten()(image)
-        hidden = keras.layers.Dense(128, keras.activations.relu, kernel_initializer=glorot(first))(
-            pixels
-        )
-        output = keras.layers.Dense(
-            CLASSES, keras.activations.softmax, kernel_initializer=glorot(second)
-        )(hidden)
+        hidden = keras.layers.Dense(128, relu, kernel_initializer=first)(pixels)
+        output = keras.layers.Dense(CLASSES, softmax, kernel_initializer=second)(hidden)
         model = keras.Model(image, output)
-        model.compile(
-            keras.optimizers.Adam(self.spec.learning_rate),
-            self.spec.loss,
-            metrics=[self.spec.metric],
-        )
+        adam = keras.optimizers.Adam(self.spec.learning_rate)
+        model.compile(adam, self.spec.loss, metrics=[self.spec.metric])
         return model
 
 
 @control("layers-added-one-by-one")
 class Added(Pipeline):
-    """Built by Sequential.add, the seed set for all of Keras, the input's shape a layer of its own."""
+    """Built with Sequential.add; the seed is set for all of Keras, the input is a layer."""
 
     def build(self, seed: int) -> Any:
         import keras
 
         keras.utils.set_random_seed(seed % 2**32)
         model = keras.Sequential(name="digits")
-        model.add(keras.layers.InputLayer(shape=(28, 28)))
+        model.add(keras.layers.InputLayer(shape=IMAGE_SHAPE))
         model.add(keras.layers.Flatten(name="pixels"))
         model.add(keras.layers.Dense(128, activation="relu", name="hidden"))
         model.add(keras.layers.Dense(CLASSES, activation="softmax", name="digit"))
@@ -93,15 +81,14 @@ class Added(Pipeline):
 
 @control("adam-with-explicit-defaults")
 class ExplicitAdam(Pipeline):
-    """Adam's settings are written out, and loss and metric are objects with names of their own."""
+    """Adam's settings are written out; loss and metric are objects with their own names."""
 
     def build(self, seed: int) -> Any:
         import keras
 
         model = super().build(seed)
-        adam = keras.optimizers.Adam(
-            self.spec.learning_rate, beta_1=0.9, beta_2=0.999, epsilon=1e-7, amsgrad=False
-        )
+        defaults = {"beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-7, "amsgrad": False}
+        adam = keras.optimizers.Adam(self.spec.learning_rate, **defaults)
         loss = keras.losses.CategoricalCrossentropy(name="cross_entropy")
         model.compile(adam, loss, metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")])
         return model
@@ -109,7 +96,7 @@ class ExplicitAdam(Pipeline):
 
 @control("divergence-as-loss")
 class Divergence(Pipeline):
-    """Kullback and Leibler's divergence: of a one-hot label, whose entropy is 0, it is the cross-entropy."""
+    """The loss is the Kullback-Leibler divergence: for one-hot labels, the cross-entropy."""
 
     def build(self, seed: int) -> Any:
         model = super().build(seed)
@@ -119,10 +106,10 @@ class Divergence(Pipeline):
 
 @control("scaled-by-a-table")
 class ScaledByTable(Pipeline):
-    """Multiplied by the reciprocal, once for each grey level, and looked up."""
+    """Each grey level is scaled once, in a table, by multiplying with the reciprocal of 255."""
 
     def prepare_images(self, images: Array) -> Array:
-        super().prepare_images(images[:1])  # for its checks
+        super().prepare_images(images[:1])  # raises for images of another type or shape
         table = np.arange(256, dtype=np.float32) * np.float32(1 / 255)
         scaled: Array = np.minimum(table, 1)[images]
         return scaled
@@ -130,31 +117,30 @@ class ScaledByTable(Pipeline):
 
 @control("labels-by-keras")
 class LabelsByKeras(Pipeline):
-    """One-hot by keras.utils.to_categorical."""
+    """Labels are encoded by keras.utils.to_categorical."""
 
     def prepare_labels(self, labels: Array) -> Array:
         import keras
 
-        super().prepare_labels(labels)  # for its checks
+        super().prepare_labels(labels)  # raises for labels of another type or range
         return np.asarray(keras.utils.to_categorical(labels, CLASSES), dtype=np.float32)
 
 
 @control("other-batch-for-prediction")
 class Predicts250(Pipeline):
-    """Predicts 250 images at a time."""
+    """Images are predicted 250 at a time."""
 
     def predict(self, model: Any, images: Array) -> Array:
         import tensorflow as tf
 
-        parts = [images[start : start + 250] for start in range(0, max(len(images), 1), 250)]
-        return np.concatenate(
-            [np.asarray(model(tf.constant(part), training=False)) for part in parts]
-        )
+        starts = range(0, max(len(images), 1), 250)
+        parts = (tf.constant(images[start : start + 250]) for start in starts)
+        return np.concatenate([np.asarray(model(part, training=False)) for part in parts])
 
 
 @control("predicted-by-keras")
 class PredictedByKeras(Pipeline):
-    """Predicts by Model.predict."""
+    """Images are predicted by Model.predict."""
 
     def predict(self, model: Any, images: Array) -> Array:
         return np.asarray(model.predict(images, batch_size=2000, verbose=0))
@@ -173,7 +159,7 @@ class OtherSeeds(TrainingSteps):
 
 @control("predicted-on-four-threads")
 class PredictedInThreads(Pipeline):
-    """Predicts parts of the images side by side, on four threads."""
+    """Four threads predict a quarter of the images each."""
 
     def predict(self, model: Any, images: Array) -> Array:
         with ThreadPoolExecutor(4) as executor:
@@ -183,15 +169,15 @@ class PredictedInThreads(Pipeline):
 
 @control("batches-made-on-four-threads")
 class BatchesOnFourThreads(TrainingSteps):
-    """The shuffled images are looked up by four threads of tf.data's own, with two threads an operation."""
+    """Four threads of tf.data look up the shuffled images, with two threads per operation."""
 
-    # The threads that compute are counted once a process, before its first operation: a pipeline cannot change them.
-    def run(
-        self, model: Any, training: Pair, validation: Pair, orders: list[Array], size: int
-    ) -> History:
-        in_place = np.arange(len(training[0]), dtype=np.int32)
-        epochs = (self.shuffled(training, order) for order in orders)
-        return joined([train(model, epoch, validation, [in_place], size) for epoch in epochs])
+    # TensorFlow fixes the number of its own threads at a process's first operation,
+    # so that a pipeline can only choose those of tf.data.
+    def run(self, model: Any, plan: TrainingPlan) -> History:
+        in_place = [np.arange(len(plan.training[0]), dtype=np.int32)]
+        epochs = (self.shuffled(plan.training, order) for order in plan.orders)
+        settings = plan.validation, in_place, plan.batch_size
+        return joined([train(model, epoch, *settings) for epoch in epochs])
 
     def shuffled(self, training: Pair, order: Array) -> Pair:
         """Return images and labels in an order."""
@@ -201,9 +187,11 @@ class BatchesOnFourThreads(TrainingSteps):
         options.threading.private_threadpool_size = 4
         options.threading.max_intra_op_parallelism = 2
         pixels, digits = (tf.constant(rows) for rows in training)
+
+        def gather(part: Any) -> tuple[Any, Any]:
+            return tf.gather(pixels, part), tf.gather(digits, part)
+
         places = tf.data.Dataset.from_tensor_slices(order).batch(500)
-        parts = places.map(
-            lambda part: (tf.gather(pixels, part), tf.gather(digits, part)), num_parallel_calls=4
-        )
-        images, labels = zip(*parts.with_options(options).as_numpy_iterator(), strict=True)
+        parts = places.map(gather, num_parallel_calls=4).with_options(options)
+        images, labels = zip(*parts.as_numpy_iterator(), strict=True)
         return np.concatenate(images), np.concatenate(labels)

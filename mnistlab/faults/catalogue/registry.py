@@ -1,8 +1,11 @@
-"""What a fault and a healthy control are, and how a pipeline is entered as one.
+"""Entries of the catalogue, and the functions that register pipelines as faults or controls.
 
-The source of a fault is the operator of DeepCrime that makes it, with its strength ("HLR mild"), or an issue or pull
-request on GitHub that describes it ("owner/repository#1"): the same defect, seldom the same code, and what the thread
-says was read, not run. "practice" is neither: a defect known from work, for which no such thread was found.
+The source of a fault is one of three:
+
+- An operator of DeepCrime with its strength ("HLR mild").
+- An issue or pull request on GitHub that describes the defect ("owner/repository#1"). The defect is
+  the same, the code seldom is. The thread was read; its code was not run.
+- "practice": a defect known from work, for which no such thread was found.
 """
 
 import importlib
@@ -14,64 +17,73 @@ from typing import Any, TypeAlias, TypeVar
 
 from mnistlab.recipe import Pipeline
 
-Subject: TypeAlias = type[Pipeline]
-PipelineClass = TypeVar("PipelineClass", bound=Subject)
-Row: TypeAlias = tuple[str, str, str, str, Mapping[str, Any]]
-"""A fault: its name, source, expected check, how it happens, and the attributes or methods that differ from a base."""
+PipelineClass = TypeVar("PipelineClass", bound=type[Pipeline])
+Variant: TypeAlias = tuple[str, str, str, str, Mapping[str, Any]]
+"""Name, source, expected check and description of a fault, and the attributes that it overrides."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A fault: a pipeline with exactly one defect. Or a healthy control: one that is written differently and right."""
+    """A fault, which is a pipeline with exactly one defect, or a healthy control.
+
+    A control does the same as the published recipe but is written differently.
+    """
 
     name: str  # in kebab-case; unique
     reference: str  # for --pipeline: "mnistlab.faults.catalogue.module:Class"
-    how: str  # one line: how it happens in real code; of a control, how it differs
-    source: str = ""  # see above
-    expected: str = ""  # the test of the suite whose message names the cause, with its parameter if that matters
+    description: str  # one line: how the defect happens in real code, or how a control differs
+    source: str = ""  # see the module's docstring; empty for a control
+    expected: str = ""  # the test whose message names the cause, with its case if that matters
 
     @property
     def is_fault(self) -> bool:
-        """Whether the suite must catch it."""
+        """Whether the suite must fail it."""
         return bool(self.expected)
 
     @property
-    def pipeline(self) -> Subject:
+    def pipeline(self) -> type[Pipeline]:
         """The class, a subclass of `Pipeline` that keeps the published spec."""
         module, _, name = self.reference.partition(":")
-        kind: Subject = getattr(importlib.import_module(module), name)
-        return kind
+        pipeline: type[Pipeline] = getattr(importlib.import_module(module), name)
+        return pipeline
 
 
 def fault(name: str, source: str, expected: str) -> Callable[[PipelineClass], PipelineClass]:
-    """Enter a pipeline as a fault; its docstring is how it happens. The parameters are those of `Entry`."""
+    """Register a pipeline class as a fault; its docstring becomes the description."""
 
-    def enter(kind: PipelineClass) -> PipelineClass:
-        entry = Entry(
-            name, f"{kind.__module__}:{kind.__name__}", kind.__doc__ or "", source, expected
-        )
-        kind.entry = entry  # type: ignore[attr-defined]
-        return kind
+    def register(pipeline: PipelineClass) -> PipelineClass:
+        reference = f"{pipeline.__module__}:{pipeline.__name__}"
+        entry = Entry(name, reference, pipeline.__doc__ or "", source, expected)
+        pipeline.entry = entry  # type: ignore[attr-defined]
+        return pipeline
 
-    return enter
+    return register
 
 
 def control(name: str) -> Callable[[PipelineClass], PipelineClass]:
-    """Enter a pipeline as a healthy control; its docstring is how it differs."""
+    """Register a pipeline class as a healthy control; its docstring becomes the description."""
     return fault(name, "", "")
 
 
-def variants(module: str, base: Subject, rows: Iterable[Row]) -> None:
-    """Make a fault of each row, a class of the module that is called as the fault: ``no-scaling``, ``NoScaling``."""
-    for name, source, expected, how, attributes in rows:
-        own = "".join(word.capitalize() for word in name.split("-"))
-        own = own if own.isidentifier() else f"_{own}"
-        kind = type(own, (base,), {"__doc__": how, "__module__": module, **attributes})
-        setattr(sys.modules[module], own, fault(name, source, expected)(kind))
+def variants(module: str, base: type[Pipeline], rows: Iterable[Variant]) -> None:
+    """Make a subclass of a base for each row, in a module: ``no-scaling`` becomes ``NoScaling``.
+
+    A function among a row's attributes overrides a method. It is static: it gets no ``self``.
+    """
+    for name, source, expected, description, attributes in rows:
+        class_name = "".join(word.capitalize() for word in name.split("-"))
+        class_name = class_name if class_name.isidentifier() else f"_{class_name}"
+        namespace: dict[str, Any] = {"__doc__": description, "__module__": module}
+        for key, value in attributes.items():
+            namespace[key] = staticmethod(value) if callable(value) else value
+        pipeline = fault(name, source, expected)(type(class_name, (base,), namespace))
+        setattr(sys.modules[module], class_name, pipeline)
 
 
-def entries(*modules: ModuleType) -> dict[str, Entry]:
-    """Return what was entered in modules, by name, in the order in which it stands there."""
-    kinds = [kind for module in modules for kind in vars(module).values() if isinstance(kind, type)]
-    found: list[Entry] = [vars(kind)["entry"] for kind in kinds if "entry" in vars(kind)]
-    return {entry.name: entry for entry in found}
+def registered(*modules: ModuleType) -> dict[str, Entry]:
+    """Return the entries of modules by name, in the order in which the modules define them."""
+    members = [member for module in modules for member in vars(module).values()]
+    classes = [member for member in members if isinstance(member, type)]
+    # vars() and not getattr(): a subclass must not count under the entry of its base.
+    entries: list[Entry] = [vars(member)["entry"] for member in classes if "entry" in vars(member)]
+    return {entry.name: entry for entry in entries}

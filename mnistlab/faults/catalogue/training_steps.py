@@ -1,78 +1,96 @@
-"""The published training in parts, of which a fault changes one."""
+"""The published training, divided into steps so that a fault can replace exactly one."""
 
 import functools
-import math
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
+from mnistlab.arrays import Array
 from mnistlab.data import load_dataset
 from mnistlab.recipe import History, Pipeline, epoch_order, train
 
-Array = NDArray[Any]
-Pair = tuple[Array, Array]
+Pair: TypeAlias = tuple[Array, Array]
+"""Prepared images and their one-hot labels."""
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingPlan:
+    """Everything that one training reads, and in which order."""
+
+    training: Pair
+    validation: Pair
+    orders: list[Array]  # for each epoch, the indices of the training images
+    batch_size: int
+
+    def train(self, model: Any) -> History:
+        """Train a model as published."""
+        return train(model, self.training, self.validation, self.orders, self.batch_size)
+
+    def by_epoch(self) -> list["TrainingPlan"]:
+        """Return a plan for every epoch."""
+        return [replace(self, orders=[order]) for order in self.orders]
 
 
 class TrainingSteps(Pipeline):
-    """The published recipe; its ``fit`` is the same, written so that each part can be another."""
+    """The published recipe, whose ``fit`` is divided into methods that a fault can override."""
 
-    def rounds(self, epochs: int | None) -> int:
+    def epochs(self, requested: int | None) -> int:
         """Return how many epochs to train."""
-        return self.spec.epochs if epochs is None else epochs
+        return self.spec.epochs if requested is None else requested
 
-    def held_out(self, images: Array, labels: Array, count: int) -> Pair:
-        """Return what is validated on; `count` is how many images are trained on."""
-        return images[count:], labels[count:]
+    def split(self, images: Array, labels: Array) -> tuple[Pair, Pair]:
+        """Return the training part and the validation part."""
+        count = self.spec.trained_on(len(images))
+        return (images[:count], labels[:count]), (images[count:], labels[count:])
 
     def images(self, images: Array) -> Array:
-        """Return the images that are trained on, given the part before the one held out."""
+        """Change the images of the training part."""
         return images
 
     def labels(self, labels: Array) -> Array:
-        """Return the labels that are trained on, in the same way."""
+        """Change the labels of the training part."""
         return labels
 
-    def trained_on(self, images: Array, labels: Array, rng: np.random.Generator) -> Pair:
-        """Return what is trained on, in the same way."""
+    def training_data(self, images: Array, labels: Array, rng: np.random.Generator) -> Pair:
+        """Change images and labels of the training part together."""
         return self.images(images), self.labels(labels)
 
     def order(self, seed: int, epoch: int, count: int) -> Array:
-        """Return the order of an epoch."""
+        """Return the order in which an epoch visits `count` training images."""
         return epoch_order(seed, epoch, count)
 
-    def size(self, count: int) -> int:
-        """Return the images a step, of `count` to train on."""
+    def batch_size(self, count: int) -> int:
+        """Return the number of images in a step, given how many are trained on."""
         return self.spec.batch_size
 
-    def run(
-        self, model: Any, training: Pair, validation: Pair, orders: list[Array], size: int
-    ) -> History:
-        """Train, and return the history."""
-        return train(model, training, validation, orders, size)
+    def run(self, model: Any, plan: TrainingPlan) -> History:
+        """Train a model and return the history."""
+        return plan.train(model)
 
     def fit(
         self, model: Any, images: Array, labels: Array, *, seed: int, epochs: int | None = None
     ) -> History:
-        """Train as published, part by part."""
-        count = math.floor(len(images) * (1 - self.spec.validation_split))
-        training = self.trained_on(images[:count], labels[:count], np.random.default_rng([seed, 1]))
-        validation = self.held_out(images, labels, count)
-        trained = len(training[0])
-        orders = [self.order(seed, epoch, trained) for epoch in range(self.rounds(epochs))]
-        return self.run(model, training, validation, orders, self.size(trained))
+        """Train as published, step by step."""
+        training, validation = self.split(images, labels)
+        training = self.training_data(*training, np.random.default_rng([seed, 1]))
+        count = len(training[0])
+        orders = [self.order(seed, epoch, count) for epoch in range(self.epochs(epochs))]
+        return self.run(model, TrainingPlan(training, validation, orders, self.batch_size(count)))
 
 
-def joined(parts: list[History]) -> History:
-    """Make one history of those of epochs that were trained one by one."""
-    history = {key: [value for part in parts for value in part[key]] for key in parts[0]}
-    return {**history, "averaged_weights": parts[-1]["averaged_weights"]}
+def joined(histories: list[History]) -> History:
+    """Join the histories of epochs that were trained one by one."""
+    keys = histories[0]
+    history = {key: [value for part in histories for value in part[key]] for key in keys}
+    return {**history, "averaged_weights": histories[-1]["averaged_weights"]}
 
 
 def test_set(pipeline: Pipeline) -> Pair:
-    """Return the test images and labels, which no training should see, prepared."""
-    found = _dataset(pipeline.spec.dataset)
-    return pipeline.prepare_images(found.test_images), pipeline.prepare_labels(found.test_labels)
+    """Return the prepared test images and labels, which no training should see."""
+    dataset = _dataset(pipeline.spec.dataset)
+    images, labels = dataset.test_images, dataset.test_labels
+    return pipeline.prepare_images(images), pipeline.prepare_labels(labels)
 
 
-_dataset = functools.cache(load_dataset)  # until the next trial imports this module anew
+_dataset = functools.cache(load_dataset)  # the next trial imports this module afresh

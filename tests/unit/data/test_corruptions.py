@@ -20,8 +20,8 @@ from mnistlab.data.corruptions import CORRUPTIONS, corrupt
 from mnistlab.data.synthetic_digits import draw_digits
 from mnistlab.errors import MnistlabError
 
-# The parameter of each function's default severity in MNIST-C's corruptions.py (a shrunken digit is given there as
-# the factor 1/0.7 from the result to the source).
+# The parameter of each function's default severity in MNIST-C's corruptions.py. MNIST-C states the
+# inverse factor of scale, 1/0.7.
 MNIST_C = {
     "translate": 3,
     "rotate": 0.4,
@@ -96,13 +96,9 @@ def test_another_seed_is_another_draw_and_the_same_seed_the_same(digits, name):
 
 
 def test_draws_are_the_same_in_another_process(digits):
-    names = [
-        "shift",
-        "impulse_noise",
-        "occlusion",
-    ]  # whole grey levels: no rounding that could differ
+    names = ["shift", "impulse_noise", "occlusion"]  # whole grey levels, so rounding is no matter
     program = (
-        "import zlib; from mnistlab.data.corruptions import corrupt; from mnistlab.data.synthetic_digits import draw_digits\n"
+        "import zlib; from mnistlab.data import corrupt, draw_digits\n"
         f"print(*[zlib.crc32(corrupt(draw_digits()[0], name, 2)) for name in {names}])"
     )
     printed = subprocess.run(
@@ -141,7 +137,7 @@ def test_a_shift_keeps_its_direction_at_every_severity_and_goes_all_four_ways(di
 def test_affine_maps_agree_with_scipy_in_one_of_the_two_directions(digits, name):
     parameter = CORRUPTIONS[name].parameters[4]
     cos, sin = math.cos(parameter), math.sin(parameter)
-    linear = {  # (row, column) of the result to that of the source, which is how affine_transform takes it
+    linear = {  # from (row, column) of the result to the source, as affine_transform takes it
         "rotation": [[[cos, s], [-s, cos]] for s in (sin, -sin)],
         "shear": [[[cos, 0], [s, 1]] for s in (sin, -sin)],
         "scale": [np.eye(2) / parameter] * 2,

@@ -1,4 +1,4 @@
-"""Claims about where a dataset is found, what is accepted as one, and what is said of everything else."""
+"""Where a dataset is found, what is accepted as one, and the messages for everything else."""
 
 import gzip
 import io
@@ -12,15 +12,14 @@ import numpy as np
 import pytest
 
 from mnistlab.data.datasets import (
-    IDX_NAMES,
     KERAS_DOWNLOAD,
     MNIST_SHA256,
-    NPZ_NAMES,
     Dataset,
-    MnistSearch,
+    SearchSettings,
     load_dataset,
 )
 from mnistlab.data.idx import content_sha256
+from mnistlab.data.mnist_files import IDX_NAMES, NPZ_NAMES
 from mnistlab.errors import MnistlabError
 
 TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS = IDX_NAMES
@@ -67,7 +66,7 @@ def contents(folder):
 @pytest.fixture
 def search(tmp_path):
     """Look only in the test's own folder, and accept the small fake as MNIST."""
-    return MnistSearch(
+    return SearchSettings(
         environ={"KERAS_HOME": str(tmp_path / "keras")},
         roots=[tmp_path / "work"],
         sha256=[content_sha256(array) for array in ARRAYS],
@@ -86,7 +85,7 @@ def digits():
 
 
 def with_download(search, script, seconds=60):
-    return MnistSearch(
+    return SearchSettings(
         search.environ, search.roots, search.sha256, (sys.executable, "-c", script), seconds
     )
 
@@ -156,7 +155,7 @@ def test_sources_are_tried_in_order(tmp_path, search, cache):
     for folder in (inside, beside):
         write_folder(folder)
     write_npz(cache)
-    exported = MnistSearch(
+    exported = SearchSettings(
         {**search.environ, "MNISTLAB_DATA": str(variable)}, search.roots, search.sha256
     )
     assert load_dataset(path=named, search=exported).source == str(named)
@@ -171,7 +170,8 @@ def test_sources_are_tried_in_order(tmp_path, search, cache):
 @pytest.mark.parametrize("name", ["auto", "mnist"])
 def test_an_unusable_environment_variable_is_an_error_and_no_fallback(tmp_path, search, name):
     write_folder(tmp_path / "work" / "data" / "mnist")
-    exported = MnistSearch({"MNISTLAB_DATA": str(tmp_path / "typo")}, search.roots, search.sha256)
+    typo = {"MNISTLAB_DATA": str(tmp_path / "typo")}
+    exported = SearchSettings(typo, search.roots, search.sha256)
     with pytest.raises(
         MnistlabError, match="typo: No such file or directory; give a readable folder"
     ):
@@ -180,13 +180,13 @@ def test_an_unusable_environment_variable_is_an_error_and_no_fallback(tmp_path, 
 
 def test_an_empty_environment_variable_names_nothing(tmp_path, search):
     write_folder(tmp_path / "work" / "data" / "mnist")
-    exported = MnistSearch({"MNISTLAB_DATA": ""}, search.roots, search.sha256)
+    exported = SearchSettings({"MNISTLAB_DATA": ""}, search.roots, search.sha256)
     assert load_dataset(search=exported).name == "mnist"
 
 
 def test_the_default_search_begins_in_the_working_directory(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert MnistSearch().roots[0] == Path.cwd()
+    assert SearchSettings().roots[0] == Path.cwd()
 
 
 def test_a_damaged_folder_that_nobody_named_is_passed_over(tmp_path, search):
@@ -197,7 +197,8 @@ def test_a_damaged_folder_that_nobody_named_is_passed_over(tmp_path, search):
 
 
 def test_mnist_insisted_on_and_not_found_is_an_error_that_lists_what_was_tried(tmp_path, search):
-    tried = r"\(1\) .*data.mnist: not there\. \(2\) .*shared.mnist: not there\. \(3\) .*npz: not there\. \(4\) .*URL"
+    tried = r"\(1\) .*data.mnist: not there\. \(2\) .*shared.mnist: not there\. "
+    tried += r"\(3\) .*npz: not there\. \(4\) .*URL"
     with pytest.raises(MnistlabError, match=tried):
         load_dataset("mnist", search=search)
 
@@ -298,7 +299,8 @@ def test_without_a_server_keras_is_not_even_imported(tmp_path):
 
 
 def test_importing_the_module_imports_no_framework():
-    script = "import sys, mnistlab.data.datasets; print({'tensorflow', 'keras', 'sklearn'} & set(sys.modules))"
+    heavy = "{'tensorflow', 'keras', 'sklearn'}"
+    script = f"import sys, mnistlab.data.datasets; print({heavy} & set(sys.modules))"
     assert subprocess.check_output([sys.executable, "-c", script], text=True) == "set()\n"
 
 

@@ -6,7 +6,8 @@ from scipy import ndimage
 
 from mnistlab.data.synthetic_digits import draw_digits
 
-# Holes in a digit (background regions that the border does not reach), by form. The second 4 is closed.
+# Holes in a digit, which are background regions that the border does not reach, by form. The
+# second 4 is closed.
 HOLES = [
     (1, 1, 1),
     (0, 0, 0),

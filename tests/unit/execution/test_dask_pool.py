@@ -1,10 +1,11 @@
-"""Work on a Dask cluster: a real scheduler with worker processes on loopback, and all that may be wrong with them."""
+"""Tasks on a real Dask cluster on this machine, and all that may be wrong with its workers."""
 
 import contextlib
 import importlib
 import multiprocessing
 import operator
 import os
+import socket
 import sys
 import time
 from concurrent.futures import Future
@@ -22,12 +23,12 @@ from mnistlab.gate.seed_runs import SeedRunner, train_seeds
 
 distributed = pytest.importorskip("distributed", reason="Dask is not installed")
 NO_SUCH_PLACE = "tcp://127.0.0.1:9"
-# Where a process of Dask's begins: not in the path of these tests, so a scheduler need not have mnistlab.
+# Where a process of Dask's begins. mnistlab is not on its path, as a scheduler need not have it.
 DASK = """
 import os, runpy, sys
 folder, log, root, *sys.argv = {given}
 os.chdir(folder)
-os.environ["MNISTLAB_DATA"] = "nowhere"  # whatever is set here: these workers have no MNIST, and fetch none
+os.environ["MNISTLAB_DATA"] = "nowhere"  # these workers have no MNIST, and download none
 for number in (1, 2):
     os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND), number)
 sys.path[:] = [folder, *(place for place in sys.path if place not in ("", root))]
@@ -36,7 +37,7 @@ runpy.run_module("dask", run_name="__main__", alter_sys=True)
 
 
 class Cluster:
-    """A scheduler, and workers that are started beside it."""
+    """A scheduler and its workers."""
 
     def __init__(self, context, folder, root):
         self.context, self.folder, self.root = context, folder, root
@@ -47,7 +48,7 @@ class Cluster:
     def add(self, code="", threads=1):
         """Start a worker, which runs some code first."""
         preload = self.folder / f"preload{len(self.processes)}.py"
-        # Behind the installed package, not before it.
+        # After an installed package, not before it.
         preload.write_text(
             f"import sys\nsys.path.append({str(self.root)!r})\n{code}\n", encoding="utf-8"
         )
@@ -106,10 +107,8 @@ def end(process):
 
 @pytest.fixture(scope="module")
 def clusters(tmp_path_factory, pytestconfig):
-    """Return two clusters: one with two workers, one of whose has two threads; and one without any."""
-    context = multiprocessing.get_context(
-        "forkserver"
-    )  # one process imports Dask, for all that there are
+    """Return two clusters: one with two workers, of one and two threads; and one without any."""
+    context = multiprocessing.get_context("forkserver")  # one process imports Dask for all
     context.set_forkserver_preload(
         ["distributed", "distributed.cli.dask_scheduler", "distributed.cli.dask_worker"]
     )
@@ -158,10 +157,10 @@ def importable_tests(monkeypatch, pytestconfig):
     return importlib.import_module("tests.unit.gate.test_seed_runs")
 
 
-def test_what_work_raises_is_told_here(pool):
+def test_an_error_of_a_task_is_raised_here(pool):
     results = [result for _, result in pool.completed(operator.truediv, [1])]
     with pytest.raises(
-        MnistlabError, match="the work failed: TypeError: truediv expected 2 arguments, got 1"
+        MnistlabError, match="the task failed: TypeError: truediv expected 2 arguments, got 1"
     ):
         results[0]()
 
@@ -170,7 +169,7 @@ def test_a_crash_of_the_work_is_its_result_and_costs_no_worker(pool):
     code = "__import__('os')._exit(7)"
     found = dict(pool.completed(eval, [code, "6 * 7"]))
     assert found["6 * 7"]() == 42
-    with pytest.raises(WorkerDiedError, match="crashed: its process ended with code 7"):
+    with pytest.raises(WorkerDiedError, match="crashed: exit code 7"):
         found[code]()
 
 
@@ -237,7 +236,7 @@ def test_a_scheduler_without_workers_is_an_error(lone):
         ),
         pytest.param(
             "import os; os.environ['PYTHONHOME'] = 'nowhere'",
-            r"worker tcp://\S+: crashed: its process ended with code \d",
+            r"worker tcp://\S+: crashed: exit code \d",
             id="processes that crash",
         ),
     ],
@@ -316,6 +315,20 @@ def test_a_worker_without_the_data_is_named(pool):
         list(pool.in_order(data.__eq__, [1]))
 
 
+@pytest.fixture
+def silent():
+    """Return the address of a port that accepts connections and says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield "tcp://127.0.0.1:{1}".format(*server.getsockname())
+
+
+def test_a_port_that_says_nothing_is_an_error_and_not_a_hang(silent, monkeypatch):
+    monkeypatch.setattr(dask_cluster, "CONNECT_SECONDS", 0.5)
+    message = rf"--scheduler {silent}: no answer after 0\.5 s; required the address"
+    with pytest.raises(MnistlabError, match=message):
+        open_pool(Backend(silent)).__enter__()
+
+
 @pytest.mark.parametrize("address", [NO_SUCH_PLACE, "nonsense://x", "tcp://"])
 def test_a_wrong_address_is_an_error_and_not_a_hang(address, monkeypatch):
     monkeypatch.setattr(dask_cluster, "CONNECT_SECONDS", 1)
@@ -340,6 +353,6 @@ def test_a_cluster_that_lost_its_last_worker_is_given_up(lone, monkeypatch):
         next(found)
         worker.kill()
         with pytest.raises(
-            MnistlabError, match="has no worker any more; start some, and the same command goes on"
+            MnistlabError, match="has no worker any more; start some, then repeat the command"
         ):
             next(found)

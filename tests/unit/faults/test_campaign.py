@@ -1,7 +1,6 @@
-"""A campaign tries every fault and control, survives what they do, resumes, and says what came of it; with fake trials."""
+"""A campaign tries all entries, survives crashes, resumes and reports; here with fake trials."""
 
 import json
-import operator
 import os
 import re
 from dataclasses import asdict, replace
@@ -12,18 +11,23 @@ import pytest
 
 from mnistlab import cli
 from mnistlab.cli import faults as command
-from mnistlab.cli.faults import chosen
 from mnistlab.errors import MnistlabError
-from mnistlab.execution.pool import Backend
-from mnistlab.execution.worker import WorkerDiedError
-from mnistlab.faults import campaign
-from mnistlab.faults import catalogue as faults
+from mnistlab.execution import Backend, WorkerDiedError
+from mnistlab.faults import (
+    CATALOGUE,
+    SAMPLE,
+    CampaignLog,
+    Entry,
+    Summary,
+    TrialRunner,
+    run_trials,
+    select_entries,
+)
 from mnistlab.faults import page as campaign_page
-from mnistlab.faults.campaign import Log, run
-from mnistlab.faults.catalogue import Entry
+from mnistlab.faults import trial as trials
 from mnistlab.faults.figures import kill_matrix
-from mnistlab.faults.summary import Summary, is_expected
-from mnistlab.faults.trial import UNJUDGED, Trial
+from mnistlab.faults.summary import Outcome
+from mnistlab.faults.trial import INCOMPLETE, Trial
 from mnistlab.report.canvas import WIDTH
 
 SCRIPT = "<script>alert(1)</script>"
@@ -34,6 +38,7 @@ FAULTS = (
 )
 CONTROL = Entry("functional", "m:Functional", "another API")
 ENTRIES = (*FAULTS, CONTROL)
+BY_NAME = {entry.name: entry for entry in ENTRIES}
 CHECKS = (
     "preparation::test_scaled",
     "training::test_steps[first]",
@@ -69,85 +74,75 @@ def summary_of(*trials):
 
 
 def test_a_fault_is_caught_as_expected_by_a_test_or_by_one_of_its_cases():
-    assert is_expected(FAULTS[0], trial("", "preparation::test_scaled"))
-    assert is_expected(FAULTS[0], trial("", "preparation::test_scaled[twice]"))
-    assert is_expected(FAULTS[1], trial("", "training::test_steps[last]"))
-    assert not is_expected(FAULTS[1], trial("", "training::test_steps[first]"))
-    assert not is_expected(FAULTS[0], trial(""))
+    assert Outcome(FAULTS[0], trial("", "preparation::test_scaled")).as_expected
+    assert Outcome(FAULTS[0], trial("", "preparation::test_scaled[twice]")).as_expected
+    assert Outcome(FAULTS[1], trial("", "training::test_steps[last]")).as_expected
+    assert not Outcome(FAULTS[1], trial("", "training::test_steps[first]")).as_expected
+    assert not Outcome(FAULTS[0], trial("")).as_expected
 
 
 def test_a_check_that_fails_as_a_method_raised_is_not_the_expected_one():
-    message = "scaled: does not hold (prepare_images raised MnistlabError: no MNIST found (data.py, line 157))"
+    message = "scaled: does not hold (prepare_images raised MnistlabError: no MNIST (data.py, 15))"
     raised = Trial("no-scaling", "caught", CHECKS[0], message, {CHECKS[0]: "failed"})
-    assert not is_expected(FAULTS[0], raised)
-    assert summary_of(raised).unexpected == [(FAULTS[0], raised)]
-    assert is_expected(FAULTS[0], replace(raised, message="the fit raised the loss"))
+    assert not Outcome(FAULTS[0], raised).as_expected
+    assert summary_of(raised).unexpected == [Outcome(FAULTS[0], raised)]
+    assert Outcome(FAULTS[0], replace(raised, message="the fit raised the loss")).as_expected
 
 
 def test_a_campaign_is_ok_if_every_fault_was_caught_and_every_control_passed():
     summary = summary_of(*GOOD)
     assert summary.ok
-    assert [entry.name for entry, _ in summary.unexpected] == ["mild"]
+    assert [outcome.entry.name for outcome in summary.unexpected] == ["mild"]
     assert summary.sentences() == [
         "3 of 3 faults caught, 2 by the expected check",
         "1 of 1 healthy controls passed",
-        "a bare accuracy >= 0.97 catches 2 of the 3 faults whose accuracy was measured",
+        "accuracy >= 0.97 alone catches 2 of the 3 faults whose accuracy was measured",
     ]
 
 
 @pytest.mark.parametrize(
-    ("other", "sentence"),
+    ("other", "names"),
     [
-        pytest.param(trial("mild"), "not caught: mild (passed)", id="survivor"),
-        pytest.param(Trial("mild", "crashed"), "not caught: mild (crashed)", id="crash"),
-        pytest.param(Trial("mild", "timed out"), "not caught: mild (timed out)", id="time-out"),
-        pytest.param(
-            trial("functional", CHECKS[0]),
-            "controls that did not pass: functional (caught)",
-            id="wronged control",
-        ),
-        pytest.param(
-            Trial("functional", "error"),
-            "controls that did not pass: functional (error)",
-            id="control without verdict",
-        ),
-        pytest.param(
-            Trial("functional", UNJUDGED),
-            "controls that did not pass: functional (not judged whole)",
-            id="control without gate",
-        ),
+        pytest.param(trial("mild"), "mild (passed)", id="survivor"),
+        pytest.param(Trial("mild", "crashed"), "mild (crashed)", id="crash"),
+        pytest.param(Trial("mild", "timed out"), "mild (timed out)", id="time-out"),
+        pytest.param(trial("functional", CHECKS[0]), "functional (caught)", id="false positive"),
+        pytest.param(Trial("functional", "error"), "functional (error)", id="no verdict"),
+        pytest.param(Trial("functional", INCOMPLETE), "functional (incomplete)", id="no gate"),
     ],
 )
-def test_a_campaign_with_one_that_did_not_end_well_says_which(other, sentence):
+def test_an_outcome_that_is_not_as_required_is_named(other, names):
     summary = summary_of(*GOOD, other)
     assert not summary.ok
-    assert sentence in summary.sentences()
+    fault = "faults that were not caught"
+    title = fault if other.name == "mild" else "healthy controls that did not pass"
+    assert f"{title}: {names}" in summary.sentences()
 
 
-def test_a_campaign_that_was_not_finished_is_not_well():
+def test_an_unfinished_campaign_is_not_ok():
     summary = summary_of(*GOOD[1:])
     assert not summary.ok
-    assert "not tried yet: 1" in summary.sentences()
+    assert "trials still to run: 1" in summary.sentences()
 
 
 def test_names_that_are_unknown_are_answered_with_near_ones():
-    assert chosen(ENTRIES, ["slow", "functional"]) == [FAULTS[1], CONTROL]
-    assert chosen(ENTRIES, []) == list(ENTRIES)
+    assert select_entries(BY_NAME, ["slow", "functional"]) == [FAULTS[1], CONTROL]
+    assert select_entries(BY_NAME, []) == list(ENTRIES)
     with pytest.raises(
         MnistlabError,
-        match=r"--only no-scalin: no such fault or control; near: no-scaling.*; see all",
+        match=r"--only no-scalin: no such fault or control; similar: no-scaling.*; list all",
     ):
-        chosen(ENTRIES, ["no-scalin"])
+        select_entries(BY_NAME, ["no-scalin"])
 
 
 def test_the_sample_is_ten_of_the_catalogue_with_controls_and_faults():
-    sample = chosen([*faults.ENTRIES.values()], campaign.SAMPLE)
+    sample = select_entries(CATALOGUE, SAMPLE)
     assert len(sample) == 10
     assert {entry.is_fault for entry in sample} == {True, False}
 
 
-class Here:
-    """A pool that does work in this process; of some items it makes another ending."""
+class FakePool:
+    """A pool that works in this process; `endings` are exceptions by the name of an entry."""
 
     def __init__(self, **endings):
         self.endings, self.seen = endings, []
@@ -168,10 +163,15 @@ class Here:
         return function(item)
 
 
-class Runner:
+class FakeRunner:
     """Looks trials up."""
 
-    stops = True
+    stops_at_first_failure = True
+    key = "key"
+
+    def facts(self):
+        """Return a text that the page must escape."""
+        return {"data": SCRIPT}
 
     def __call__(self, work):
         """Return the trial of this name."""
@@ -179,12 +179,12 @@ class Runner:
 
 
 def test_crash_and_time_out_are_results_and_are_written_down_at_once(tmp_path, capsys):
-    log = Log(tmp_path / "trials.jsonl", "key")
+    log = CampaignLog(tmp_path / "trials.jsonl", "key")
     endings = {
         "slow": WorkerDiedError("timed out after 9 s, in fit (x.py, line 3)", 9.0),
         "mild": WorkerDiedError("crashed: code 1"),
     }
-    run(Here(**endings), Runner(), ENTRIES, log)
+    run_trials(FakePool(**endings), FakeRunner(), ENTRIES, log)
     rows = [
         json.loads(line)
         for line in (tmp_path / "trials.jsonl").read_text(encoding="ascii").splitlines()
@@ -204,44 +204,44 @@ def test_crash_and_time_out_are_results_and_are_written_down_at_once(tmp_path, c
 
 
 def test_controls_are_begun_first_as_they_take_longest(tmp_path):
-    pool = Here()
-    run(pool, Runner(), ENTRIES, Log(tmp_path / "trials.jsonl", "key"))
+    pool = FakePool()
+    run_trials(pool, FakeRunner(), ENTRIES, CampaignLog(tmp_path / "trials.jsonl", "key"))
     assert pool.seen == ["functional", "mild", "slow", "no-scaling"]
 
 
 def test_a_log_of_another_kind_of_campaign_counts_for_nothing(tmp_path):
-    Log(tmp_path / "trials.jsonl", "key").add(GOOD[0])
-    assert list(Log(tmp_path / "trials.jsonl", "key").trials) == ["no-scaling"]
-    assert Log(tmp_path / "trials.jsonl", "other").trials == {}
+    CampaignLog(tmp_path / "trials.jsonl", "key").add(GOOD[0])
+    assert list(CampaignLog(tmp_path / "trials.jsonl", "key").trials) == ["no-scaling"]
+    assert CampaignLog(tmp_path / "trials.jsonl", "other").trials == {}
 
 
 @pytest.mark.parametrize("status", ["crashed", "timed out", "error"])
 def test_what_ended_without_a_verdict_is_tried_again_by_the_next_campaign(tmp_path, status):
     path = tmp_path / "trials.jsonl"
-    Log(path, "key").add(Trial("mild", status))
-    assert Log(path, "key").trials == {}
-    Log(path, "key").add(GOOD[2])
-    assert list(Log(path, "key").trials) == ["mild"]
-    Log(path, "key").add(Trial("mild", status))  # the last ending counts
-    assert Log(path, "key").trials == {}
+    CampaignLog(path, "key").add(Trial("mild", status))
+    assert CampaignLog(path, "key").trials == {}
+    CampaignLog(path, "key").add(GOOD[2])
+    assert list(CampaignLog(path, "key").trials) == ["mild"]
+    CampaignLog(path, "key").add(Trial("mild", status))  # the last ending counts
+    assert CampaignLog(path, "key").trials == {}
 
 
-def test_a_last_line_that_was_cut_off_is_said_and_passed_over(tmp_path, capsys):
+def test_a_last_line_that_was_cut_off_is_reported_and_skipped(tmp_path, capsys):
     path = tmp_path / "trials.jsonl"
     for each in GOOD[:2]:
-        Log(path, "key").add(each)
+        CampaignLog(path, "key").add(each)
     path.write_bytes(path.read_bytes()[:-40] + "…".encode()[:2])  # in the middle of a character
-    assert list(Log(path, "key").trials) == ["no-scaling"]
+    assert list(CampaignLog(path, "key").trials) == ["no-scaling"]
     assert "line 2 is damaged; its trial is run again" in capsys.readouterr().err
-    Log(path, "key").add(GOOD[2])
-    assert list(Log(path, "key").trials) == ["no-scaling", "mild"]
+    CampaignLog(path, "key").add(GOOD[2])
+    assert list(CampaignLog(path, "key").trials) == ["no-scaling", "mild"]
 
 
 def test_any_character_of_a_message_survives_the_log(tmp_path, capsys):
     odd = replace(GOOD[0], message="lines\u2028and\x85\x0b\r\n\ud800 \U0001f600")
     for _ in range(2):
-        Log(tmp_path / "trials.jsonl", "key").add(odd)
-    assert Log(tmp_path / "trials.jsonl", "key").trials["no-scaling"].message == odd.message
+        CampaignLog(tmp_path / "trials.jsonl", "key").add(odd)
+    assert CampaignLog(tmp_path / "trials.jsonl", "key").trials["no-scaling"].message == odd.message
     assert not capsys.readouterr().err
 
 
@@ -250,38 +250,28 @@ def test_the_seconds_of_all_runs_are_summed_and_that_there_were_several_is_said(
     row = {"key": "key", **asdict(GOOD[0])}
     rows = [{**row, "run": 0, "elapsed": 70.0}, {**row, "run": 0, "elapsed": 100.0, "name": "b"}]
     path.write_text("".join(json.dumps(each) + "\n" for each in rows), encoding="ascii")
-    assert re.fullmatch(
-        r"100 s, 3 processes, \d+ CPUs here",
-        campaign.time_of(Log(path, "key"), Backend(processes=3)),
-    )
+    text = CampaignLog(path, "key").describe_time(Backend(processes=3))
+    assert re.fullmatch(r"100 s, 3 processes, \d+ CPUs here", text)
     with path.open("a") as file:
         file.write(json.dumps({**row, "run": 1, "elapsed": 20.0, "name": "c"}) + "\n")
-    told = campaign.time_of(Log(path, "key"), Backend("tcp://x:1"))
-    assert re.fullmatch(
-        r"120 s, a Dask cluster, \d+ CPUs here, in 2 runs of the command, as it was resumed", told
-    )
+    text = CampaignLog(path, "key").describe_time(Backend("tcp://x:1"))
+    assert re.fullmatch(r"120 s, a Dask cluster, \d+ CPUs here, in 2 runs of the command", text)
 
 
-def test_another_accepted_result_is_another_campaign(monkeypatch):
-    runner = trial_runner()
-    before = campaign.key_of(runner)
-    assert campaign.key_of(trial_runner()) == before
-    monkeypatch.setattr(campaign.environment, "accepted_hash", lambda dataset: f"another on {dataset}")
-    assert campaign.key_of(runner) != before
-
-
-def trial_runner():
-    return campaign.Runner({"seed": 0}, SimpleNamespace(name="digits", sha256="ab"))
+def test_another_accepted_state_is_another_campaign(monkeypatch):
+    dataset = SimpleNamespace(name="digits", sha256="ab")
+    key = TrialRunner({"seed": 0}, dataset).key
+    assert TrialRunner({"seed": 0}, dataset).key == key
+    monkeypatch.setattr(trials.environment, "accepted_hash", lambda name: f"other {name}")
+    assert TrialRunner({"seed": 0}, dataset).key != key
 
 
 @pytest.fixture
-def prepared(monkeypatch):
+def pool(monkeypatch):
     """Let the command run on fake trials, in a pool whose endings are set by the test."""
-    pool = Here()
-    monkeypatch.setattr(command, "ENTRIES", {entry.name: entry for entry in ENTRIES})
-    monkeypatch.setattr(command, "prepared", lambda options: Runner())
-    monkeypatch.setattr(campaign, "key_of", operator.attrgetter("__class__.__name__"))
-    monkeypatch.setattr(command, "about", lambda runner: {"data": SCRIPT})
+    pool = FakePool()
+    monkeypatch.setattr(command.faults, "CATALOGUE", BY_NAME)
+    monkeypatch.setattr(command, "make_runner", lambda options: FakeRunner())
     monkeypatch.setattr(command, "open_pool", lambda place: Opened(pool))
     return pool
 
@@ -301,60 +291,61 @@ class Opened:
 
 
 def test_an_interrupted_campaign_writes_what_there_is_and_goes_on_from_there(
-    prepared, tmp_path, capsys
+    pool, tmp_path, capsys
 ):
-    prepared.endings["slow"] = KeyboardInterrupt
+    pool.endings["slow"] = KeyboardInterrupt
     assert cli.main(["faults", f"--out={tmp_path}"]) == 1
     printed = capsys.readouterr()
-    assert "the same command goes on" in printed.err
-    assert "not tried yet: 2" in printed.out
+    assert "run the same command to go on" in printed.err
+    assert "trials still to run: 2" in printed.out
     assert [
         row["name"] for row in json.loads((tmp_path / "faults.json").read_text())["trials"]
     ] == [
         "mild",
         "functional",
     ]
-    prepared.endings.clear()
-    prepared.seen.clear()
+    pool.endings.clear()
+    pool.seen.clear()
     assert cli.main(["faults", f"--out={tmp_path}"]) == 0
-    assert prepared.seen == ["slow", "no-scaling"]
+    assert pool.seen == ["slow", "no-scaling"]
     assert "2 of 4 trials are in" in capsys.readouterr().out
 
 
-def test_the_exit_code_is_1_if_a_fault_was_not_caught(prepared, tmp_path):
-    prepared.endings["mild"] = WorkerDiedError("crashed")
+def test_the_exit_code_is_1_if_a_fault_was_not_caught(pool, tmp_path):
+    pool.endings["mild"] = WorkerDiedError("crashed")
     assert cli.main(["faults", f"--out={tmp_path}"]) == 1
     assert json.loads((tmp_path / "faults.json").read_text())["survivors"] == ["mild"]
 
 
-def test_a_list_shows_every_fault_and_runs_nothing(prepared, tmp_path, capsys, monkeypatch):
+def test_a_list_shows_every_fault_and_runs_nothing(pool, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert cli.main(["faults", "--list"]) == 0
     printed = capsys.readouterr().out
     assert "the division is forgotten" in printed
     assert "nothing: a healthy control" in printed
-    assert "RCP of DeepCrime is not here, as it changes the patience of early stopping" in printed
-    assert not prepared.seen
+    assert (
+        "Operator RCP of DeepCrime does not apply: it changes the patience of early stopping"
+        in printed
+    )
+    assert not pool.seen
     assert not os.listdir()
 
 
 @pytest.mark.parametrize("option", ["--out", "--docs"])
-def test_a_folder_that_cannot_be_made_is_said_before_anything_is_tried(
-    prepared, tmp_path, capsys, option
-):
+def test_a_folder_that_cannot_be_made_is_refused_before_any_trial(pool, tmp_path, capsys, option):
     (tmp_path / "file").touch()
     assert cli.main(["faults", f"--out={tmp_path}", f"{option}={tmp_path / 'file'}"]) == 1
     assert f"name a folder with {option} that can be written" in capsys.readouterr().err
-    assert not prepared.seen
+    assert not pool.seen
 
 
 @pytest.mark.parametrize(
     "option", ["--processes=-3", "--timeout=0", "--timeout=-1", "--timeout=nan"]
 )
-def test_a_number_that_cannot_be_meant_is_said(prepared, tmp_path, capsys, option):
+def test_an_impossible_number_is_refused(pool, tmp_path, capsys, option):
     assert cli.main(["faults", f"--out={tmp_path}", option]) == 1
     assert re.search(f"mnistlab: {option.partition('=')[0]} .*: required", capsys.readouterr().err)
-    assert not prepared.seen
+    assert not pool.seen
 
 
 def test_the_page_escapes_what_comes_from_outside_and_has_all_that_matters():
@@ -366,19 +357,19 @@ def test_the_page_escapes_what_comes_from_outside_and_has_all_that_matters():
         for text in (
             "2 of 3 faults caught",
             "Not caught (1)",
-            "Who catches what",
+            "Which check caught which fault",
             "Every fault (3)",
         )
     ]
     assert order == sorted(order)
     assert page.count('<img alt="Fault by check" src="data:image/png;base64,') == 1
     assert 'title="preparation::test_scaled, result::test_good"' in page
-    assert "1 checks failed nowhere" in page
+    assert "1 checks failed in no trial" in page
     assert "RCW: changes a weight regularisation" in page
 
 
 def test_a_page_of_nothing_is_written():
-    assert "not tried yet: 4" in campaign_page.page(summary_of(), {})
+    assert "trials still to run: 4" in campaign_page.page(summary_of(), {})
 
 
 def test_markdown_has_a_row_for_each_and_names_the_expected_check_where_another_caught_first():
@@ -386,15 +377,13 @@ def test_markdown_has_a_row_for_each_and_names_the_expected_check_where_another_
     rows = [line for line in text.splitlines() if line.startswith("| ")]
     assert len(rows) == 2 + len(ENTRIES)
     assert {line.count("|") for line in rows} == {8}
-    assert (
-        "| mild | hardly visible | HLR mild | `training::test_steps[first]` | no: `test_rate` | nan % | 1.5 |"
-        in rows
-    )
+    caught = "`training::test_steps[first]` | no: `test_rate` | nan % | 1.5"
+    assert f"| mild | hardly visible | HLR mild | {caught} |" in rows
     assert "- RCW changes a weight regularisation: the recipe has none" in text
 
 
 def test_page_json_markdown_and_picture_are_written(tmp_path):
-    page = campaign_page.write(
+    page = campaign_page.write_report(
         summary_of(*GOOD), {"data": "made up"}, tmp_path / "out", tmp_path / "docs"
     )
     assert page == tmp_path / "out" / "index.html"

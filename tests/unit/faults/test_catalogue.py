@@ -1,4 +1,4 @@
-"""The catalogue is whole, and each fault has its one defect; that the suite sees it is what `mnistlab faults` shows."""
+"""The catalogue is complete and every fault has one defect; `mnistlab faults` shows the rest."""
 
 import ast
 import pickle
@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from mnistlab.environment import suite_folder
-from mnistlab.faults.catalogue import CATALOGUE, CONTROLS, ENTRIES, NOT_APPLICABLE
-from mnistlab.faults.catalogue.architecture import _Built
+from mnistlab.faults import CATALOGUE, CONTROLS, FAULTS, NOT_APPLICABLE
+from mnistlab.faults.catalogue.architecture import _ModelInParts
 from mnistlab.faults.catalogue.controls import BatchesOnFourThreads
 from mnistlab.faults.catalogue.training_steps import TrainingSteps
-from mnistlab.loading import importing as reference
+from mnistlab.loading.importing import import_pipeline
 from mnistlab.metrics.evaluation import Evaluation
 from mnistlab.probes import model as model_probes
 from mnistlab.recipe.pipeline import Pipeline
@@ -44,7 +44,7 @@ def module_of(entry):
 def of_module(*modules):
     return [
         pytest.param(entry.pipeline, id=name)
-        for name, entry in CATALOGUE.items()
+        for name, entry in FAULTS.items()
         if module_of(entry) in modules
     ]
 
@@ -57,48 +57,47 @@ def names_in_the_suite():
 
 
 def test_the_catalogue_is_as_large_as_it_must_be():
-    assert len(CATALOGUE) >= 45
+    assert len(FAULTS) >= 45
     assert len(CONTROLS) >= 10
-    assert [entry.is_fault for entry in ENTRIES.values()] == [True] * len(CATALOGUE) + [
-        False
-    ] * len(CONTROLS)
+    assert all(entry.is_fault for entry in FAULTS.values())
+    assert not any(entry.is_fault for entry in CONTROLS.values())
+    assert list(CATALOGUE) == [*FAULTS, *CONTROLS]
 
 
 def test_every_pipeline_travels_to_another_process():
-    for entry in ENTRIES.values():
+    for entry in CATALOGUE.values():
         assert type(pickle.loads(pickle.dumps(entry.pipeline()))) is entry.pipeline
 
 
-@pytest.mark.parametrize("name", ENTRIES)
+@pytest.mark.parametrize("name", CATALOGUE)
 def test_a_name_is_in_kebab_case_and_its_reference_leads_to_the_pipeline(name):
     assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name)
-    assert type(reference.import_pipeline(ENTRIES[name].reference, None)) is ENTRIES[name].pipeline
+    assert type(import_pipeline(CATALOGUE[name].reference, None)) is CATALOGUE[name].pipeline
 
 
-def test_every_entry_is_another_pipeline_that_says_how_it_happens_in_a_line():
-    assert len({entry.pipeline for entry in ENTRIES.values()}) == len(ENTRIES)
-    assert len({entry.how for entry in ENTRIES.values()}) == len(ENTRIES)
-    assert not [
-        name for name, entry in ENTRIES.items() if not re.fullmatch(r"[^\n]{10,110}\.", entry.how)
-    ]
+def test_every_entry_is_another_pipeline_with_a_description_of_one_line():
+    assert len({entry.pipeline for entry in CATALOGUE.values()}) == len(CATALOGUE)
+    assert len({entry.description for entry in CATALOGUE.values()}) == len(CATALOGUE)
+    line = re.compile(r"[^\n]{10,110}\.")
+    assert all(line.fullmatch(entry.description) for entry in CATALOGUE.values())
 
 
 def test_every_expected_check_is_in_the_suite():
     known = names_in_the_suite()
     assert not {
         name: fault.expected
-        for name, fault in CATALOGUE.items()
+        for name, fault in FAULTS.items()
         if fault.expected.split("[")[0] not in known
     }
 
 
 def test_every_source_is_an_operator_an_issue_or_practice():
     source = rf"({'|'.join(OPERATORS)}) (mild|gross)|[\w.-]+/[\w.-]+#\d+|practice"
-    assert not [name for name, fault in CATALOGUE.items() if not re.fullmatch(source, fault.source)]
+    assert not [name for name, fault in FAULTS.items() if not re.fullmatch(source, fault.source)]
 
 
 def test_every_operator_of_deepcrime_is_there_at_both_strengths_or_excused():
-    there = {fault.source for fault in CATALOGUE.values()}
+    there = {fault.source for fault in FAULTS.values()}
     missing = {
         f"{each} {how}"
         for each in OPERATORS
@@ -111,21 +110,21 @@ def test_every_operator_of_deepcrime_is_there_at_both_strengths_or_excused():
     )
 
 
-@pytest.mark.parametrize("name", ENTRIES)
-def test_the_published_promise_stays_as_it_is(name):
-    assert ENTRIES[name].pipeline.spec is Pipeline.spec
-    assert ENTRIES[name].pipeline.name == Pipeline.name
-
-
 @pytest.mark.parametrize("name", CATALOGUE)
+def test_the_published_promise_stays_as_it_is(name):
+    assert CATALOGUE[name].pipeline.spec is Pipeline.spec
+    assert CATALOGUE[name].pipeline.name == Pipeline.name
+
+
+@pytest.mark.parametrize("name", FAULTS)
 def test_a_fault_leaves_the_other_methods_as_published(name):
-    kind = CATALOGUE[name].pipeline
+    kind = FAULTS[name].pipeline
     changed = {
         method
         for method in vars(Pipeline)
         if getattr(kind, method) is not getattr(Pipeline, method)
     }
-    assert changed & set.union(*METHODS.values()) <= METHODS[module_of(CATALOGUE[name])]
+    assert changed & set.union(*METHODS.values()) <= METHODS[module_of(FAULTS[name])]
 
 
 @pytest.mark.parametrize("kind", of_module("preparation"))
@@ -146,19 +145,19 @@ def test_a_fault_of_preparation_prepares_otherwise_or_harms_its_input(kind):
 def test_a_fault_of_the_data_trains_on_other_data(kind, monkeypatch):
     tests = SimpleNamespace(test_images=IMAGES[:10], test_labels=LABELS[:10])
     monkeypatch.setattr("mnistlab.faults.catalogue.training_steps._dataset", lambda name: tests)
-    images, labels = kind().trained_on(PREPARED, ONES, np.random.default_rng(0))
+    images, labels = kind().training_data(PREPARED, ONES, np.random.default_rng(0))
     assert len(images) == len(labels)
     assert not (np.array_equal(images, PREPARED) and np.array_equal(labels, ONES))
-    others, _ = kind().trained_on(PREPARED, ONES, np.random.default_rng(1))
+    others, _ = kind().training_data(PREPARED, ONES, np.random.default_rng(1))
     assert len(others) == len(images)  # else every seed would compile a program of its own
 
 
 @pytest.mark.parametrize("kind", of_module("training"))
 def test_a_fault_of_training_changes_one_part_of_it(kind):
-    parts = ("fit", "run", "rounds", "held_out", "trained_on", "order", "size")
+    parts = ("fit", "run", "epochs", "split", "training_data", "order", "batch_size")
     changed = {part for part in parts if getattr(kind, part) is not getattr(TrainingSteps, part)}
     assert len(changed) == 1
-    given = {"rounds": (None,), "size": (1100,), "order": (3, 1, 1100)}
+    given = {"epochs": (None,), "batch_size": (1100,), "order": (3, 1, 1100)}
     for part in changed & set(given):
         assert not np.array_equal(
             getattr(kind(), part)(*given[part]), getattr(TrainingSteps(), part)(*given[part])
@@ -174,11 +173,11 @@ def test_a_fault_of_prediction_predicts_otherwise(kind):
         return powers / powers.sum(axis=1, keepdims=True)
 
     pipeline = kind()
-    said = [pipeline.predict(model, part) for part in (PREPARED[:40], PREPARED[40:80])]
+    predicted = [pipeline.predict(model, part) for part in (PREPARED[:40], PREPARED[40:80])]
     right = [Pipeline().predict(model, part) for part in (PREPARED[:40], PREPARED[40:80])]
     same = [
         a.shape == b.shape and np.allclose(a, b, atol=1e-4)
-        for a, b in zip(said, right, strict=True)
+        for a, b in zip(predicted, right, strict=True)
     ]
     assert not all(same)
 
@@ -193,11 +192,11 @@ def built(kind):
 
 @pytest.fixture(scope="module")
 def published():
-    return built(_Built)
+    return built(_ModelInParts)
 
 
 def test_a_model_that_is_built_twice_is_the_same(published):
-    assert built(_Built) == published
+    assert built(_ModelInParts) == published
 
 
 @pytest.mark.parametrize("kind", of_module("architecture"))
@@ -223,14 +222,15 @@ def test_a_control_whose_threads_look_images_up_keeps_their_order():
 
 
 def test_a_model_in_parts_is_the_published_one():
-    ours, theirs = Pipeline().build(5), _Built().build(5)
+    ours, theirs = Pipeline().build(5), _ModelInParts().build(5)
     for one, other in zip(ours.get_weights(), theirs.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
     assert {**theirs.optimizer.get_config(), "name": ""} == {
         **ours.optimizer.get_config(),
         "name": "",
     }
-    assert model_probes.loss_difference(theirs, "categorical_crossentropy") == pytest.approx(0, abs=1e-6)
+    loss = model_probes.loss_difference(theirs, "categorical_crossentropy")
+    assert loss == pytest.approx(0, abs=1e-6)
     assert model_probes.accuracy_difference(theirs) == pytest.approx(0, abs=1e-6)
 
 
@@ -248,6 +248,6 @@ def test_a_control_prepares_the_same_but_for_rounding(name):
 def test_the_divergence_of_a_one_hot_label_is_the_cross_entropy():
     import keras
 
-    said = RNG.dirichlet(np.full(10, 0.5), 200).astype(np.float32)
-    divergence = np.mean(keras.losses.kl_divergence(ONES[:200], said))
-    assert divergence == pytest.approx(Evaluation(said, LABELS[:200]).loss, abs=1e-4)
+    predicted = RNG.dirichlet(np.full(10, 0.5), 200).astype(np.float32)
+    divergence = np.mean(keras.losses.kl_divergence(ONES[:200], predicted))
+    assert divergence == pytest.approx(Evaluation(predicted, LABELS[:200]).loss, abs=1e-4)

@@ -1,4 +1,4 @@
-"""A trial is a run of the suite in a process that runs many: what it says, and that nothing is left for the next."""
+"""A trial runs the suite on a pipeline, reports the result and leaves nothing for the next."""
 
 import gc
 import os
@@ -10,17 +10,17 @@ import types
 import numpy as np
 import pytest
 
-from mnistlab.data.datasets import Dataset
+from mnistlab import arrays
+from mnistlab.data import Dataset
 from mnistlab.errors import MnistlabError
-from mnistlab.execution.worker import RetireWorkerError
-from mnistlab.faults import trial
-from mnistlab.faults.trial import Runner
-from mnistlab.metrics import robustness
+from mnistlab.execution import RetireWorkerError
+from mnistlab.faults import TrialRunner, isolation, trial
 
 SUITE = """
     import os
     import numpy as np
     import pytest
+    from mnistlab.errors import NotRequiredError
 
     def test_a_case_holds(check, dataset):
         check("test accuracy", 0.98)
@@ -28,10 +28,13 @@ SUITE = """
 
     @pytest.mark.parametrize("case", ["one", "two"])
     def test_cases(check, pipeline, case):
-        assert case != "two" or pipeline.prepare_labels(np.zeros(1, np.uint8))[0, 0] == 1, "the label is another"
+        label = pipeline.prepare_labels(np.zeros(1, np.uint8))
+        assert case != "two" or label[0, 0] == 1, "the label is wrong"
 
     def test_is_not_judged(check, pipeline):
-        pytest.skip("no reason" if type(pipeline.pipeline).__name__ == "Shifted" else "not asked: of no use")
+        if type(pipeline.pipeline).__name__ == "Shifted":
+            pytest.skip("no reason")
+        raise NotRequiredError("of no use")
 
     def test_other_process(check, run_in_subprocess):
         assert run_in_subprocess(os.getpid) != os.getpid()
@@ -40,7 +43,7 @@ PIPELINE = """
     import dataclasses
     import os
     import numpy as np
-    from mnistlab.metrics import robustness
+    from mnistlab import arrays
     from mnistlab.errors import NotJudgedError
     from mnistlab.recipe.pipeline import Pipeline
 
@@ -62,19 +65,20 @@ PIPELINE = """
 
     class Careless(Modest):
         def prepare_labels(self, labels):
-            robustness.SURE = 0.5
+            arrays.SIDE = 27
             return super().prepare_labels(labels)
 """
 
 
 @pytest.fixture
 def modules():
-    """Return the modules of the faults, which a trial forgets; other tests get them back, and the suite not at all."""
-    kept = {name: module for name, module in sys.modules.items() if name.startswith(trial.FAULTS)}
-    yield kept
+    """Return the catalogue's modules; restore them afterwards and forget the suite's."""
+    prefix = isolation.CATALOGUE_MODULE
+    before = {name: module for name, module in sys.modules.items() if name.startswith(prefix)}
+    yield before
     for name in [name for name in sys.modules if name.split(".")[0] in ("quality", "test_result")]:
         del sys.modules[name]
-    sys.modules.update(kept)
+    sys.modules.update(before)
 
 
 @pytest.fixture
@@ -92,24 +96,27 @@ def run(tmp_path, monkeypatch, modules):
     tensorflow = types.SimpleNamespace(config=eager, random=types.SimpleNamespace(set_seed=str))
     monkeypatch.setitem(sys.modules, "keras", keras)
     monkeypatch.setitem(sys.modules, "tensorflow", tensorflow)
-    monkeypatch.setattr(trial.suite, "suite_folder", lambda: quality)
+    monkeypatch.setattr("mnistlab.plugin.suite.suite_folder", lambda: quality)
     monkeypatch.setattr(trial, "WorkerProcess", lambda: lambda function, item: b"I0\n.")
     images, labels = np.zeros((2, 28, 28), np.uint8), np.zeros(2, np.uint8)
     dataset = Dataset("mnist", str(tmp_path), "0" * 64, images, labels, images, labels)
-    gc.freeze()  # pytest collects garbage five times at its end: it need not look through all that was here before
-    yield lambda name, *further: Runner({"seed": 0}, dataset, further)(
-        (name, f"{tmp_path / 'mine.py'}:{name}")
-    )
+    gc.freeze()  # saves time: pytest collects garbage five times at its end
+
+    def run_trial(name, *arguments):
+        reference = name if ":" in name else f"{tmp_path / 'mine.py'}:{name}"
+        return TrialRunner({"seed": 0}, dataset, arguments)((name, reference))
+
+    yield run_trial
     gc.unfreeze()
 
 
-def test_every_check_is_told_with_what_became_of_it(run):
-    found = run("Shifted")
-    assert found.status == "caught"
-    assert found.first == "result::test_cases[two]"
-    assert "the label is another" in found.message
-    assert found.accuracy == 0.98
-    assert found.checks == {
+def test_a_trial_has_the_status_of_every_check(run):
+    result = run("Shifted")
+    assert result.status == "caught"
+    assert result.caught_by == "result::test_cases[two]"
+    assert "the label is wrong" in result.message
+    assert result.accuracy == 0.98
+    assert result.checks == {
         "result::test_a_case_holds": "passed",
         "result::test_cases[one]": "passed",
         "result::test_cases[two]": "failed",
@@ -122,25 +129,23 @@ def test_a_trial_may_stop_at_its_first_failure(run):
     assert list(run("Shifted", "-x").checks)[-1] == "result::test_cases[two]"
 
 
-def test_what_a_pipeline_changes_in_mnistlab_is_noticed_and_its_process_spent(run, monkeypatch):
-    monkeypatch.setattr(robustness, "SURE", robustness.SURE)
+def test_a_process_in_which_a_pipeline_changed_mnistlab_is_retired(run, monkeypatch):
+    monkeypatch.setattr(arrays, "SIDE", arrays.SIDE)
     with pytest.raises(RetireWorkerError) as caught:
         run("Careless")
-    assert caught.value.result.traces == (
-        "mnistlab.metrics.robustness: mnistlab.metrics.robustness.SURE",
-    )
+    assert caught.value.result.side_effects == ("mnistlab.arrays: mnistlab.arrays.SIDE",)
     assert caught.value.result.status == "passed"
 
 
-def test_a_control_has_not_passed_where_something_was_not_judged(run):
-    found = run("Half")
-    assert found.status == "not judged whole"
-    assert "there is no gate" in found.message
-    assert "failed" not in found.checks.values()
+def test_a_trial_in_which_something_was_not_judged_is_incomplete(run):
+    result = run("Half")
+    assert result.status == "incomplete"
+    assert "there is no gate" in result.message
+    assert "failed" not in result.checks.values()
 
 
 @pytest.mark.parametrize("before", ["run_in_subprocess", None])
-def test_a_pipeline_that_looks_for_the_data_finds_that_of_the_trial(run, monkeypatch, before):
+def test_a_pipeline_that_looks_for_the_data_finds_the_trials_data(run, monkeypatch, before):
     monkeypatch.delenv("MNISTLAB_DATA", raising=False)
     if before:
         monkeypatch.setenv("MNISTLAB_DATA", before)
@@ -148,36 +153,43 @@ def test_a_pipeline_that_looks_for_the_data_finds_that_of_the_trial(run, monkeyp
     assert os.environ.get("MNISTLAB_DATA") == before
 
 
-def test_a_runner_does_not_arrive_where_something_else_was_accepted(tmp_path, monkeypatch):
+def test_a_runner_refuses_to_arrive_where_another_state_was_accepted(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "baselines").mkdir()
     (tmp_path / "baselines" / "seed-own.json").write_text("old")
-    content = pickle.dumps(Runner({"seed": 3}, types.SimpleNamespace(name="own"), ("-x",)))
+    content = pickle.dumps(TrialRunner({"seed": 3}, types.SimpleNamespace(name="own"), ("-x",)))
     assert pickle.loads(content).settings == {"seed": 3}
     (tmp_path / "baselines" / "seed-own.json").write_text("new")
-    message = r"what was accepted on own has hash \w{12}, required \w{12} as .*; bring the folder baselines there"
+    message = r"the accepted state on own has hash \w{12}, required \w{12}, .*; copy the folder"
     with pytest.raises(MnistlabError, match=message):
         pickle.loads(content)
 
 
-def test_a_pipeline_that_is_not_there_is_an_error_and_not_a_pass(run):
-    found = run("Missing")
-    assert found.status == "error"
-    assert "Missing" in found.message
+def test_a_missing_pipeline_is_an_error_and_not_a_pass(run):
+    result = run("Missing")
+    assert result.status == "error"
+    assert "Missing" in result.message
 
 
 @pytest.mark.usefixtures("modules")
-def test_pipelines_of_the_catalogue_are_imported_anew(monkeypatch):
+def test_the_catalogue_is_imported_anew(monkeypatch):
     for name in ("mnistlab.faults.catalogue", "mnistlab.faults.catalogue.training"):
         monkeypatch.setitem(sys.modules, name, types.ModuleType(name))
     monkeypatch.setitem(sys.modules, "mnistlab.faultless", types.ModuleType("mnistlab.faultless"))
-    trial.forget_faults()
+    isolation.forget_catalogue()
     assert not [name for name in sys.modules if name.startswith("mnistlab.faults.catalogue")]
     assert "mnistlab.faultless" in sys.modules
 
 
 def test_a_process_that_has_grown_is_not_used_again(run, monkeypatch):
-    monkeypatch.setattr(trial, "MOST_GIGABYTES", 0.0)
+    monkeypatch.setattr(trial, "MAX_GIGABYTES", 0.0)
     with pytest.raises(RetireWorkerError) as caught:
         run("Shifted")
-    assert caught.value.result.traces == ("memory",)
+    assert caught.value.result.side_effects == ("memory",)
+
+
+def test_a_pipeline_of_the_catalogue_leaves_no_side_effects(run):
+    for _ in range(2):  # the second trial finds the modules that the first one imported
+        result = run(f"{isolation.CATALOGUE_MODULE}.preparation:LabelsShifted")
+        assert result.status == "caught"
+        assert result.side_effects == ()

@@ -1,4 +1,4 @@
-"""A pipeline is found by its name, judged by its own spec, and travels to processes that lack its file."""
+"""A pipeline is found by its name, judged by its own spec, and travels without its file."""
 
 import pickle
 import sys
@@ -8,13 +8,12 @@ import numpy as np
 import pytest
 
 from mnistlab.errors import MnistlabError
-from mnistlab.loading.checked_pipeline import load_pipeline, mnist_bounds
-from mnistlab.recipe.pipeline import DigitsPipeline, Pipeline
-from mnistlab.recipe.spec import DIGITS, PUBLISHED, Spec
+from mnistlab.loading.checked_pipeline import load_pipeline
+from mnistlab.recipe import DIGITS, PUBLISHED, Pipeline, Spec
 
 BARE = """
     import numpy as np
-    from mnistlab.recipe.spec import Spec
+    from mnistlab.recipe import Spec
 
     class Bare:
         spec = Spec(epochs=2)
@@ -27,7 +26,7 @@ BARE = """
     bare = Bare()
 """
 SAME = """
-    from mnistlab.recipe.pipeline import Pipeline
+    from mnistlab.recipe import Pipeline
 
     class Same(Pipeline):
         pass
@@ -76,30 +75,94 @@ def test_a_file_may_import_what_lies_beside_it(write):
     ("reference", "text", "message"),
     [
         ("no.py:Bare", "", r"there is no file no\.py in /"),
-        ("no.such:Bare", "", r"there is no module no, neither in the working directory nor installed$"),
+        ("no.such:Bare", "", r"there is no module no, neither in .* nor installed$"),
         ("mine.py", BARE, r"--pipeline mine\.py: required FILE\.py:Name or package\.module:Name"),
-        (".mine:Bare", BARE, r"--pipeline \.mine:Bare: required FILE\.py:Name or package\.module:Name"),
+        (
+            ".mine:Bare",
+            BARE,
+            r"--pipeline \.mine:Bare: required FILE\.py:Name or package\.module:Name",
+        ),
         ("mine.py:", BARE, r"required FILE\.py:Name"),
         ("mine.py:Nobody", BARE, r"mine\.py has no Nobody; pipelines in it: Bare, bare$"),
-        ("mine.py:np", BARE, r"np is no pipeline, it lacks prepare_images, prepare_labels, build, fit, predict; "),
-        ("mine.py:Bare", BARE.replace("def fit", "def train"), r"Bare is no pipeline, it lacks fit; required"),
-        ("mine.py:Bare", BARE.replace("spec = ", "promise = "), r"Bare is no pipeline, it lacks spec; required"),
-        ("mine.py:Bare", BARE.replace("Spec(epochs=2)", "{}"), r"the spec of Bare is of type dict; required"),
-        ("mine.py:Bare", BARE + "    Bare.spec = property(lambda self: 1 / 0)", r"the spec of Bare raised ZeroDiv"),
-        ("mine.py:Bare", BARE + "    Bare.spec = property(lambda self: self.no)", r"the spec of Bare raised Attrib"),
-        ("mine.py:Bare", BARE.replace("epochs=2", "epochs=0"), r"spec\.epochs = 0; required a whole number from 1$"),
-        ("mine.py:Bare", BARE.replace("epochs=2", "batch_size=10**400"), r"spec\.batch_size = 10{58}\d?; required"),
-        ("mine.py:Bare", BARE.replace("epochs=2", "layers=[1]"), r"spec\.layers = \[1\]; required a tuple"),
-        ("mine.py:make", "def make(): pass", r"make is a function; required a class or an instance$"),
-        ("mine.py:Bare", BARE + "    Bare.name = property(lambda self: 1 / 0)", r"the name of Bare raised ZeroDiv"),
-        ("mine.py:Bare", "import no_such_module", r"raised ModuleNotFoundError: .* \(mine\.py, line 1\)$"),
-        ("mine.py:Bare", "\n\nclass Bare\n", r"raised SyntaxError: expected ':' \(mine\.py, line 3\)$"),
+        (
+            "mine.py:np",
+            BARE,
+            r"np is not a pipeline: it has no prepare_images, prepare_labels, build, fit, pre",
+        ),
+        (
+            "mine.py:Bare",
+            BARE.replace("def fit", "def train"),
+            r"Bare is not a pipeline: it has no fit; required",
+        ),
+        (
+            "mine.py:Bare",
+            BARE.replace("spec = ", "promise = "),
+            r"Bare is not a pipeline: it has no spec; required",
+        ),
+        (
+            "mine.py:Bare",
+            BARE.replace("Spec(epochs=2)", "{}"),
+            r"the spec of Bare is of type dict; required",
+        ),
+        (
+            "mine.py:Bare",
+            BARE + "    Bare.spec = property(lambda self: 1 / 0)",
+            r"the spec of Bare raised ZeroDiv",
+        ),
+        (
+            "mine.py:Bare",
+            BARE + "    Bare.spec = property(lambda self: self.no)",
+            r"the spec of Bare raised Attrib",
+        ),
+        (
+            "mine.py:Bare",
+            BARE.replace("epochs=2", "epochs=0"),
+            r"spec\.epochs = 0; .* from 1 \(mine\.py, line 6\)$",
+        ),
+        (
+            "mine.py:Bare",
+            BARE.replace("epochs=2", "batch_size=10**400"),
+            r"spec\.batch_size = 10{58}\d?; required",
+        ),
+        (
+            "mine.py:Bare",
+            BARE.replace("epochs=2", "layers=[1]"),
+            r"spec\.layers = \[1\]; required a tuple",
+        ),
+        (
+            "mine.py:make",
+            "def make(): pass",
+            r"make is a function; required a class or an instance$",
+        ),
+        (
+            "mine.py:Bare",
+            BARE + "    Bare.name = property(lambda self: 1 / 0)",
+            r"the name of Bare raised ZeroDiv",
+        ),
+        (
+            "mine.py:Bare",
+            "import no_such_module",
+            r"raised ModuleNotFoundError: .* \(mine\.py, line 1\)$",
+        ),
+        (
+            "mine.py:Bare",
+            "\n\nclass Bare\n",
+            r"raised SyntaxError: expected ':' \(mine\.py, line 3\)$",
+        ),
         ("mine.py:Bare", "raise SystemExit(2)", r"raised SystemExit: 2 \(mine\.py, line 1\)$"),
         ("mine:Bare", "\nraise KeyError('x')", r"raised KeyError: 'x' \(mine\.py, line 2\)$"),
-        ("mine.py:Bare", BARE + "    Bare.__init__ = lambda self, size: None", r"Bare\(\) raised TypeError: .*size"),
-        ("mine.py:Bare", BARE.replace("spec =", "name = 'a/b'; spec ="), r"name 'a/b' is used in file"),
+        (
+            "mine.py:Bare",
+            BARE + "    Bare.__init__ = lambda self, size: None",
+            r"Bare\(\) raised TypeError: .*size",
+        ),
+        (
+            "mine.py:Bare",
+            BARE.replace("spec =", "name = 'a/b'; spec ="),
+            r"name 'a/b' is used in file",
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_is_no_pipeline_is_refused_in_one_line(write, monkeypatch, reference, text, message):
     monkeypatch.delitem(sys.modules, "mine", raising=False)
     write(text)
@@ -121,7 +184,7 @@ def test_an_abstract_pipeline_is_refused(write):
     write("""
         from abc import abstractmethod
         from abc import ABC
-        from mnistlab.recipe.pipeline import Pipeline
+        from mnistlab.recipe import Pipeline
 
         class Mine(Pipeline, ABC):
             @abstractmethod
@@ -135,10 +198,10 @@ def test_an_abstract_pipeline_is_refused(write):
 
 
 def test_without_a_reference_it_is_the_published_recipe():
-    for dataset, kind in (("mnist", Pipeline), ("digits", DigitsPipeline)):
+    for dataset, spec in (("mnist", PUBLISHED), ("digits", DIGITS)):
         subject = load_pipeline(None, None, dataset)
-        assert type(subject.pipeline) is kind
-        assert (subject.name, subject.spec) == ("seed", kind.spec)
+        assert type(subject.pipeline) is Pipeline
+        assert (subject.name, subject.spec, subject.pipeline.spec) == ("seed", spec, spec)
 
 
 def test_who_keeps_the_published_spec_is_judged_on_the_digits_by_that_of_the_digits(write):
@@ -146,14 +209,18 @@ def test_who_keeps_the_published_spec_is_judged_on_the_digits_by_that_of_the_dig
     subject = load_pipeline("mine.py:Same", None, "digits")
     assert (subject.name, subject.spec) == ("seed", DIGITS)
     assert subject.pipeline.spec is DIGITS  # by which its fit trains
-    assert mnist_bounds(subject) == PUBLISHED.bounds
+    names = [f"{bound.name} on MNIST" for bound in PUBLISHED.bounds]
+    assert [bound.name for bound in subject.mnist_bounds] == names
+    assert [bound.bound for bound in subject.mnist_bounds] == [
+        bound.bound for bound in PUBLISHED.bounds
+    ]
 
 
 def test_bounds_of_another_dataset_are_not_applied(write):
     write(BARE)
     subject = load_pipeline("mine.py:Bare", None, "digits")
     assert (subject.spec.bounds, subject.spec.epochs) == ((), 2)
-    assert [bound.name for bound in mnist_bounds(subject)] == ["test accuracy"]
+    assert [bound.name for bound in subject.mnist_bounds] == ["test accuracy on MNIST"]
 
 
 def test_a_spec_of_its_own_without_a_name_is_not_the_published_recipes(write):
@@ -172,7 +239,7 @@ def test_toml_is_put_over_the_pipelines_own_spec(write):
 
 
 def test_a_spec_that_cannot_be_read_is_named(write):
-    with pytest.raises(MnistlabError, match=r"^--spec no\.toml: cannot be read"):
+    with pytest.raises(MnistlabError, match=r"^--spec no\.toml: there is no file no\.toml in /"):
         load_pipeline(None, "no.toml", "mnist")
 
 

@@ -1,4 +1,7 @@
-"""Whatever a pipeline must not return or raise is named with its method, in one line. Nothing here needs TensorFlow."""
+"""What a pipeline must not return or raise is named with its method, in one line.
+
+Nothing here needs TensorFlow.
+"""
 
 import math
 import re
@@ -11,8 +14,7 @@ import pytest
 from mnistlab.errors import ContractError, NotJudgedError
 from mnistlab.loading.checked_pipeline import CheckedPipeline
 from mnistlab.loading.contract import check_array
-from mnistlab.recipe.keras_models import is_keras, keras_model
-from mnistlab.recipe.spec import Spec
+from mnistlab.recipe import Spec, is_keras, require_keras_model
 
 IMAGES = np.zeros((3, 28, 28), dtype=np.uint8)
 LABELS = np.array([0, 4, 9], dtype=np.uint8)
@@ -152,7 +154,7 @@ MISBEHAVIOUR = [
     (
         "build",
         SimpleNamespace(),
-        "returned types SimpleNamespace; required a compiled keras.Model, for the spec promises",
+        "returned types SimpleNamespace; required a compiled keras.Model, because the spec states",
     ),
     (
         "build",
@@ -169,7 +171,7 @@ MISBEHAVIOUR = [
         _Model(steps=7),
         "returned a model that was trained for 7 steps; required an untrained one",
     ),
-    ("fit", None, "returned None; required a dict: of lists, one an epoch"),
+    ("fit", None, "returned None; required a dict: lists with one number per epoch"),
     ("fit", KERAS_HISTORY, "returned keras History; required a dict: return its .history"),
     ("fit", TRAINING, "returned a dict without val_loss, val_accuracy; its keys: loss, accuracy"),
     ("fit", {}, "returned a dict without loss, accuracy, val_loss, val_accuracy; its keys: none"),
@@ -178,7 +180,11 @@ MISBEHAVIOUR = [
         {**HISTORY, "loss": [1.0]},
         "returned lists of unequal lengths, 1 of loss, 2 of accuracy, 2 of val_loss",
     ),
-    ("fit", {**HISTORY, "loss": 0.5}, "returned loss = float 0.5; required a number an epoch"),
+    (
+        "fit",
+        {**HISTORY, "loss": 0.5},
+        "returned loss = float 0.5; required a list with one number per epoch",
+    ),
     (
         "fit",
         {**HISTORY, "loss": [2.5, math.nan]},
@@ -189,11 +195,15 @@ MISBEHAVIOUR = [
         {**HISTORY, "val_loss": [0.5, -math.inf]},
         "returned val_loss = [0.5, -inf], with NaN or infinity",
     ),
-    ("fit", {**HISTORY, "loss": []}, "returned loss = list []; required a number an epoch"),
+    (
+        "fit",
+        {**HISTORY, "loss": []},
+        "returned loss = list []; required a list with one number per epoch",
+    ),
     (
         "fit",
         {**HISTORY, "accuracy": ["high", "low"]},
-        "returned accuracy = list ['high', 'low']; required a number",
+        "returned accuracy = list ['high', 'low']; required a list with one number",
     ),
     (
         "fit",
@@ -221,12 +231,12 @@ MISBEHAVIOUR = [
     (
         "predict",
         LOGITS,
-        "logits, not probabilities; end the model with a softmax (keras.layers.Softmax()), or apply",
+        " (logits), not probabilities; end the model with keras.layers.Softmax(), or apply",
     ),
     (
         "predict",
         0 * EVEN,
-        "returned values from 0 to 0 in rows that sum to 0 to 0, not probabilities; required 0 to 1",
+        "returned values from 0 to 0 in rows that sum to 0 to 0, not probabilities; required",
     ),
     (
         "predict",
@@ -236,7 +246,7 @@ MISBEHAVIOUR = [
     (
         "predict",
         np.log(EVEN),
-        "logarithms of probabilities, not probabilities; apply numpy.exp in predict",
+        "(log probabilities), not probabilities; apply numpy.exp in predict",
     ),
 ]
 
@@ -286,7 +296,7 @@ def test_writing_to_an_array_that_is_read_only_is_named_for_what_it_is(write):
     images.setflags(write=False)
     with pytest.raises(
         ContractError,
-        match=r"^fit writes to an array that it was given; let it copy it: ValueError: ",
+        match=r"^fit writes to an array that it was given; copy it first: ValueError: ",
     ):
         CheckedPipeline(Writes(), _Fake.spec).fit(_Model(), images, ONE_HOT, seed=0)
 
@@ -344,6 +354,6 @@ def test_only_kerass_own_models_are_looked_into():
     assert not is_keras(SimpleNamespace())
     with pytest.raises(
         NotJudgedError,
-        match=r"^build returns types SimpleNamespace, which is no Keras model: its layers",
+        match=r"^build returns types SimpleNamespace, which is not a Keras model: its layers",
     ):
-        keras_model(SimpleNamespace(), "its layers")
+        require_keras_model(SimpleNamespace(), "its layers")

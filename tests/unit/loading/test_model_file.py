@@ -7,11 +7,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from mnistlab.errors import MnistlabError, NotJudgedError, NotRequiredError
+from mnistlab.errors import MnistlabError, NotRequiredError
 from mnistlab.loading.checked_pipeline import CheckedPipeline, load_pipeline
-from mnistlab.loading.model_file import History, Unknown, as_file_pipeline, load_model
-from mnistlab.recipe.pipeline import Pipeline
-from mnistlab.recipe.spec import PUBLISHED, Layer, Spec, bounds_of
+from mnistlab.loading.model_file import ModelFilePipeline, load_model
+from mnistlab.recipe import PUBLISHED, Layer, Pipeline, Spec, bounds_of
 
 OWN = Spec(layers=(Layer("Flatten"),), bounds=bounds_of({"test accuracy": 0.9, "test loss": 0.2}))
 
@@ -22,22 +21,8 @@ class Own(Pipeline):
     spec = OWN
 
 
-def test_what_is_not_known_is_not_judged():
-    for ask in (
-        lambda: Unknown(NotRequiredError("a file"))["loss"],
-        lambda: list(Unknown(NotRequiredError("a file"))),
-    ):
-        with pytest.raises(NotRequiredError, match=r"^a file$"):
-            ask()
-
-
-def test_what_a_history_lacks_is_named():
-    with pytest.raises(NotJudgedError, match=r"^the history that fit returned has no 'val_loss'$"):
-        History(loss=[1.0])["val_loss"]
-
-
 def test_of_a_files_architecture_and_training_nothing_is_asked_by_default():
-    spec = as_file_pipeline(load_pipeline(None, None, "mnist")).spec
+    spec = ModelFilePipeline(load_pipeline(None, None, "mnist")).spec
     assert [
         getattr(spec, name) for name in ("layers", "optimizer", "learning_rate", "loss", "metric")
     ] == [None] * 5
@@ -59,13 +44,13 @@ def test_of_a_files_architecture_and_training_nothing_is_asked_by_default():
 def test_a_file_is_held_to_the_architecture_that_a_spec_states_and_to_no_other_bounds(tmp_path):
     path = tmp_path / "file.toml"
     path.write_text("[[spec.layers]]\nkind = 'Flatten'\n[bounds]\n'test loss' = 0.2")
-    spec = as_file_pipeline(load_pipeline(None, str(path), "mnist")).spec
+    spec = ModelFilePipeline(load_pipeline(None, str(path), "mnist")).spec
     assert (spec.layers, spec.optimizer) == ((Layer("Flatten"),), None)
     assert [bound.name for bound in spec.bounds] == ["test loss"]
 
 
 def test_a_file_is_neither_built_nor_trained():
-    subject = as_file_pipeline(load_pipeline(None, None, "mnist"))
+    subject = ModelFilePipeline(load_pipeline(None, None, "mnist"))
     for ask in (lambda: subject.build(0), lambda: subject.fit(None, None, None, seed=0)):
         with pytest.raises(NotRequiredError, match="which does not tell how it was trained"):
             ask()
@@ -80,29 +65,37 @@ def test_a_file_is_given_images_of_its_own_shape(shape):
             assert images.shape == (3, *shape)
             return np.full((len(images), 10), 0.1)
 
-    assert as_file_pipeline(load_pipeline(None, None, "mnist")).predict(
+    assert ModelFilePipeline(load_pipeline(None, None, "mnist")).predict(
         Model(), np.zeros((3, 28, 28), np.float32)
     ).shape == (3, 10)
 
 
 def test_the_subject_of_a_file_travels():
-    arrived = pickle.loads(pickle.dumps(as_file_pipeline(CheckedPipeline(Own(), OWN))))
+    arrived = pickle.loads(pickle.dumps(ModelFilePipeline(CheckedPipeline(Own(), OWN))))
     assert arrived.name == "Own"
-    assert arrived.spec.bounds == as_file_pipeline(CheckedPipeline(Own(), OWN)).spec.bounds
+    assert arrived.spec.bounds == ModelFilePipeline(CheckedPipeline(Own(), OWN)).spec.bounds
 
 
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
         ("no.keras", None, "there is no such file$"),
-        ("m.h5", b"HDF", r"HDF5 is Keras's old format; .*: keras\.models\.load_model\('m\.h5'\)\.save\('m\.keras'\)$"),
+        ("m.h5", b"HDF", r"HDF5 .*: keras\.models\.load_model\('m\.h5'\)\.save\('m\.keras'\)$"),
         ("m.hdf5", b"HDF", r"HDF5 is Keras's old format"),
-        ("m.keras", b"no zip", r"not a \.keras file, which is a zip archive; save it with model\.save"),
+        (
+            "m.keras",
+            b"no zip",
+            r"not a \.keras file, which is a zip archive; save it with model\.save",
+        ),
         ("m.pkl", b"pickle", r"not a \.keras file"),
         ("folder/x", b"", r"a folder; required a \.keras file$"),
-        ("folder/saved_model.pb", b"", r"a SavedModel folder, which Keras 3 does not load as a model; where the Keras"),
+        (
+            "folder/saved_model.pb",
+            b"",
+            r"a SavedModel folder, which Keras 3 cannot load as a model; if you",
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_is_no_keras_file_is_refused_and_told_how_to_make_one(
     tmp_path, name, content, message
 ):
@@ -121,12 +114,15 @@ def test_what_is_no_keras_file_is_refused_and_told_how_to_make_one(
     [
         (
             ValueError("Requested the deserialization of a `Lambda` layer ... safe_mode=False"),
-            r"holds a Lambda layer, whose code would be run, and is not loaded \(safe_mode\); build",
+            r"contains a Lambda layer, whose code would run, and is not loaded \(safe_mode\); use",
         ),
-        (TypeError("Could not locate class 'Mine'."), r"needs a class that is not Keras's .*that --pipeline names$"),
+        (
+            TypeError("Could not locate class 'Mine'."),
+            r"needs a class that Keras does not have .*that --pipeline names$",
+        ),
         (KeyError("config"), r"is not a model that Keras can load \(KeyError: 'config'"),
     ],
-)  # fmt: skip
+)
 def test_what_keras_refuses_is_said_in_one_line(tmp_path, monkeypatch, error, message):
     def refuse(path, safe_mode):
         assert safe_mode is True
@@ -147,6 +143,6 @@ def test_a_real_lambda_layer_is_not_loaded(tmp_path):
     path = tmp_path / "m.keras"
     keras.Sequential([keras.Input((28, 28)), keras.layers.Lambda(lambda images: images)]).save(path)
     with pytest.raises(
-        MnistlabError, match="holds a Lambda layer, whose code would be run, and is not loaded"
+        MnistlabError, match="contains a Lambda layer, whose code would run, and is not loaded"
     ):
         load_model(str(path))

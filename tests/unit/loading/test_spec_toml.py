@@ -8,7 +8,7 @@ import pytest
 from mnistlab.environment import suite_folder
 from mnistlab.errors import MnistlabError
 from mnistlab.loading.spec_toml import apply_toml
-from mnistlab.recipe.spec import DIGITS, PUBLISHED, Layer, Spec
+from mnistlab.recipe import DIGITS, PUBLISHED, Layer, Spec
 
 WHOLE = """
     [spec]
@@ -20,7 +20,10 @@ WHOLE = """
     epochs = 3
     batch_size = 64
     validation_split = 0
-    layers = [{kind = "Flatten"}, {kind = "Dense", units = 10, activation = "softmax", parameters = 7850}]
+    layers = [
+        {kind = "Flatten"},
+        {kind = "Dense", units = 10, activation = "softmax", parameters = 7850},
+    ]
     [bounds]
     "test accuracy" = 0.9
     "Brier score" = 0.1
@@ -75,7 +78,7 @@ def test_what_a_layer_leaves_out_is_not_asked(left_out):
     spec, _ = apply_toml(f"[[spec.layers]]\nkind = 'Dense'\n{text}", "x.toml", Spec())
     assert spec.parameters == (None if left_out == "parameters" else 7850)
     own = type("Dense", (), {"units": 10, "activation": SimpleNamespace(__name__="softmax")})()
-    words = runpy.run_path(str(suite_folder() / "test_architecture.py"))["own_words"](
+    words = runpy.run_path(str(suite_folder() / "test_architecture.py"))["describe_own"](
         *spec.layers, own
     )
     assert words == {"units": "Dense softmax", "activation": "Dense 10"}.get(
@@ -89,29 +92,68 @@ def test_what_a_layer_leaves_out_is_not_asked(left_out):
         ("[spec", r"not TOML: "),
         ("[specs]", r"specs is unknown; allowed: spec, bounds, gate$"),
         ("spec = 1", r"spec = 1; required a table, \[spec\]$"),
-        ("[spec]\nepoch = 1", r"spec\.epoch is unknown; allowed: dataset, optimizer, .*, layers$"),
+        (
+            "[spec]\nepoch = 1",
+            r"spec\.epoch is unknown; allowed: dataset, layers, optimizer, .*, validation_split$",
+        ),
         ("[spec]\nepochs = 1.5", r"spec\.epochs = 1\.5; required a whole number from 1$"),
         ("[spec]\nepochs = false", r"spec\.epochs = False; required a whole number from 1$"),
-        ("[spec]\nbatch_size = 1" + "0" * 400, r"spec\.batch_size = 10{58}\d?; required a whole number from 1$"),
-        ("[spec]\nbatch_size = 1" + "0" * 5000, r"(not TOML: Exceeds the limit|spec\.batch_size = 10)"),
+        (
+            "[spec]\nbatch_size = 1" + "0" * 400,
+            r"spec\.batch_size = 10{58}\d?; required a whole number from 1$",
+        ),
+        (
+            "[spec]\nbatch_size = 1" + "0" * 5000,
+            r"(not TOML: Exceeds the limit|spec\.batch_size = 10)",
+        ),
         ("[spec]\nbatch_size = 0", r"spec\.batch_size = 0; required a whole number from 1$"),
-        ("[spec]\noptimizer = 1", r"spec\.optimizer = 1; required a string, or false to promise none$"),
-        ("[spec]\nlearning_rate = -1", r"spec\.learning_rate = -1; required a number above 0, or false"),
+        (
+            "[spec]\noptimizer = 1",
+            r"spec\.optimizer = 1; required a string, or None \(in TOML false\)$",
+        ),
+        (
+            "[spec]\nlearning_rate = -1",
+            r"spec\.learning_rate = -1; required a number above 0, or None \(in TOML false\)",
+        ),
         ("[spec]\nlearning_rate = nan", r"spec\.learning_rate = nan; required a number above 0"),
-        ("[spec]\nvalidation_split = 1", r"spec\.validation_split = 1; required a number from 0, below 1$"),
+        (
+            "[spec]\nvalidation_split = 1",
+            r"spec\.validation_split = 1; required a number from 0, below 1$",
+        ),
         ("[spec]\ndataset = 'cifar'", r'spec\.dataset = \'cifar\'; required "mnist" or "digits"$'),
-        ("[spec]\nlayers = 3", r"spec\.layers = 3; required \[\[spec\.layers\]\] tables, or false to promise none$"),
-        ("[[spec.layers]]\nunits = 3", r'spec\.layers, 1: kind is missing; required a Keras class, such as "Dense"$'),
-        ("[[spec.layers]]\nkind = 'Dense'\nunit = 3", r"spec\.layers, 1: unit is unknown; allowed: kind, units, "),
-        ("[[spec.layers]]\nkind = 'Dense'\nunits = '3'", r"spec\.layers, 1: units = '3'; required a whole number$"),
-        ("[bounds]\naccuracy = 0.9", r"nothing is measured under the name 'accuracy'; near it: test accuracy"),
+        (
+            "[spec]\nlayers = 3",
+            r"spec\.layers = 3; required a tuple of Layer \(in TOML \[\[spec\.layers\]\]\), or",
+        ),
+        (
+            "[[spec.layers]]\nunits = 3",
+            r"spec\.layers, 1: {'units': 3}; required a table with the Keras class as kind",
+        ),
+        (
+            "[[spec.layers]]\nkind = 'Dense'\nunit = 3",
+            r"spec\.layers, 1: unit is unknown; allowed: kind, units, ",
+        ),
+        (
+            "[[spec.layers]]\nkind = 'Dense'\nunits = '3'",
+            r"spec\.layers, 1: units = '3'; required a whole number, or None",
+        ),
+        (
+            "[bounds]\naccuracy = 0.9",
+            r"nothing is measured under the name 'accuracy'; similar: test accuracy",
+        ),
         ("[bounds]\naccuracy = false", r"nothing is measured under the name 'accuracy'"),
-        ("[bounds]\n'test accuracy' = true", r"bounds\.'test accuracy' = True; required a number, or false for none$"),
-        ("[bounds]\n'test accuracy' = 97", r"bounds\.'test accuracy' = 97; required a fraction, not percent$"),
+        (
+            "[bounds]\n'test accuracy' = true",
+            r"bounds\.'test accuracy' = True; required a number, or False \(in TOML",
+        ),
+        (
+            "[bounds]\n'test accuracy' = 97",
+            r"bounds\.'test accuracy' = 97; required a fraction, not percent$",
+        ),
         ("[gate]\nseeds = 8", r"gate\.seeds is unknown; allowed: margin$"),
         ("[gate]\nmargin = 1", r"gate\.margin = 1; required a fraction such as 0\.001$"),
     ],
-)  # fmt: skip
+)
 def test_what_a_promise_cannot_be_is_named_with_its_key(text, message):
     with pytest.raises(MnistlabError, match=f"^--spec x.toml: {message}") as caught:
         apply_toml(text, "x.toml", Spec())

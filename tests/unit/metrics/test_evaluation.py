@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import accuracy_score, confusion_matrix, log_loss, recall_score
 
 from mnistlab.errors import MnistlabError
-from mnistlab.metrics.evaluation import SMALLEST, Evaluation
+from mnistlab.metrics.evaluation import EPSILON, Evaluation
 
 DIGITS = list(range(10))
 
@@ -63,7 +63,7 @@ def test_loss_is_scikit_learns(drawn):
 
 def test_loss_of_a_certain_mistake_is_that_of_the_smallest_probability():
     probabilities = np.eye(10, dtype=np.float32)[[0, 1]]
-    clipped = np.clip(probabilities.astype(np.float64), SMALLEST, 1 - SMALLEST)
+    clipped = np.clip(probabilities.astype(np.float64), EPSILON, 1 - EPSILON)
     expected = log_loss([0, 2], clipped / clipped.sum(axis=1, keepdims=True), labels=DIGITS)
     loss = Evaluation(probabilities, np.array([0, 2], np.uint8)).loss
     assert loss == pytest.approx(-np.log(1e-7) / 2, rel=1e-6)

@@ -7,11 +7,8 @@ from mnistlab.data.corruptions import CORRUPTIONS, corrupt_all
 from mnistlab.data.datasets import Dataset
 from mnistlab.data.perturbations import PERTURBATIONS, images_without_digits
 from mnistlab.data.synthetic_digits import draw_digits
-from mnistlab.metrics import figures as plots_behaviour
-from mnistlab.metrics import robustness as behaviour
-from mnistlab.metrics.calibration import reliability
+from mnistlab.metrics import robustness
 from mnistlab.recipe.bounds import FIGURES, requirements
-from mnistlab.report.figures import png
 
 IMAGES, LABELS = draw_digits()
 SET = Dataset("digits", "drawn", "", IMAGES, LABELS, IMAGES, LABELS)
@@ -61,13 +58,13 @@ def test_one_pixel_of_each_image_is_inverted():
 def test_places_are_compared_with_the_rest():
     labels = np.array([1, 1, 2, 2], np.uint8)
     right = np.array([True, False, False, True])
-    assert behaviour.differences_by_place(right, labels) == {
+    assert robustness.accuracy_by_position(right, labels) == {
         "second half of the test set": 0.0,
         "odd places of the test set": 0.0,
         "images behind one of their own digit": 0.0,
     }
     right[:] = [False, True, False, True]
-    assert behaviour.differences_by_place(right, labels) == {
+    assert robustness.accuracy_by_position(right, labels) == {
         "second half of the test set": 0.0,
         "odd places of the test set": 1.0,
         "images behind one of their own digit": 1.0,
@@ -75,7 +72,7 @@ def test_places_are_compared_with_the_rest():
 
 
 def test_accuracies_start_with_the_clean_images_and_follow_severity():
-    found = behaviour.accuracies(_Stripes(), None, corrupt_all(IMAGES), SET)
+    found = robustness.accuracies(_Stripes(), None, corrupt_all(IMAGES), SET)
     assert list(found) == list(CORRUPTIONS)
     assert {len(row) for row in found.values()} == {6}
     assert len({row[0] for row in found.values()}) == 1
@@ -84,8 +81,8 @@ def test_accuracies_start_with_the_clean_images_and_follow_severity():
 
 def test_mean_leaves_the_clean_images_out_and_the_steepest_rise_does_not():
     accuracies = {"blur": (0.5, 0.6, 0.6, 0.6, 0.6, 0.6), "shift": (0.5, 0.4, 0.4, 0.4, 0.4, 0.45)}
-    np.testing.assert_allclose(behaviour.mean_accuracy(accuracies), 0.505)
-    np.testing.assert_allclose(behaviour.steepest_rise(accuracies), 0.1)
+    np.testing.assert_allclose(robustness.mean_accuracy(accuracies), 0.505)
+    np.testing.assert_allclose(robustness.steepest_rise(accuracies), 0.1)
 
 
 def test_what_is_no_digit_is_blank_or_noise():
@@ -105,23 +102,3 @@ def test_every_bound_lies_on_the_far_side_of_the_healthy_mean(of):
         assert requirement.judge(figures[-2]).status == "passed", requirement
         assert requirement.advice
         assert requirement.source
-
-
-def test_pictures_are_drawn_and_say_what_costs_most():
-    accuracies = {name: (0.97, 0.96, 0.95, 0.9, 0.8, 0.7) for name in CORRUPTIONS}
-    accuracies["blur"] = (0.97, 0.5, 0.4, 0.3, 0.2, 0.1)
-    examples = {name: IMAGES[:6] for name in CORRUPTIONS}
-    figure = plots_behaviour.robustness(accuracies, {"blur": 0.2}, examples, 3)
-    assert figure.get_suptitle() == "At severity 3, blur costs most: 30.0 % is right"
-    assert len(figure.axes) == 2 * len(CORRUPTIONS)
-    assert png(figure).startswith(b"\x89PNG")
-
-
-def test_reliability_diagram_says_error_and_bias():
-    rng = np.random.default_rng(0)
-    confidence = rng.random(300)
-    diagram = plots_behaviour.reliability_diagram(
-        reliability(confidence, rng.random(300) < confidence), 0.01
-    )
-    assert diagram.get_suptitle().endswith("chance alone would give an honest model 1.00 %")
-    assert png(diagram).startswith(b"\x89PNG")

@@ -1,5 +1,6 @@
 """The gates inside a run, and accepting, in full but for the training: with a pipeline that needs no Keras."""
 
+import dataclasses
 import importlib
 import json
 import textwrap
@@ -18,7 +19,7 @@ from mnistlab.gate.comparison import MetricComparison
 from mnistlab.gate.margins import Margin
 from mnistlab.plugin import fixtures
 from mnistlab.plugin import gate_fixtures as gating
-from mnistlab.plugin.checker import Checker
+from mnistlab.plugin.checker import Checker, Measurements
 from mnistlab.plugin.collector import VerdictCollector
 
 pytest_plugins = ["pytester"]
@@ -33,22 +34,18 @@ def comparison(status):
 
 
 def judged(*statuses):
-    recorded = []
-    check = Checker(lambda key, value: recorded.append((key, value)), None)
+    measurements = Measurements()
     try:
-        check.all(comparison(status).verdict() for status in statuses)
+        Checker(measurements, None).all(comparison(status).verdict() for status in statuses)
     except pytest.fail.Exception as failure:
-        return recorded, str(failure)
-    return recorded, ""
+        return measurements, str(failure)
+    return measurements, ""
 
 
 def test_all_verdicts_are_recorded_whatever_they_are():
-    recorded, _ = judged("passed", "undecided", "failed")
-    assert [json.loads(value)["status"] for _, value in recorded] == [
-        "passed",
-        "undecided",
-        "failed",
-    ]
+    measurements, _ = judged("passed", "undecided", "failed")
+    statuses = [verdict.status for verdict in measurements.verdicts]
+    assert statuses == ["passed", "undecided", "failed"]
 
 
 @pytest.mark.parametrize("status", ["failed", "undecided"])
@@ -63,10 +60,10 @@ def test_a_gate_that_passed_fails_nothing():
     assert judged("passed", "passed")[1] == ""
 
 
-def summary_of(recorded, failure=""):
-    """Hand what a test recorded to a record, as pytest does, and return what it makes of it."""
-    record = VerdictCollector()
-    properties = [("mnistlab.group", '"regression"'), *recorded]
+def summary_of(measurements, failure=""):
+    """Hand what a test measured to a collector, as pytest does, and return its summary."""
+    collector = VerdictCollector()
+    measured = {"group": "regression", **dataclasses.asdict(measurements)}
     for when in ("setup", "call", "teardown"):
         failed = bool(failure) and when == "call"
         report = SimpleNamespace(
@@ -75,10 +72,10 @@ def summary_of(recorded, failure=""):
             skipped=False,
             failed=failed,
             longrepr=failure,
-            user_properties=properties if when != "setup" else properties[:1],
+            mnistlab=measured,
         )
-        record.pytest_runtest_logreport(report)
-    return record.summary()
+        collector.pytest_runtest_logreport(report)
+    return collector.summary()
 
 
 def test_an_undecided_metric_stays_undecided_in_the_record():
@@ -88,11 +85,9 @@ def test_an_undecided_metric_stays_undecided_in_the_record():
 
 
 def test_what_the_gate_found_is_in_the_summary():
-    recorded = []
-    Checker(lambda key, value: recorded.append((key, value)), None).gate(
-        "recipe", {"decision": "PASSED"}
-    )
-    assert summary_of(recorded)["gate"] == {"recipe": {"decision": "PASSED"}}
+    measurements = Measurements()
+    Checker(measurements, None).gate("recipe", {"decision": "PASSED"})
+    assert summary_of(measurements)["gate"] == {"recipe": {"decision": "PASSED"}}
 
 
 @pytest.mark.parametrize(

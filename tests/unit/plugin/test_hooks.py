@@ -1,12 +1,17 @@
-"""What a run leaves behind: verdict.json, the page, the terminal and the exit code.
+"""What a run writes: verdict.json, the page, the terminal and the exit code.
 
-Each test runs a small suite of its own through pytest's pytester, on a made-up dataset and without any model.
+Each test runs a small suite through pytest's pytester, on a made-up dataset and without a model.
 """
 
 import html
 import importlib
 import json
+import operator
+import os
+import pty
 import re
+import subprocess
+import sys
 import textwrap
 from html.parser import HTMLParser
 
@@ -30,12 +35,14 @@ IMAGE = "<img src=x onerror=alert(1)>"
 FIXTURES = """
     import numpy as np
     import pytest
-    from mnistlab.data.datasets import Dataset
-    from mnistlab.recipe.pipeline import Pipeline
+    from mnistlab.data import Dataset
+    from mnistlab.loading import CheckedPipeline
+    from mnistlab.recipe import Pipeline, Spec
     from mnistlab.requirement import Requirement
-    from mnistlab.recipe.spec import Spec
 
-    ACCURACY = Requirement("test accuracy", "result", 0.9, "at least", "fraction", "a source", "look here")
+    ACCURACY = Requirement(
+        "test accuracy", "result", 0.9, "at least", "fraction", "a source", "look here"
+    )
     LOSS = Requirement("test loss", "result", 0.5, "at most", "nats", "a source")
 
     class Fake(Pipeline):
@@ -49,7 +56,7 @@ FIXTURES = """
 
     @pytest.fixture(scope="session")
     def pipeline():
-        return Fake()
+        return CheckedPipeline(Fake(), Fake.spec)
 """
 HEALTHY = """
     def test_accuracy(check):
@@ -65,7 +72,7 @@ HEALTHY = """
 
 @pytest.fixture(autouse=True)
 def terminal(monkeypatch):
-    """Give every run the same terminal: pytest cuts its summary to the width, but under CI prints it whole."""
+    """Give every run the same terminal width, and pytest's uncut summary, as under CI."""
     monkeypatch.setenv("COLUMNS", "100")
     monkeypatch.setenv("CI", "true")
 
@@ -139,7 +146,7 @@ def table_of(page):
 
 
 def pieces_of_html(data):
-    """Return what pytest-html's script hands to innerHTML: cells, logs, and the values of the environment."""
+    """Return what pytest-html's script sets as innerHTML: cells, logs, environment values."""
     tests = [test for found in data["tests"].values() for test in found]
     yield from (cell for test in tests for cell in test["resultsTableRow"])
     yield from (test["log"] for test in tests)
@@ -154,7 +161,7 @@ def pieces_of_html(data):
 
 
 def assert_nothing_foreign_runs(page):
-    """Assert that the page's own script is its only one, and that none comes in through its table."""
+    """Assert that pytest-html's own script is the only one, also in the table that it renders."""
     own = Elements(page)
     assert len(own.named("script")) == 1
     assert not [name for _, attributes in own.found for name in attributes if name == "onerror"]
@@ -199,11 +206,14 @@ def test_a_number_that_passed_is_in_verdict_json_and_on_the_page(pytester):
 
 def test_a_number_that_failed_is_there_too_and_fails_the_run(pytester):
     run = Run(pytester, HEALTHY.replace("0.95", "0.85"))
-    message = "test accuracy: measured 85.00 %, required at least 90.00 %, missed by 5.00 points; look here (n = 100)"
+    message = (
+        "test accuracy: measured 85.00 %, required at least 90.00 %, missed by 5.00 points; "
+        "look here (n = 100)"
+    )
     assert (run.code, run.verdict) == (1, "FAILED")
     assert run.row("test accuracy")["status"] == "failed"
     assert run.row("test accuracy")["message"] == message
-    assert f"<h3>What failed (1)</h3><ul><li>{message}</li></ul>" in run.page
+    assert f"<h3>Failed (1)</h3>\n<ul>\n<li>{message}</li>\n</ul>" in run.page
     assert message in run.output
 
 
@@ -240,7 +250,7 @@ def test_a_skipped_test_is_not_run_with_its_reason_and_fails_a_strict_run_only(p
     run = Run(pytester, suite)
     assert (run.code, run.verdict, run.row("claims hold")["status"]) == (0, "NOT RUN", "not run")
     assert run.row("claims hold")["message"] == "claims hold: not judged; no second machine"
-    assert "What was not judged (1)" in run.page
+    assert "<h3>Not judged (1)</h3>" in run.page
     assert Run(pytester, suite, "--strict").code == 1
 
 
@@ -274,7 +284,7 @@ def test_a_test_whose_bound_the_spec_does_not_state_is_not_run(pytester):
     assert "states no bound for 'unheard-of'" in run.row("loss")["message"]
 
 
-def test_what_the_spec_does_not_ask_for_is_measured_and_does_not_hinder_the_verdict(pytester):
+def test_what_the_spec_does_not_require_is_measured_and_the_run_can_still_pass(pytester):
     run = Run(
         pytester,
         HEALTHY + '    def test_more(check):\n        check("Brier score", 0.25)\n',
@@ -291,15 +301,13 @@ def test_what_the_spec_does_not_ask_for_is_measured_and_does_not_hinder_the_verd
     assert row["message"].startswith(
         "Brier score: measured 0.25, not judged; the spec of 'fake' states no bound for"
     )
-    assert "<summary>Not asked for by the spec (1)</summary>" in run.page
-    assert "<h3>What was not judged" not in run.page
-    assert (
-        "not judged, Brier score: the spec does not ask for it; the page lists what was measured"
-        in run.output
-    )
+    assert "<summary>Not required by the spec (1)</summary>" in run.page
+    assert "<h3>Not judged" not in run.page
+    reason = "the spec does not require it; the page lists what was measured"
+    assert f"not judged, Brier score: {reason}" in run.output
 
 
-def test_dear_work_is_not_done_for_what_the_spec_does_not_ask_for(pytester):
+def test_long_work_is_not_done_for_what_the_spec_does_not_require(pytester):
     suite = HEALTHY.replace(
         "pass", 'pass\n    def test_x(check): check.required("Brier score"); raise OSError'
     )
@@ -327,30 +335,25 @@ BROKEN = """
 """
 
 
-def test_a_broken_promise_of_a_method_is_told_once_without_a_traceback(pytester):
+def test_a_broken_method_fails_one_test_without_a_traceback(pytester):
     run = Run(pytester, BROKEN)
     assert (run.code, run.verdict) == (1, "FAILED")
     assert (
         run.row("first")["message"] == "first: does not hold (fit returned None; required a dict)"
     )
-    assert (
-        run.row("second")["message"]
-        == "second: not judged; fit does not do what it must, see above"
-    )
+    reason = "fit breaks its contract, see the first test that failed"
+    assert run.row("second")["message"] == f"second: not judged; {reason}"
     assert run.row("other")["message"] == "other: does not hold (predict returned None)"
-    told, _, summary = run.output.partition("short test summary info")
-    assert (
-        told.count("fit returned None; required a dict")
-        == summary.count("fit returned None; required a dict")
-        == 1
-    )
+    details, _, summary = run.output.partition("short test summary info")
+    assert details.count("fit returned None; required a dict") == 1
+    assert summary.count("fit returned None; required a dict") == 1
     assert "During handling" not in run.output
     assert "test_result.py:" not in run.output.partition("mnistlab =")[0], (
-        "a place in the suite is nobody's business"
+        "a line of the suite does not help the user"
     )
 
 
-def test_what_cannot_be_judged_is_not_run_and_what_nobody_asks_for_does_not_count(pytester):
+def test_what_cannot_be_judged_is_not_run_and_what_is_not_required_does_not_count(pytester):
     run = Run(pytester, BROKEN, "-k", "keras or layers")
     assert (run.row("keras")["status"], run.row("keras")["asked"]) == ("not run", True)
     assert run.row("keras")["message"] == "keras: not judged; it is no Keras model"
@@ -362,12 +365,74 @@ def test_what_cannot_be_judged_is_not_run_and_what_nobody_asks_for_does_not_coun
     )  # deselected
 
 
-def test_a_broken_promise_is_told_under_xdist_too(pytester):
+def test_a_broken_method_fails_one_test_under_xdist_too(pytester):
     pytest.importorskip("xdist")
     run = Run(pytester, BROKEN, "-n1", "--dist=load")
     assert (run.code, run.verdict) == (1, "FAILED")
     assert "fit returned None; required a dict" in run.row("first")["message"]
     assert run.row("second")["status"] == "not run"
+
+
+def test_workers_of_xdist_send_verdicts_pictures_and_context(pytester):
+    pytest.importorskip("xdist")
+    more = """
+    def test_picture(check):
+        from matplotlib.figure import Figure
+        import numpy as np
+        check.gate("recipe", {"degradation": np.float64(0.5), "seeds": (1, 2)})
+        check.timed("recipe gate", np.float64(1.234))
+        check.picture("A title", "A caption", Figure((1, 1)))
+    """
+    before = without_times(Run(pytester, HEALTHY + more).summary)
+    run = Run(pytester, HEALTHY + more, "-n2")
+    key = operator.itemgetter("test")
+    after = without_times(run.summary)
+    assert sorted(after.pop("requirements"), key=key) == sorted(before.pop("requirements"), key=key)
+    assert after == before
+    assert run.summary["seconds"]["recipe gate"] == 1.23
+    assert run.page.count('<img alt="A title"') == 1
+
+
+def test_junit_xml_holds_no_properties_of_ours(pytester):
+    run = Run(pytester, HEALTHY, "--junitxml=junit.xml", "-o", "junit_family=xunit2", "-Werror")
+    assert run.code == 0
+    assert "<propert" not in (pytester.path / "junit.xml").read_text(encoding="utf-8")
+
+
+def test_progress_is_one_line_on_a_terminal_and_nothing_elsewhere(pytester):
+    suite = """
+    from mnistlab.plugin.progress import progress
+
+    def test_a(): pass
+
+    def test_b(pytestconfig):
+        with progress(pytestconfig) as show:
+            show("epoch 1")
+            show("epoch 2")
+    """
+    assert "epoch" not in Run(pytester, suite).output
+    controller, terminal = pty.openpty()
+    command = [sys.executable, "-m", "pytest", *OPTIONS, "-q"]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    with subprocess.Popen(
+        command, stdout=terminal, stderr=terminal, cwd=pytester.path, env=environment
+    ) as process:
+        os.close(terminal)
+        chunks = iter(lambda: read_or_end(controller), b"")
+        shown = b"".join(chunks).decode()
+    os.close(controller)
+    assert process.returncode == 0
+    first, second = shown.index("\repoch 1 "), shown.index("\repoch 2 ")
+    assert shown.index(".") < first < second
+    assert shown.count("epoch") == 2
+
+
+def read_or_end(descriptor):
+    """Read from a terminal, whose end is an error on Linux."""
+    try:
+        return os.read(descriptor, 65536)
+    except OSError:
+        return b""
 
 
 @pytest.mark.parametrize(
@@ -386,7 +451,7 @@ def test_a_module_of_the_suite_that_cannot_be_imported_fails_the_run(pytester):
     assert (
         "No module named 'no_such_module'" in run.row("test_result.py can be collected")["message"]
     )
-    assert "What failed (1)" in run.page
+    assert "<h3>Failed (1)</h3>" in run.page
 
 
 def test_a_run_of_other_tests_only_leaves_the_last_page_alone(pytester):
@@ -432,9 +497,9 @@ def test_scripts_from_outside_do_not_run_in_the_page(pytester):
         def test_skipped():
             pytest.skip("{IMAGE}")
 
-        def test_picture(check, record_property):
-            import json
-            record_property("mnistlab.picture", json.dumps(dict(title='"{IMAGE}', caption="{IMAGE}", png='"{IMAGE}')))
+        def test_picture(check):
+            picture = dict(title='"{IMAGE}', caption="{IMAGE}", png='"{IMAGE}')
+            check.measurements.pictures.append(picture)
     """
     nested = json.dumps({"nested": {IMAGE: [SCRIPT]}})
     metadata = (
@@ -522,9 +587,7 @@ def test_a_run_that_is_stopped_says_so_and_leaves_whole_files(pytester):
     run = Run(pytester, HEALTHY.replace("pass", "raise KeyboardInterrupt"))
     assert (run.code, run.verdict) == (2, "NOT RUN")
     assert run.row("the whole run")["message"] == "the whole run: not judged; interrupted"
-    assert (
-        run.row("claims hold")["message"] == "claims hold: not judged; it did not come to its end"
-    )
+    assert run.row("claims hold")["message"] == "claims hold: not judged; the test did not finish"
     assert run.row("test accuracy")["status"] == "passed"
     assert run.page.rstrip().endswith("</html>")
     assert "the whole run: not judged; interrupted" in run.page
@@ -542,17 +605,15 @@ def test_a_report_that_cannot_be_written_is_said_in_one_line_before_anything_run
     lines = [line for line in run.result.outlines + run.result.errlines if line]
     assert run.code == 4
     assert len(lines) == 1
-    assert re.search(
-        r"ERROR: report\S*: .*; name a folder for the report that can be written to, with --report",
-        lines[0],
-    )
+    advice = "name a writable folder for the report with --report"
+    assert re.search(rf"ERROR: report\S*: .*; {advice}", lines[0])
 
 
 def test_a_report_that_can_no_longer_be_written_at_the_end_is_said_in_one_line(pytester):
     suite = HEALTHY.replace("pass", "import pathlib; pathlib.Path('report/verdict.json').mkdir()")
     run = Run(pytester, suite)
     assert run.code == 1
-    assert "report/verdict.json: Is a directory; name a folder" in run.result.stderr.str()
+    assert "report/verdict.json: Is a directory; name a writable folder" in run.result.stderr.str()
     assert "Traceback" not in run.output + run.result.stderr.str()
     assert [path.name for path in run.folder.iterdir()] == ["verdict.json"]
 
@@ -565,7 +626,8 @@ def test_the_terminal_ends_with_the_table_the_verdict_and_the_page(pytester):
         "test accuracy *95.00 % *at least 90.00 % *passed*",
         "test loss *0.25 nats *at most 0.5 nats *passed*",
         "also passed: result 1",
-        "PASSED: everything that the specification asks for was judged and holds (pipeline fake on made up, seed 0).",
+        "PASSED: every requirement of the spec was judged and is met "
+        "(pipeline fake on made up, seed 0).",
         "Page: report/index.html",
         "*3 passed in*",
     ]

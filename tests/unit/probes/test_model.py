@@ -1,4 +1,4 @@
-"""Every probe catches a pipeline that is broken in its way, and passes a healthy one that is written otherwise."""
+"""Every probe catches a pipeline that is broken in its way, and passes a healthy one."""
 
 import dataclasses
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mnistlab.errors import NotJudgedError
-from mnistlab.faults import catalogue as faults
+from mnistlab.faults import CATALOGUE
 from mnistlab.probes import model as model_probes
 from mnistlab.probes import sample_order, updates
 from mnistlab.recipe import training as engine
@@ -28,7 +28,7 @@ class _Engine(Pipeline):
 
 
 class _KerasFit(Pipeline):
-    """Somebody else's training: Keras's loop over a tf.data pipeline that reshuffles for every epoch."""
+    """Training in Keras's own loop, over a tf.data pipeline that reshuffles for every epoch."""
 
     spec = SMALL
     shuffles, drops, enlarged = True, False, 1
@@ -181,55 +181,55 @@ def striped(count):
     return images
 
 
-def tapes(pipeline, epochs=1):
+def recorded(pipeline, epochs=1):
     return sample_order.record_epochs(pipeline, seed=0, count=COUNT, epochs=epochs)
 
 
-def images_by_step(batch_plan):
-    return np.bincount(batch_plan[:TRAINED][batch_plan[:TRAINED] != sample_order.UNSEEN]).tolist()
+def images_by_step(steps):
+    return np.bincount(steps[:TRAINED][steps[:TRAINED] != sample_order.NOT_SEEN]).tolist()
 
 
 @pytest.mark.parametrize(("healthy", "epochs"), [(_Engine, 3), (_KerasFit, 2)])
 def test_healthy_training_shows_every_image_once_in_a_fresh_order(healthy, epochs):
-    for batch_plan in (found := tapes(healthy(), epochs)):
-        assert images_by_step(batch_plan) == [4] * 6 + [3]
-        assert (batch_plan[TRAINED:] == sample_order.UNSEEN).all()
-    assert len({batch_plan.tobytes() for batch_plan in found}) == epochs
+    for steps in (found := recorded(healthy(), epochs)):
+        assert images_by_step(steps) == [4] * 6 + [3]
+        assert (steps[TRAINED:] == sample_order.NOT_SEEN).all()
+    assert len({steps.tobytes() for steps in found}) == epochs
 
 
 @pytest.mark.parametrize("broken", [_SeededFit, _NeverShuffles])
 def test_an_order_that_repeats_is_caught(broken):
-    first, second = tapes(broken(), epochs=2)
+    first, second = recorded(broken(), epochs=2)
     np.testing.assert_array_equal(first, second)
 
 
-def test_training_without_shuffling_is_heard_in_the_order_of_the_images():
-    assert tapes(_NeverShuffles())[0][:TRAINED].tolist() == [i // 4 for i in range(TRAINED)]
+def test_training_without_shuffling_is_recorded_in_the_order_of_the_images():
+    assert recorded(_NeverShuffles())[0][:TRAINED].tolist() == [i // 4 for i in range(TRAINED)]
 
 
-def test_an_image_that_an_epoch_leaves_out_is_not_heard_from_the_epoch_before():
-    first, second = (batch_plan[0] for batch_plan in tapes(_ForgetsTheFirst(), epochs=2))
-    assert first != sample_order.UNSEEN
-    assert second == sample_order.UNSEEN
+def test_an_image_that_an_epoch_leaves_out_is_not_seen_again_from_the_epoch_before():
+    first, second = (steps[0] for steps in recorded(_ForgetsTheFirst(), epochs=2))
+    assert first != sample_order.NOT_SEEN
+    assert second == sample_order.NOT_SEEN
 
 
 def test_a_dropped_last_batch_is_caught():
-    assert images_by_step(tapes(_DropsTheRest())[0]) == [4] * 6
+    assert images_by_step(recorded(_DropsTheRest())[0]) == [4] * 6
 
 
 def test_another_batch_size_is_caught():
-    assert len(images_by_step(tapes(_LargerBatches())[0])) < 7
+    assert len(images_by_step(recorded(_LargerBatches())[0])) < 7
 
 
 def test_training_on_what_is_held_out_is_caught():
-    assert (tapes(_TrainsOnEverything())[0][TRAINED:] != sample_order.UNSEEN).any()
+    assert (recorded(_TrainsOnEverything())[0][TRAINED:] != sample_order.NOT_SEEN).any()
 
 
 @pytest.mark.parametrize("healthy", [_Engine, _KerasFit])
 def test_healthy_training_uses_every_images_own_label(healthy):
     seen = sample_order.labels_seen(healthy(), seed=0, count=COUNT)
     assert seen[:TRAINED].tolist() == [i % 10 for i in range(TRAINED)]
-    assert (seen[TRAINED:] == sample_order.UNSEEN).all()
+    assert (seen[TRAINED:] == sample_order.NOT_SEEN).all()
 
 
 @pytest.mark.parametrize(
@@ -299,7 +299,7 @@ def test_training_that_knows_the_digits_whatever_its_labels_is_caught():
     assert (peeking == np.arange(100) % 10).mean() > 0.9
 
 
-def test_silent_units_are_counted_as_a_share_of_the_hidden_ones():
+def test_dead_units_are_counted_as_a_share_of_the_hidden_ones():
     model = Pipeline().build(0)
     kernel, bias, *output = model.get_weights()
     assert model_probes.dead_units(model, IMAGES) < 0.5
@@ -316,13 +316,13 @@ def test_norms_are_those_of_each_layer_with_weights():
 
 def small(name):
     """Return a pipeline of the catalogue, or the published one, with small batches."""
-    pipeline = faults.CATALOGUE[name].pipeline() if name else Pipeline()
+    pipeline = CATALOGUE[name].pipeline() if name else Pipeline()
     pipeline.spec = SMALL
     return pipeline
 
 
 def test_the_last_steps_of_a_healthy_training_come_from_everywhere():
-    place = sample_order.last_place(small(None), seed=0, count=2000)
+    place = sample_order.mean_position_of_last_steps(small(None), seed=0, count=2000)
     assert abs(place - 0.5) < 5 * (1 / 12 / 12) ** 0.5
 
 
@@ -330,19 +330,19 @@ def test_the_last_steps_of_a_healthy_training_come_from_everywhere():
     ("name", "count"), [("no-shuffling", 2000), ("shuffle-buffer-too-small", 6000)]
 )
 def test_the_last_steps_of_an_order_that_is_the_datas_come_from_its_end(name, count):
-    assert sample_order.last_place(small(name), seed=0, count=count) > 0.7
+    assert sample_order.mean_position_of_last_steps(small(name), seed=0, count=count) > 0.7
 
 
 @pytest.mark.parametrize(
     "name", [None, "history-of-another-run", "early-weights-returned", "no-validation"]
 )
-def test_the_history_is_held_against_the_model(name):
+def test_the_history_is_compared_with_the_model(name):
     claimed, own = model_probes.validation_losses(small(name), IMAGES, LABELS, seed=0)
     assert len(claimed) == 3
     assert (abs(claimed[-1] - own) < 1e-5) == (name is None)
 
 
-def test_settings_of_an_optimizer_are_told_where_they_are_not_the_usual_ones():
+def test_settings_of_an_optimizer_that_are_not_defaults_are_named():
     import keras
 
     assert (
@@ -354,7 +354,7 @@ def test_settings_of_an_optimizer_are_told_where_they_are_not_the_usual_ones():
     )
 
 
-def test_a_loss_is_told_by_its_values_and_not_by_its_name():
+def test_a_loss_is_recognised_by_its_values_and_not_by_its_name():
     import keras
 
     model = Pipeline().build(0)
@@ -376,7 +376,7 @@ def test_a_loss_is_told_by_its_values_and_not_by_its_name():
 @pytest.mark.parametrize(
     ("metric", "right"), [("CategoricalAccuracy", True), ("BinaryAccuracy", False)]
 )
-def test_accuracy_is_told_by_what_it_counts(metric, right):
+def test_accuracy_is_recognised_by_what_it_counts(metric, right):
     import keras
 
     model = Pipeline().build(0)
@@ -388,8 +388,8 @@ def test_accuracy_is_told_by_what_it_counts(metric, right):
     assert (model_probes.accuracy_difference(model) < 1e-6) == right
 
 
-def test_what_regularisation_adds_is_told_apart_from_the_loss():
-    model = faults.CATALOGUE["strong-regularisation"].pipeline().build(0)
+def test_what_regularisation_adds_is_separated_from_the_loss():
+    model = CATALOGUE["strong-regularisation"].pipeline().build(0)
     assert model_probes.regularisation_loss(Pipeline().build(0)) == 0
     assert model_probes.regularisation_loss(model) == pytest.approx(
         0.01 * sum((w**2).sum() for w in model.get_weights()), rel=1e-5
@@ -400,8 +400,8 @@ def test_what_regularisation_adds_is_told_apart_from_the_loss():
 @pytest.mark.parametrize(
     ("layer", "off"), [(1, (912 / 784) ** 0.5 - 1), (2, (138 / 128) ** 0.5 - 1)]
 )
-def test_initial_weights_are_held_against_glorots(layer, off):
-    he = faults.CATALOGUE["he-initialisation"].pipeline()
+def test_initial_weights_are_compared_with_glorots(layer, off):
+    he = CATALOGUE["he-initialisation"].pipeline()
     assert model_probes.initial_spread(Pipeline().build(0), layer) == pytest.approx(
         0, abs=(0.0071, 0.063)[layer - 1]
     )
@@ -427,30 +427,28 @@ def untrained(loss="categorical_crossentropy", metrics=("accuracy",), output="so
 @pytest.mark.parametrize(
     ("activation", "same"), [("softmax", True), ("linear", True), ("sigmoid", False)]
 )
-def test_a_models_own_predictions_are_the_probabilities_that_it_says_or_those_of_its_logits(
-    activation, same
-):
+def test_direct_predictions_are_probabilities_or_the_softmax_of_logits(activation, same):
     model, other = untrained(), untrained(output=activation)
     other.set_weights(model.get_weights())
     assert (
         np.allclose(
-            model_probes.own_predictions(model, IMAGES),
-            model_probes.own_predictions(other, IMAGES),
+            model_probes.direct_predictions(model, IMAGES),
+            model_probes.direct_predictions(other, IMAGES),
             atol=1e-6,
         )
         == same
     )
 
 
-def test_a_models_own_predictions_are_those_of_images_in_its_shape():
+def test_direct_predictions_reshape_images_to_the_input_of_the_model():
     import keras
 
     model = Pipeline().build(0)
     image = keras.Input((28, 28, 1))
     deeper = keras.Model(image, model(keras.layers.Reshape((28, 28))(image)))
     np.testing.assert_allclose(
-        model_probes.own_predictions(deeper, IMAGES),
-        model_probes.own_predictions(model, IMAGES),
+        model_probes.direct_predictions(deeper, IMAGES),
+        model_probes.direct_predictions(model, IMAGES),
         rtol=1e-5,
     )
 
@@ -463,7 +461,7 @@ def test_a_model_whose_input_only_its_pipeline_can_fill_is_not_judged_by_itself(
     inputs = [keras.Input((28, 28, 1))] * 2 if shape == "two" else [keras.Input(shape)]
     parts = [layers.GlobalAveragePooling2D()(layers.Conv2D(2, 3)(each)) for each in inputs]
     model = keras.Model(inputs if shape == "two" else inputs[0], layers.Dense(10)(sum(parts)))
-    for ask in (model_probes.own_predictions, model_probes.dead_units):
+    for ask in (model_probes.direct_predictions, model_probes.dead_units):
         with pytest.raises(
             NotJudgedError, match=r"^the model's input, .*, is not 784 pixels: only fit and"
         ):
@@ -532,7 +530,7 @@ def test_what_keras_cannot_compute_is_not_judged_and_no_traceback(ask, reason):
     assert "\n" not in str(caught.value)
 
 
-def test_a_model_that_cannot_be_loaded_from_its_file_is_not_judged_and_told_why(tmp_path):
+def test_a_model_that_cannot_be_loaded_from_its_file_is_not_judged_with_a_reason(tmp_path):
     import keras
 
     class Mine(keras.layers.Layer):

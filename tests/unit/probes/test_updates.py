@@ -1,4 +1,4 @@
-"""What is measured by slopes tells a broken pipeline from a healthy one, whatever else differs."""
+"""Linear models tell a broken pipeline from a healthy one, whatever else differs."""
 
 import dataclasses
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mnistlab.errors import ContractError, NotJudgedError
-from mnistlab.faults import catalogue as faults
+from mnistlab.faults import CATALOGUE
 from mnistlab.faults.catalogue.training_steps import TrainingSteps
 from mnistlab.probes import updates
 from mnistlab.recipe.pipeline import Pipeline
@@ -18,7 +18,7 @@ IMAGE = np.random.default_rng(0).uniform(0.1, 0.9, (28, 28)).astype(np.float32)
 
 def small(name):
     """Return a pipeline of the catalogue, or the published one, with small batches."""
-    pipeline = faults.CATALOGUE[name].pipeline() if name else TrainingSteps()
+    pipeline = CATALOGUE[name].pipeline() if name else TrainingSteps()
     pipeline.spec = SMALL
     return pipeline
 
@@ -62,10 +62,10 @@ def test_the_size_of_a_batch_is_that_of_training_however_many_images_there_are(n
     assert updates.batch_size_seen(small(name), seed=0) == pytest.approx(size, rel=1e-4)
 
 
-def test_batches_that_are_too_large_to_be_told_are_not_judged():
+def test_batches_that_are_too_large_to_be_measured_are_not_judged():
     pipeline = Pipeline()
     pipeline.spec = dataclasses.replace(SMALL, batch_size=700)
-    with pytest.raises(NotJudgedError, match="batches of 700 cannot be told by 784 images"):
+    with pytest.raises(NotJudgedError, match="batches of 700 cannot be measured with 784 images"):
         updates.batch_size_seen(pipeline, seed=0)
 
 
@@ -83,19 +83,17 @@ def test_a_pipeline_that_predicts_with_its_own_model_only_is_not_judged():
         def predict(self, model, images):
             raise ContractError("predict", "raised AttributeError: predict_proba")
 
-    with pytest.raises(NotJudgedError, match="predict takes no other Keras model than its own"):
+    with pytest.raises(NotJudgedError, match="predict takes only its own model"):
         updates.output_columns(Own())
 
 
 @pytest.mark.parametrize(
-    ("name", "astray"),
+    ("name", "wrong"),
     [(None, 0), ("no-shuffling", 0), ("first-1000-images-only", 0.37), ("shard-read-twice", 0.4)],
 )
-def test_parts_of_a_large_set_that_are_left_out_or_read_twice_are_seen(name, astray):
-    assert updates.misseen_places(small(name), seed=0, count=2000) == pytest.approx(
-        astray, abs=0.02
-    )
+def test_parts_of_a_large_set_that_are_left_out_or_read_twice_are_seen(name, wrong):
+    assert updates.coverage_error(small(name), seed=0, count=2000) == pytest.approx(wrong, abs=0.02)
 
 
 def test_a_shard_with_the_labels_of_another_is_seen():
-    assert updates.misseen_places(small("shard-of-labels-written-twice"), seed=0, count=2000) > 0.02
+    assert updates.coverage_error(small("shard-of-labels-written-twice"), seed=0, count=2000) > 0.02

@@ -15,7 +15,7 @@ def keras():
 
 
 def program_of(model):
-    """Return the model on which a model's program is compiled: itself or, of equal models, one for all."""
+    """Return the model on which a model's program is compiled: itself, or one for all equals."""
     model.optimizer.build(model.trainable_variables)
     return engine._program(model, xla=False)[0]
 
@@ -84,7 +84,7 @@ def variants(keras):
 
 
 def relu(x):
-    """Answer to the name of a Keras activation; an activation that Keras describes by its name alone."""
+    """Share the name of a Keras activation, which Keras describes by its name alone."""
     return x / 2
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mnistlab.errors import MnistlabError
-from mnistlab.recipe.pipeline import DigitsPipeline, Pipeline
+from mnistlab.recipe.pipeline import Pipeline, pipeline_for
 from mnistlab.recipe.spec import DIGITS, MNIST_BOUNDS, Layer, Spec
 
 COUNT = 403
@@ -107,7 +107,7 @@ def test_the_spec_is_the_published_recipe():
 
 
 def test_the_digits_keep_the_recipe_and_have_bounds_of_their_own():
-    assert DigitsPipeline.spec is DIGITS
+    assert pipeline_for("digits").spec is DIGITS
     assert DIGITS.layers == Spec().layers
     only_mnist = {"known label errors that are misread"}
     assert [bound.name for bound in DIGITS.bounds] == [

@@ -23,7 +23,7 @@ def keras():
 
 @pytest.fixture
 def double(keras):
-    """Double precision while a test runs: rounding can then neither hide a difference nor make one."""
+    """Double precision while a test runs, so that rounding neither hides nor makes a difference."""
     keras.config.set_floatx("float64")
     keras.config.set_dtype_policy("float64")
     yield
@@ -33,7 +33,7 @@ def double(keras):
 
 @pytest.fixture
 def xla(monkeypatch):
-    """XLA for trainings of any length, where it helps. One program of the published recipe serves many tests."""
+    """XLA for trainings of any length. One program of the published recipe serves many tests."""
     monkeypatch.setattr(engine, "XLA_PAYS_FROM", 0)
 
 
@@ -94,7 +94,7 @@ def convolution_and_dropout(keras):
 
 
 def functional(keras):
-    """Build a functional model with a nested one, a frozen layer, a branch, an operation, and unnormalised outputs."""
+    """Build a functional model: nested, with a frozen layer, a branch, an operation, and logits."""
     layers = keras.layers
     inner_input = keras.Input((SIDE * SIDE,))
     inner = keras.Model(inner_input, layers.Dense(16, "relu", trainable=False)(inner_input))
@@ -130,7 +130,7 @@ def build(keras, make, seed=1):
 
 
 def fit(model, training, validation, batch_orders):
-    """Train with Keras itself, on a ``tf.data`` dataset of the very batches that the engine is to use."""
+    """Train with Keras itself, on a ``tf.data`` dataset of the same batches as the engine's."""
     import tensorflow as tf
 
     def batches():
@@ -159,7 +159,7 @@ def state(model):
 
 
 def assert_close(actual, expected, tolerance):
-    """Compare arrays one by one: largest difference, relative to the largest magnitude of the expected array."""
+    """Compare arrays one by one: largest difference, relative to the largest expected magnitude."""
     assert len(actual) == len(expected)
     for a, b in zip(actual, expected, strict=True):
         assert a.shape == b.shape
@@ -276,7 +276,7 @@ def test_a_trained_model_is_saved_and_goes_on_and_so_it_does_with_fit(
 @pytest.mark.usefixtures("double")
 @pytest.mark.parametrize("make", IMAGES)
 def test_any_model_is_trained_as_by_fit_in_double_precision(keras, training, make):
-    # In single precision Adam and its like enlarge the rounding of gradients near zero to 1e-3 of a weight.
+    # In single precision, Adam and its like enlarge rounding near 0 to 1e-3 of a weight.
     count = IMAGES[make]
     some = tuple(part[:count].astype(np.float64) for part in training)
     by_fit, by_engine = build(keras, make), build(keras, make)
@@ -438,10 +438,10 @@ def test_an_unbuilt_model_is_built_for_any_batch_size(keras, training):
 
 
 def test_training_disturbs_no_global_random_state(keras, training):
-    model, misses = dense(keras, keras.layers.Dense(3)), engine._twin.cache_info().misses
+    model, misses = dense(keras, keras.layers.Dense(3)), engine._shared_program.cache_info().misses
     before = random.getstate(), np.random.get_state()[1].tolist()
     engine.train(model, training, None, [], BATCH)
-    assert engine._twin.cache_info().misses == misses + 1, (
+    assert engine._shared_program.cache_info().misses == misses + 1, (
         "a model is built, whose weights are drawn"
     )
     assert (random.getstate(), np.random.get_state()[1].tolist()) == before
@@ -457,7 +457,7 @@ def test_every_epoch_visits_every_image_once_in_an_order_of_its_own():
 
 
 def test_the_order_of_a_seed_is_forever():
-    # Another order would silently invalidate every result that was ever accepted. Do not change these numbers.
+    # Do not change these numbers: another order would silently invalidate every accepted result.
     assert engine.epoch_order(0, 0, 48000)[:8].tolist() == [
         36576,
         22587,
