@@ -27,6 +27,8 @@ from mnistlab.requirement import Status, Verdict
 Bounds: TypeAlias = tuple[Doubles, Doubles, Doubles]
 """Low, high and estimate, each of shape (gates,)."""
 GROUP = "regression"
+MAX_SLOPE = 0.99
+"""A few repeated trainings may agree to the last image; that is not known of every training."""
 WIDER = 0.05
 """Level of the F test that calls a candidate's spread wider than the known one."""
 
@@ -73,9 +75,11 @@ def summarise(values: Doubles, repeats: Doubles, repeated: Doubles) -> Accepted:
     if len(repeats) > 2 and np.ptp(values):
         difference = repeats - repeated
         # With equal spreads, Var(difference) = 2 sd^2 (1 - slope).
-        slope = float(np.clip(1 - difference.var(ddof=1) / (2 * values.var(ddof=1)), 0, 1))
+        variance = values.var(ddof=1)
+        slope = float(np.clip(1 - difference.var(ddof=1) / (2 * variance), 0, MAX_SLOPE))
         residual = difference + (1 - slope) * (repeated - values.mean())
-        residual_sd = float(residual.std(ddof=1))
+        least = math.sqrt(variance * (1 - MAX_SLOPE**2))
+        residual_sd = max(float(residual.std(ddof=1)), least)
     return Accepted(mean, sd, values.shape[-1], slope, residual_sd, len(repeats))
 
 
