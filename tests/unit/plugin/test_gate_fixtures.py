@@ -1,8 +1,10 @@
-"""The gates inside a run, and accepting, in full but for the training: with a pipeline that needs no Keras."""
+"""Both gates inside a run, and accepting, complete but for the training: the model is a fake."""
 
 import dataclasses
+import functools
 import importlib
 import json
+import runpy
 import textwrap
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,32 +13,28 @@ import numpy as np
 import pytest
 
 from mnistlab import cli
-from mnistlab.cli import baseline as accept
-from mnistlab.data.datasets import Dataset
-from mnistlab.gate import error_rates as rates
-from mnistlab.gate import seed_runs as seeds
-from mnistlab.gate.comparison import MetricComparison
-from mnistlab.gate.margins import Margin
-from mnistlab.plugin import fixtures
-from mnistlab.plugin import gate_fixtures as gating
+from mnistlab.cli import baseline as accept_module
+from mnistlab.cli import power
+from mnistlab.data import Dataset
+from mnistlab.gate import GateMetric, MetricComparison, error_rates, matching, seed_runs
+from mnistlab.plugin import fixtures, gate_fixtures
 from mnistlab.plugin.checker import Checker, Measurements
 from mnistlab.plugin.collector import VerdictCollector
 
 pytest_plugins = ["pytester"]
 for module in ("rich.console", "rich.table", "rich.text", "scipy.stats", "mnistlab.gate.figures"):
-    importlib.import_module(module)  # pytester forgets what its runs import: each would do it again
+    importlib.import_module(module)  # pytester forgets what its runs import
 
-MARGIN = Margin("averaged", "accuracy", 0.001, 0.0075, "a test")
-
-
-def comparison(status):
-    return MetricComparison(MARGIN, 0.978, 0.979, 0.001, 0.0002, 0.0018, status, 32)
+METRIC = GateMetric("averaged accuracy", 0.001, "a test", 0.0075)
+FIRST = 10_000
 
 
 def judged(*statuses):
+    numbers = 0.978, 0.979, 0.001, 0.0002, 0.0018
+    comparisons = [MetricComparison(METRIC, *numbers, status, 32, 0.9) for status in statuses]
     measurements = Measurements()
     try:
-        Checker(measurements, None).all(comparison(status).verdict() for status in statuses)
+        Checker(measurements, None).all(each.verdict() for each in comparisons)
     except pytest.fail.Exception as failure:
         return measurements, str(failure)
     return measurements, ""
@@ -61,16 +59,15 @@ def test_a_gate_that_passed_fails_nothing():
 
 
 def summary_of(measurements, failure=""):
-    """Hand what a test measured to a collector, as pytest does, and return its summary."""
+    """Give a collector what a test measured, as pytest does, and return its summary."""
     collector = VerdictCollector()
     measured = {"group": "regression", **dataclasses.asdict(measurements)}
     for when in ("setup", "call", "teardown"):
-        failed = bool(failure) and when == "call"
         report = SimpleNamespace(
             nodeid="tests/quality/test_regression.py::test_recipe",
             when=when,
             skipped=False,
-            failed=failed,
+            failed=bool(failure) and when == "call",
             longrepr=failure,
             mnistlab=measured,
         )
@@ -78,13 +75,13 @@ def summary_of(measurements, failure=""):
     return collector.summary()
 
 
-def test_an_undecided_metric_stays_undecided_in_the_record():
+def test_an_undecided_metric_stays_undecided_in_the_verdict():
     summary = summary_of(*judged("undecided"))
     assert [row["status"] for row in summary["requirements"]] == ["undecided"]
     assert summary["verdict"] == "FAILED"
 
 
-def test_what_the_gate_found_is_in_the_summary():
+def test_the_findings_of_a_gate_are_in_the_summary():
     measurements = Measurements()
     Checker(measurements, None).gate("recipe", {"decision": "PASSED"})
     assert summary_of(measurements)["gate"] == {"recipe": {"decision": "PASSED"}}
@@ -99,25 +96,26 @@ def test_only_the_gate_that_fits_the_subject_runs(model, kept):
         SimpleNamespace(name="file", fixturenames=["check", "file_comparison"]),
         SimpleNamespace(name="other"),
     ]
-    gating.pytest_collection_modifyitems(
-        SimpleNamespace(option=SimpleNamespace(model=model)), items
-    )
+    config = SimpleNamespace(option=SimpleNamespace(model=model))
+    gate_fixtures.pytest_collection_modifyitems(config, items)
     assert [item.name for item in items] == kept
 
 
+# `level` is how well a training went: most of it comes from the seed, a little from rounding.
 FAKE = """
-    import numpy as np
+    import zlib
     from dataclasses import replace
-    from mnistlab.recipe.pipeline import Pipeline
-    from mnistlab.recipe.spec import Spec, bounds_of
+
+    import numpy as np
+
+    from mnistlab.recipe import Pipeline, Spec, bounds_of
 
     class Model:
-        def __init__(self, seed=0): self.weights = [float(seed)]
         def get_weights(self): return self.weights
         def set_weights(self, weights): self.weights = weights
 
     class Fake:
-        name, wrong, spread = "fake", 12, 2
+        name, wrong, varies, rounding, stream = "fake", 12, 1, 0, 0
         spec = Spec("digits", *[None] * 5, bounds=bounds_of({"test accuracy": 0.95}))
 
         def prepare_images(self, images): return images.astype(np.float32) / 255
@@ -125,25 +123,37 @@ FAKE = """
         def build(self, seed): return Model()
 
         def fit(self, model, images, labels, *, seed, epochs=None):
-            model.set_weights([float(seed)])
-            return {"averaged_weights": [seed + 0.5]}
+            seed += self.stream
+            rounding = [seed, zlib.crc32(images.tobytes()), self.rounding]
+            small = 0.1 * np.random.default_rng(rounding).normal(size=2)
+            level = np.random.default_rng(seed).normal(size=2)
+            model.set_weights(list(level + small))
+            return {"averaged_weights": list(level / 2 + small / 2)}
 
         def predict(self, model, images):
-            rng = np.random.default_rng(int(2 * model.weights[0]) if self.spread else 0)
-            count = self.wrong * len(images) // 400 + (rng.integers(self.spread) if self.spread else 0)
-            found = np.full((len(images), 10), 0.1 / 9, np.float32)
+            first, second = np.array(model.weights) * self.varies
+            right = 0.9 + 0.01 * second
+            found = np.full((len(images), 10), (1 - right) / 9, np.float32)
             rows, truth = np.arange(len(images)), np.resize(np.arange(10), len(images))
-            found[rows, truth] = 0.9
-            missed = rng.choice(len(images), count, replace=False)
-            found[missed, truth[missed]], found[missed, (truth[missed] + 1) % 10] = 0.1 / 9, 0.9
+            found[rows, truth] = right
+            missed = np.arange(round(self.wrong + 3 * first))
+            found[missed, truth[missed]] = (1 - right) / 9
+            found[missed, (truth[missed] + 1) % 10] = right
             return found
 
+    class Rounded(Fake): rounding = 1
+    class Streamed(Fake): stream = 77
     class Worse(Fake): wrong = 40
-    class Better(Fake): wrong = 2
-    class Equal(Fake): spread = 0
+    class Better(Fake): wrong = 2.5
+    class Equal(Fake): varies = 0
     class Longer(Fake): spec = replace(Fake.spec, epochs=7)
     class Same(Pipeline): pass
-    class Sure(Fake): spec = replace(Fake.spec, bounds=bounds_of({"expected calibration error": 0.01}))
+
+    class Calibrated(Fake):
+        spec = replace(Fake.spec, bounds=bounds_of({"expected calibration error": 0.01}))
+
+    class Margins(Fake):
+        spec = replace(Fake.spec, gate={"accuracy": 0.02, "loss": None, "recall of 8": 0.2})
 
     class Final(Fake):
         def fit(self, model, images, labels, *, seed, epochs=None):
@@ -151,15 +161,10 @@ FAKE = """
             return {}
 """
 LABELS = np.tile(np.arange(10, dtype=np.uint8), 40)
-IMAGES = np.zeros((400, 28, 28), np.uint8)
+IMAGES = np.full((400, 28, 28), 100, np.uint8)
 REGRESSION = Path(__file__).parents[2] / "quality" / "test_regression.py"
 OPTIONS = (
-    "-p",
-    "mnistlab.plugin",
-    "-p",
-    "no:hypothesispytest",
-    "-p",
-    "no:cacheprovider",
+    *("-p", "mnistlab.plugin", "-p", "no:hypothesispytest", "-p", "no:cacheprovider"),
     "--import-mode=importlib",
 )
 GATES = [
@@ -167,26 +172,21 @@ GATES = [
     for gate in ("recipe", "file")
 ]
 ACCEPT = ("baseline", "accept", "--seeds=16", "--baselines=kept")
+COMMAND = "mnistlab baseline accept --dataset digits --pipeline fake.py:Fake --baselines kept"
 
 
 def prepare(folder, patch):
-    """Have everything find the fakes, 400 images, and one core."""
+    """Replace the dataset by 400 images, and simulate few gates."""
 
-    def dataset(name="auto", *_):
-        return Dataset(
-            "mnist" if name == "mnist" else "digits",
-            "made up",
-            "0" * 64,
-            IMAGES,
-            LABELS,
-            IMAGES,
-            LABELS,
-        )
+    def dataset(*_):
+        return Dataset("digits", "made up", "0" * 64, IMAGES, LABELS, IMAGES, LABELS)
 
-    for place in (accept, fixtures):
+    for place in (accept_module, fixtures, power):
         patch.setattr(place, "load_dataset", dataset)
-    patch.setattr(seeds, "available_cores", lambda: 1)
-    patch.setattr(seeds, "CORRUPTED", 10)
+    patch.setattr(seed_runs, "available_cores", lambda: 1)
+    patch.setattr(matching, "DRAWS", 1000)
+    few = functools.partial(error_rates.error_rates, gates=60)
+    patch.setattr(error_rates, "error_rates", few)
     patch.setenv("COLUMNS", "100")
     patch.chdir(folder)
     (folder / "fake.py").write_text(textwrap.dedent(FAKE), encoding="utf-8")
@@ -194,28 +194,31 @@ def prepare(folder, patch):
 
 @pytest.fixture(scope="module")
 def accepted(tmp_path_factory):
-    """Accept the healthy fake, and return what was written."""
+    """Accept the healthy fake and return the text of its file."""
     folder = tmp_path_factory.mktemp("accepted")
     with pytest.MonkeyPatch.context() as patch:
         prepare(folder, patch)
         assert cli.main([*ACCEPT, "--pipeline=fake.py:Fake"]) == 0
-    return (folder / "kept" / "fake-digits.json").read_text()
+    return (folder / "kept" / "fake-digits.json").read_text("utf-8")
 
 
 @pytest.fixture
-def lab(pytester, monkeypatch):
-    """Return a function that runs, of a pipeline, the gates, or a command; it returns ``verdict.json`` or the code."""
+def command(pytester, monkeypatch):
+    """Return a function that runs a command on one of the fakes and returns its exit code."""
     prepare(pytester.path, monkeypatch)
-    (pytester.mkdir("quality") / "test_regression.py").write_text(
-        REGRESSION.read_text("utf-8"), encoding="utf-8"
-    )
+    return lambda name, *arguments: cli.main([*arguments, f"--pipeline=fake.py:{name}"])
 
-    def run(pipeline, *arguments):
-        if "baseline" in arguments:
-            return cli.main([*arguments, f"--pipeline=fake.py:{pipeline}"])
-        pytester.runpytest_inprocess(
-            *OPTIONS, *GATES, "--baselines=kept", f"--pipeline=fake.py:{pipeline}", *arguments
-        )
+
+@pytest.fixture
+def validate(pytester, monkeypatch):
+    """Return a function that runs the gates on one of the fakes and returns ``verdict.json``."""
+    prepare(pytester.path, monkeypatch)
+    suite = pytester.mkdir("quality") / "test_regression.py"
+    suite.write_text(REGRESSION.read_text("utf-8"), encoding="utf-8")
+
+    def run(name, *arguments):
+        chosen = "--baselines=kept", f"--pipeline=fake.py:{name}", *arguments
+        pytester.runpytest_inprocess(*OPTIONS, *GATES, *chosen)
         return json.loads((pytester.path / "report" / "verdict.json").read_text("utf-8"))
 
     return run
@@ -223,250 +226,299 @@ def lab(pytester, monkeypatch):
 
 @pytest.fixture
 def kept(pytester, accepted):
-    """Return the file in which the healthy fake was accepted."""
-    (pytester.mkdir("kept") / "fake-digits.json").write_text(accepted)
+    """Return the file of the accepted healthy fake."""
+    (pytester.mkdir("kept") / "fake-digits.json").write_text(accepted, encoding="utf-8")
     return Path("kept", "fake-digits.json")
 
 
-def rows(summary, status):
-    found = [
-        row
+def messages(summary, status):
+    return {
+        row["name"]: row["message"]
         for row in summary["requirements"]
         if row["group"] == "regression" and row["status"] == status
-    ]
-    return {row["name"]: row["message"] for row in found}
+    }
 
 
 def the_gate(summary, status):
-    return rows(summary, status)["recipe is no worse than the accepted one"]
+    return messages(summary, status)["recipe is no worse than the accepted one"]
 
 
-def test_a_missing_baseline_is_not_run_and_says_what_to_type(lab):
-    message = the_gate(lab("Fake"), "not run")
+def test_without_a_baseline_it_is_not_run_and_says_what_to_type(validate):
+    message = the_gate(validate("Fake"), "not run")
     assert "fake-digits.json: nothing was accepted yet" in message
-    assert message.endswith(
-        "mnistlab baseline accept --dataset digits --pipeline fake.py:Fake --baselines kept"
-    )
+    assert message.endswith(COMMAND)
 
 
 @pytest.mark.usefixtures("kept")
-def test_a_healthy_recipe_passes_and_the_verdict_says_against_what(lab):
-    summary = lab("Fake")
-    gate = summary["gate"]
-    assert not rows(summary, "failed")
-    assert gate["recipe"]["decision"] == "PASSED"
+def test_an_unchanged_recipe_passes_after_two_seeds(validate):
+    summary = validate("Fake")
+    gate = summary["gate"]["recipe"]
+    assert not messages(summary, "failed")
+    assert (gate["decision"], gate["seeds"]) == ("PASSED", [FIRST, FIRST + 1])
+    sentence = "nothing changed: 2 of 2 trainings are bit for bit the accepted ones"
+    assert gate["sentence"] == sentence
+
+
+@pytest.mark.usefixtures("kept")
+def test_another_rounding_is_compared_seed_by_seed(validate):
+    gate = validate("Rounded")["gate"]["recipe"]
+    assert (gate["decision"], gate["matched"], gate["identical"]) == ("PASSED", True, False)
+    assert len(gate["seeds"]) <= 7
+    assert "(matched seeds, r = " in gate["sentence"]
+
+
+@pytest.mark.usefixtures("kept")
+def test_other_random_streams_are_compared_as_independent_draws(validate):
+    gate = validate("Streamed")["gate"]["recipe"]
+    assert (gate["decision"], gate["matched"]) == ("PASSED", False)
+    assert "(independent seeds, r = " in gate["sentence"]
+
+
+@pytest.mark.usefixtures("kept")
+def test_the_verdict_says_what_the_recipe_was_compared_with(validate):
+    gate = validate("Rounded")["gate"]
+    recipe, rates = gate["recipe"], gate["rates"]
     assert gate["baseline"]["path"] == "kept/fake-digits.json"
     assert len(gate["baseline"]["sha256"]) == 64
-    assert len(gate["recipe"]["values"]["accuracy (averaged weights)"]) == len(
-        gate["recipe"]["seeds"]
-    )
-    assert len(gate["recipe"]["levels"]["pass"]["loss (final weights)"]) == len(
-        gate["recipe"]["looks"]
-    )
-    assert {row["improved"] for row in gate["recipe"]["metrics"]} == {False}
+    assert len(recipe["values"]["accuracy (averaged weights)"]) == len(recipe["seeds"])
+    assert len(recipe["levels"]["pass"]["loss (final weights)"]) == len(recipe["looks"])
+    assert recipe["looks"][-1] == 16, "no seed is trained twice"
+    assert rates["sentence"].startswith("healthy runs that do not pass: ")
 
 
 @pytest.mark.usefixtures("kept")
-def test_a_recipe_that_got_worse_fails(lab):
-    summary = lab("Worse")
+def test_a_recipe_that_got_worse_fails_with_a_sentence_for_people(validate):
+    summary = validate("Worse")
     assert summary["verdict"] == "FAILED"
-    assert (
-        "points lower (99 % bound: at least"
-        in rows(summary, "failed")["harm to accuracy (averaged weights)"]
-    )
+    message = messages(summary, "failed")["harm to accuracy (averaged weights)"]
+    assert message.startswith("accuracy (averaged weights) 7.")
+    assert "points lower (99 % bound: at least" in message
+    assert message.endswith("margin 1.00: failed after 4 seeds")
 
 
 @pytest.mark.usefixtures("kept")
-def test_a_better_recipe_is_proposed_where_the_gate_passed(lab):
-    found = lab("Better")["gate"]["recipe"]
-    assert found["metrics"][0]["improved"]
-    assert found["sentence"].endswith("to make that the new standard: mnistlab baseline accept")
+def test_a_better_recipe_that_passes_is_proposed_as_the_new_standard(validate):
+    gate = validate("Better")["gate"]["recipe"]
+    assert gate["metrics"][0]["improved"]
+    assert gate["sentence"].endswith("to make that the new standard: mnistlab baseline accept")
 
 
 @pytest.mark.usefixtures("kept")
-def test_a_baseline_of_another_spec_fails_and_names_the_field(lab):
-    message = the_gate(lab("Longer"), "failed")
-    assert (
-        "baseline of fake: spec.epochs is 5, here 7; accept it again: mnistlab baseline accept --dataset"
-        in message
-    )
+def test_another_seed_trains_other_accepted_seeds(validate):
+    gate = validate("Fake", "--seeds=8", "--seed=1")["gate"]["recipe"]
+    assert (gate["seeds"], gate["identical"]) == ([FIRST + 8, FIRST + 9], True)
 
 
-def test_a_damaged_baseline_fails_and_names_the_damage(lab, kept):
-    kept.write_text(kept.read_text().replace('"final loss": [0', '"final loss": [1', 1))
-    assert "damaged, 'final loss': its seeds have mean and sd" in the_gate(lab("Fake"), "failed")
+@pytest.mark.usefixtures("kept")
+def test_the_margin_of_the_command_line_is_that_of_the_leading_metric(validate):
+    leading = validate("Rounded", "--margin=0.03")["gate"]["recipe"]["metrics"][0]
+    assert (leading["name"], leading["margin"]) == ("accuracy (averaged weights)", 0.03)
 
 
-def test_what_was_never_accepted_is_not_run_and_does_not_pass(lab, kept):
-    content = json.loads(kept.read_text())
-    for block in ("summary", "seeds"):
-        del content[block]["averaged loss"]
-    kept.write_text(json.dumps(content))
-    summary = lab("Fake")
-    assert summary["gate"]["recipe"]["decision"] == "PASSED"
-    assert list(rows(summary, "not run")) == ["harm to loss (averaged weights)"]
-    assert (
-        "accept it again: mnistlab baseline accept --dataset digits"
-        in rows(summary, "not run").popitem()[1]
-    )
+@pytest.mark.usefixtures("kept")
+def test_a_spec_states_margins_adds_a_metric_and_leaves_one_out(validate):
+    metrics = validate("Margins")["gate"]["recipe"]["metrics"]
+    margins = {metric["name"]: metric["margin"] for metric in metrics}
+    assert margins["accuracy (averaged weights)"] == 0.02
+    assert margins["recall of 8 (averaged weights)"] == 0.2
+    assert "loss (averaged weights)" not in margins
+    assert "loss (final weights)" in margins
 
 
-def test_averaged_weights_that_were_never_accepted_are_not_run(lab):
-    lab("Final", *ACCEPT)
-    assert set(rows(lab("Fake"), "not run")) == {
-        f"harm to {name} (averaged weights)" for name in ("accuracy", "loss")
-    }
+@pytest.mark.usefixtures("kept")
+def test_a_toml_spec_states_margins(validate, pytester):
+    (pytester.path / "mine.toml").write_text('[gate]\naccuracy = 0.04\n"final loss" = false\n')
+    metrics = validate("Fake", "--spec=mine.toml")["gate"]["recipe"]["metrics"]
+    assert metrics[0]["margin"] == 0.04
+    assert "loss (final weights)" not in [metric["name"] for metric in metrics]
 
 
-def test_digits_and_slices_accepted_of_averaged_weights_are_told_but_not_asked_of_final_ones(lab):
-    lab("Fake", *ACCEPT, "--dataset=mnist")
-    summary = lab("Final", "--dataset=mnist")
-    missing = rows(summary, "not run")
-    assert len(missing) == 19
-    assert {
-        "harm to recall of digit 3 (final weights)",
-        "harm to accuracy on size: small (final weights)",
-    } < {*missing}
-    assert not any(row["asked"] for row in summary["requirements"] if row["name"] in missing)
-    assert missing.popitem()[1].endswith(
-        "it was accepted of averaged weights alone, of which fit returns none"
-    )
+@pytest.mark.usefixtures("kept")
+def test_a_budget_below_the_first_look_fails_with_the_least_number(validate):
+    message = the_gate(validate("Fake", "--seeds=3"), "failed")
+    assert "--seeds 3, with 16 accepted seeds: required at least 4" in message
+
+
+@pytest.mark.usefixtures("kept")
+def test_a_baseline_of_another_spec_fails_and_names_the_field_and_the_command(validate):
+    message = the_gate(validate("Longer"), "failed")
+    assert "baseline of fake: spec.epochs is 5, here 7; accept it again: mnistlab" in message
+    assert COMMAND.replace("Fake", "Longer") in message
+
+
+def test_a_baseline_of_schema_1_fails_with_the_command_that_replaces_it(validate, kept):
+    kept.write_text(kept.read_text("utf-8").replace('"schema": 2', '"schema": 1'))
+    message = the_gate(validate("Fake"), "failed")
+    assert "fake-digits.json: schema 1, required 2; accept it again: mnistlab" in message
+    assert COMMAND in message
+
+
+def test_a_damaged_baseline_fails_and_names_the_damage(validate, kept):
+    kept.write_text(kept.read_text("utf-8").replace('"final loss": [0', '"final loss": [1', 1))
+    message = the_gate(validate("Fake"), "failed")
+    assert "damaged, 'final loss': its seeds have mean and sd" in message
+
+
+def test_averaged_weights_that_were_never_accepted_are_not_run(validate, command):
+    assert command("Final", *ACCEPT) == 0
+    not_run = messages(validate("Fake"), "not run")
+    assert list(not_run) == ["harm to accuracy (averaged weights)"]
+    assert not_run.popitem()[1].endswith(COMMAND)
+
+
+@pytest.mark.usefixtures("kept")
+def test_a_recipe_that_returns_no_averaged_weights_any_more_fails(validate):
+    message = the_gate(validate("Final"), "failed")
+    assert "averaged weights were accepted, but fit returns none; accept it again" in message
 
 
 @pytest.fixture
-def file(monkeypatch):
-    """Have ``--model`` load the weights of this seed."""
+def model_file(monkeypatch):
+    """Return a function that has ``--model`` load the training of a seed."""
 
-    def loaded(seed):
-        weights = SimpleNamespace(weights=[float(seed)])
-        monkeypatch.setattr(fixtures, "load_model", lambda path: weights)
+    def option(seed):
+        fake = runpy.run_path("fake.py")["Fake"]()
+        model = fake.build(seed)
+        fake.fit(model, fake.prepare_images(IMAGES), None, seed=seed)
+        monkeypatch.setattr(fixtures, "load_model", lambda path: model)
         return "--model=x.keras"
 
-    return loaded
+    return option
 
 
 @pytest.mark.usefixtures("kept")
-def test_the_accepted_file_passes_at_any_margin(lab, file):
-    summary = lab("Fake", file(10**9), "--margin=0.0001")
-    assert set(rows(summary, "passed")) == {
-        "harm to accuracy, this file",
-        "digits read worse, this file",
-    }
-    assert (summary["gate"]["file"]["decision"], summary["gate"]["file"]["identical"]) == (
-        "PASSED",
-        True,
-    )
-    assert summary["gate"]["baseline"]["path"] == "kept/fake-digits.json"
-    assert lab("Longer", file(10**9))["gate"]["file"]["identical"], (
-        "a file is paired whatever its recipe's spec"
-    )
+def test_the_accepted_file_passes_at_any_margin(validate, model_file):
+    summary = validate("Fake", model_file(FIRST), "--margin=0.0001")
+    names = {"harm to accuracy, this file", "digits read worse, this file"}
+    gate = summary["gate"]
+    assert set(messages(summary, "passed")) == names
+    assert (gate["file"]["decision"], gate["file"]["identical"]) == ("PASSED", True)
+    assert gate["baseline"]["path"] == "kept/fake-digits.json"
 
 
 @pytest.mark.usefixtures("kept")
-def test_a_file_that_is_worse_fails(lab, file):
-    summary = lab("Worse", file(7))
+def test_a_file_is_compared_whatever_the_spec_of_its_recipe(validate, model_file):
+    assert validate("Longer", model_file(FIRST))["gate"]["file"]["identical"]
+
+
+@pytest.mark.usefixtures("kept")
+def test_a_file_that_is_worse_fails(validate, model_file):
+    summary = validate("Worse", model_file(FIRST))
     assert summary["gate"]["file"]["decision"] == "FAILED"
-    assert "points lower" in rows(summary, "failed")["harm to accuracy, this file"]
+    assert "points lower" in messages(summary, "failed")["harm to accuracy, this file"]
 
 
-def test_a_file_without_anything_accepted_is_not_run(lab, file):
-    assert rows(lab("Fake", file(7)), "not run")["file is no worse than the accepted one"]
+def test_a_file_without_a_baseline_is_not_run(validate, model_file):
+    not_run = messages(validate("Fake", model_file(FIRST)), "not run")
+    assert not_run["file is no worse than the accepted one"].endswith(COMMAND)
 
 
-@pytest.mark.parametrize(
-    ("healthy", "said"),
-    [
-        (0.078, "7.8 % of healthy retrainings would be called worse at a level of 1 %"),
-        (
-            0.0,
-            "of retrainings with tanh only 33 % would be called worse: so few images tell too little",
-        ),
-    ],
-)
-def test_why_files_alone_are_paired_is_said_with_the_rate_that_shows_it(tmp_path, healthy, said):
-    found = {
-        "healthy": [healthy, None, None],
-        "tanh": [0.33, None, None],
-        "4 epochs": [0.1, None, None],
-    }
-    content = {"schema": rates.SCHEMA, "others": {"McNemar": {"recipes": found}}}
-    rates.path_of(tmp_path, "digits").write_text(json.dumps(content))
-    assert rates.mcnemar_alarms(tmp_path, "digits") == said
-
-
-def test_accepting_again_takes_other_seeds_and_shows_old_against_new(lab, kept, capsys):
-    first = json.loads(kept.read_text())
-    assert lab("Better", *ACCEPT) == 0
-    told, second = capsys.readouterr().out, json.loads(kept.read_text())
-    assert "Against the 16 seeds accepted" in told
-    assert (
-        "no metric is worse by its margin; better beyond the margin in accuracy (averaged weights)"
-        in told
-    )
-    assert (first["first_seed"], second["first_seed"]) == (10**9, 10**9 + 16)
+def test_accepting_again_trains_the_same_seeds_and_compares_them(command, kept, capsys):
+    before = json.loads(kept.read_text("utf-8"))
+    assert command("Better", *ACCEPT) == 0
+    printed, after = capsys.readouterr().out, json.loads(kept.read_text("utf-8"))
+    assert "Against the 16 seeds accepted" in printed
+    assert "no metric is worse by its margin; better beyond the margin in accuracy" in printed
+    assert before["first_seed"] == after["first_seed"] == FIRST
     assert [path.name for path in kept.parent.iterdir()] == ["fake-digits.json"]
 
 
+def test_accepting_states_and_keeps_the_error_rates_of_the_gate(command, kept, capsys):
+    assert command("Fake", *ACCEPT) == 0
+    rates = json.loads(kept.read_text("utf-8"))["error_rates"]
+    assert "The gate: healthy runs that do not pass: " in capsys.readouterr().out
+    assert {"matched", "independent", "miss", "curve"} <= rates.keys()
+    assert (rates["margin"], rates["budget"], rates["accepted seeds"]) == (0.01, 16, 16)
+
+
 @pytest.mark.parametrize(
-    ("damage", "first"),
+    "damage",
     [
-        (lambda text: text[:900], 10**9 + 100_000),
-        (lambda text: text.replace('"schema": 1', '"schema": 0'), 10**9 + 100_000),
-        (lambda text: "", 2 * 10**9),
+        lambda text: text[:900],
+        lambda text: text.replace('"schema": 2', '"schema": 1'),
+        lambda text: "",
     ],
     ids=["cut", "schema", "empty"],
 )
-def test_a_damaged_baseline_is_replaced_and_its_damage_told(lab, kept, capsys, damage, first):
-    kept.write_text(damage(kept.read_text()))
-    assert lab("Fake", *ACCEPT) == 0
-    assert (
-        "What was accepted before cannot be read and is replaced: kept/fake-digits.json: "
-        in capsys.readouterr().out
-    )
-    assert json.loads(kept.read_text())["first_seed"] == first
+def test_a_baseline_that_cannot_be_read_is_replaced_and_says_why(command, kept, capsys, damage):
+    kept.write_text(damage(kept.read_text("utf-8")))
+    assert command("Fake", *ACCEPT) == 0
+    printed = capsys.readouterr().out
+    assert "The old accepted state cannot be read and will be replaced: kept/fake-" in printed
+    assert json.loads(kept.read_text("utf-8"))["first_seed"] == FIRST
 
 
-def test_accepting_another_spec_says_that_nothing_can_be_compared(lab, kept, capsys):
-    assert lab("Longer", *ACCEPT) == 0
-    assert (
-        "The old one is of something else: spec.epochs is 5, in the new one 7"
-        in capsys.readouterr().out
-    )
-    assert json.loads(kept.read_text())["spec"]["epochs"] == 7
+def test_accepting_another_spec_says_why_nothing_is_compared(command, kept, capsys):
+    assert command("Longer", *ACCEPT) == 0
+    difference = "is of something else: spec.epochs is 5, in the new 7"
+    assert difference in capsys.readouterr().out
+    assert json.loads(kept.read_text("utf-8"))["spec"]["epochs"] == 7
 
 
-def test_accepting_shows_the_comparison_with_the_margin_of_the_spec(lab, pytester, capsys):
-    (pytester.path / "wide.toml").write_text("[gate]\nmargin = 0.2\n")
-    assert [lab(name, *ACCEPT, "--spec=wide.toml") for name in ("Fake", "Better")] == [0, 0]
-    assert "margin 20.00" in capsys.readouterr().out
+@pytest.mark.usefixtures("kept")
+def test_show_prints_the_means_of_the_accepted_seeds(command, capsys):
+    assert command("Fake", "baseline", "show", "--dataset=digits", "--baselines=kept") == 0
+    printed = capsys.readouterr().out
+    assert "pipeline fake on digits, 16 seeds from 10000, accepted 20" in printed
+    assert "accuracy, averaged weights " in printed
+
+
+@pytest.mark.parametrize(("name", "code"), [("Fake", 0), ("Worse", 1)])
+def test_compare_exits_1_unless_the_second_is_no_worse(command, kept, name, code, capsys):
+    other = kept.with_name("other.json")
+    text = kept.read_text("utf-8")
+    if name == "Worse":
+        command("Better", *ACCEPT)
+        other.write_text(text, encoding="utf-8")
+    else:
+        other.write_text(text, encoding="utf-8")
+    assert cli.main(["baseline", "compare", str(kept), str(other)]) == code
+    word = "it is worse" if code else "no metric is worse by its margin"
+    assert word in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("Worse", "not accepted: test accuracy: measured 8"),
-        ("Sure", "not accepted: expected calibration error: measured"),
-        (
-            "Equal",
-            "not accepted: accuracy of the averaged weights is 0.97 with all 16 seeds; does the seed reach",
-        ),
-        (
-            "Same",
-            "--pipeline fake.py:Same: is named 'seed', as the published recipe, whose accepted result it would",
-        ),
+        ("Worse", "not accepted: test accuracy: measured 89.88 %"),
+        ("Calibrated", "not accepted: expected calibration error: measured"),
+        ("Equal", "not accepted: final accuracy is 0.97 with all 16 seeds; does the seed reach"),
+        ("Same", "--pipeline fake.py:Same: has the published recipe's name 'seed' and would"),
     ],
 )
-def test_what_must_not_be_accepted_is_refused_and_nothing_is_written(
-    lab, pytester, capsys, name, message
-):
-    assert lab(name, *ACCEPT) == 1
+def test_a_result_that_must_not_be_accepted_is_refused(command, pytester, capsys, name, message):
+    assert command(name, *ACCEPT) == 1
     assert message in capsys.readouterr().err
-    assert not list(pytester.path.glob("kept/*"))
+    assert not list(pytester.path.glob("kept/fake*.json"))
 
 
-def test_a_folder_that_cannot_be_written_is_told_before_the_training(lab, pytester, capsys):
+def test_a_folder_that_cannot_be_written_is_named_before_the_training(command, pytester, capsys):
     (pytester.path / "kept").touch()
-    assert lab("Fake", *ACCEPT) == 1
-    assert (
-        "File exists; name a folder that can be written to, --baselines" in capsys.readouterr().err
-    )
+    assert command("Fake", *ACCEPT) == 1
+    advice = "File exists; choose a folder that can be written to with --baselines"
+    assert advice in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("kept")
+def test_power_prints_the_error_rates_of_a_margin_and_a_budget(command, capsys):
+    settings = "--margin=0.02", "--seeds=8", "--baselines=kept"
+    assert command("Fake", "power", *settings) == 0
+    printed = capsys.readouterr().out
+    assert "kept/fake-digits.json: 16 seeds of fake on digits" in printed
+    assert "margin 2.00 points, at most 8 seeds" in printed
+    assert "healthy, matched seeds: " in printed
+    assert "a loss of one margin in loss (final weights): passes " in printed
+    assert "a drop of 4.000 points is found " in printed
+
+
+@pytest.mark.usefixtures("kept")
+def test_power_advises_where_healthy_runs_would_stay_undecided(command, capsys):
+    assert command("Fake", "power", "--margin=0.003", "--baselines=kept") == 0
+    advice = "of healthy runs with independent seeds would stay undecided at margin 0.30: accept"
+    assert advice in capsys.readouterr().out
+
+
+def test_power_without_a_baseline_says_what_to_type(command, capsys):
+    assert command("Fake", "power", "--baselines=kept") == 1
+    message = "nothing was accepted yet; type: mnistlab baseline accept"
+    assert message in capsys.readouterr().err
