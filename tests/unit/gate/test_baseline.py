@@ -174,7 +174,10 @@ DAMAGE = [
     (lambda c: c["model"].pop("truth"), "'truth' is missing"),
     (lambda c: c["summary"].update({"final loss": "x"}), "damaged"),
     (lambda c: c["summary"].update({"final loss": [1, 2, 3]}), "damaged"),
-    (lambda c: c["seeds"]["final accuracy"].__setitem__(0, 0.5), "'final accuracy': its seeds have"),
+    (
+        lambda c: c["seeds"]["final accuracy"].__setitem__(0, 0.5),
+        "'final accuracy': its seeds have",
+    ),
     (lambda c: c["seeds"].update({"final loss": [1, None]}), "'final loss' is not a list of num"),
     (lambda c: c["seeds"].update({"final loss": [True] * 12}), "'final loss' is not a list of num"),
     (lambda c: c["seeds"].update({"final loss": []}), "'final loss' is not a list of numbers"),
@@ -230,7 +233,7 @@ def test_a_small_text_that_unpacks_to_gigabytes_is_refused_without_the_memory():
     assert len(bomb) < 100_000
     tracemalloc.start()
     try:
-        with pytest.raises(MnistlabError, match="'truth' cannot be read .*more than 200000"):
+        with pytest.raises(MnistlabError, match=r"'truth' cannot be read .*more than 200000"):
             unpack(bomb, "truth")
         assert tracemalloc.get_traced_memory()[1] < 2_000_000
     finally:

@@ -41,7 +41,7 @@ def test_a_look_just_before_the_last_is_left_out(accepted, metrics, budget, last
 
 
 def test_a_budget_below_the_first_look_is_refused(accepted, metrics):
-    with pytest.raises(MnistlabError, match="--seeds 3, .* at least 4, where the gate looks first"):
+    with pytest.raises(MnistlabError, match=r"--seeds 3, .* at least 4, where the gate looks"):
         make_plan(metrics, 3, accepted)
 
 
@@ -74,7 +74,9 @@ def test_accepted_weights_with_other_metrics_are_compared_seed_by_seed(recipe, a
     def train(seeds):
         runs = replace(recipe, slope=1.0).runs(seeds, 0)
         worse = -0.02 if "accuracy" in key else 0.05
-        return [replace(run, metrics={**run.metrics, key: run.metrics[key] + worse}) for run in runs]
+        return [
+            replace(run, metrics={**run.metrics, key: run.metrics[key] + worse}) for run in runs
+        ]
 
     result = sequential.run(train, accepted, 0, plan)
     assert (result.identical, result.decision) == (False, "FAILED")
