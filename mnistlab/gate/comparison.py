@@ -59,6 +59,11 @@ class Accepted:
     repeats: int
 
 
+def spread_of(values: Doubles) -> Doubles:
+    """Return the standard deviation over the last axis; exactly 0 if all values are the same."""
+    return np.where(np.ptp(values, axis=-1) == 0, 0.0, values.std(axis=-1, ddof=1))
+
+
 def summarise(values: Doubles, repeats: Doubles, repeated: Doubles) -> Accepted:
     """Summarise accepted seeds.
 
@@ -70,7 +75,7 @@ def summarise(values: Doubles, repeats: Doubles, repeated: Doubles) -> Accepted:
         The metric of k repeated trainings, and the accepted one of the same seeds; k may be 0.
     """
     values = np.atleast_2d(values)
-    mean, sd = values.mean(axis=-1), values.std(axis=-1, ddof=1)
+    mean, sd = values.mean(axis=-1), spread_of(values)
     slope, residual_sd = 0.0, math.nan
     if len(repeats) > 2 and np.ptp(values):
         difference = repeats - repeated
@@ -121,7 +126,7 @@ def mean_bounds(sample: Sample, levels: tuple[float, float]) -> Bounds:
     accepted, matched, n = sample.accepted, sample.matched, sample.new.shape[-1]
     slope = np.where(matched, accepted.slope, 0.0)
     difference = residuals(sample, slope)
-    estimate, own = difference.mean(axis=-1), difference.std(axis=-1, ddof=1)
+    estimate, own = difference.mean(axis=-1), spread_of(difference)
     known = np.where(matched, accepted.residual_sd, accepted.sd)
     freedom = np.where(matched, accepted.repeats - 1, accepted.seeds - 1)
     wider = own > known * np.sqrt(scipy.special.fdtri(n - 1, np.maximum(freedom, 1), 1 - WIDER))
@@ -145,7 +150,7 @@ def spread_bounds(sample: Sample, levels: tuple[float, float]) -> Bounds:
     31:9 and 31:13. Where they do not: F. `levels` as in `mean_bounds`.
     """
     new, same, seeds, n = sample.new, sample.same, sample.accepted.seeds, sample.new.shape[-1]
-    own, others = new.std(axis=-1, ddof=1), same.std(axis=-1, ddof=1)
+    own, others = (np.where(sd == 0, np.nan, sd) for sd in (spread_of(new), spread_of(same)))
     centred = (new - new.mean(-1, keepdims=True)) * (same - same.mean(-1, keepdims=True))
     with np.errstate(invalid="ignore", divide="ignore"):
         ratio, paired = own / sample.accepted.sd, own / others

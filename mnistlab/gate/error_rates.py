@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from mnistlab.arrays import Bools, Indices
-from mnistlab.gate.comparison import Accepted, Sample, residuals
+from mnistlab.gate.comparison import Accepted, Sample, residuals, spread_of
 from mnistlab.gate.margins import GateMetric
 from mnistlab.gate.matching import AcceptedSeeds
 from mnistlab.gate.plan import Plan, make_plan, take_look
@@ -113,7 +113,7 @@ def _drawn(accepted: AcceptedSeeds, key: str, gates: int, seed: int) -> Accepted
         return own
     rng = np.random.default_rng([seed, 7])  # the same rows for every metric
     drawn = values[rng.integers(len(values), size=(gates, len(values)))]
-    return replace(own, mean=drawn.mean(axis=1), sd=drawn.std(axis=1, ddof=1))
+    return replace(own, mean=drawn.mean(axis=1), sd=spread_of(drawn))
 
 
 def shift(new: SeedMetrics, metric: GateMetric, degradation: float) -> SeedMetrics:
@@ -240,7 +240,15 @@ def advice(
     share = rates[worst]["not passed"][0]
     if share <= ACCEPTABLE:
         return []
-    margin = next((m for m in MARGIN_STEPS if _share(metrics, rates, accepted, m) <= ACCEPTABLE), 0)
+    plan = make_plan(metrics, rates["budget"], accepted)
+    new, same = draw(accepted, plan.looks[-1], GATES // 5, matched=False, seed=3)
+
+    def enough(factor: float) -> bool:
+        wider = replace(metrics[0], margin=factor * metrics[0].margin)
+        outcome = simulate(replace(plan, metrics=(wider, *metrics[1:])), accepted, new, same)
+        return float((~outcome.passed).mean()) <= ACCEPTABLE
+
+    margin = next(filter(enough, MARGIN_STEPS), 0)
     text = (
         f"{100 * share:.2g} % of healthy runs with {worst} seeds would stay undecided at margin "
         f"{100 * rates['margin']:.2f}: accept more seeds than {rates['accepted seeds']}"
@@ -250,16 +258,6 @@ def advice(
     if margin:
         text += f", or state a margin of {100 * margin * rates['margin']:.2f} points"
     return [text]
-
-
-def _share(
-    metrics: Sequence[GateMetric], rates: dict[str, Any], accepted: AcceptedSeeds, factor: float
-) -> float:
-    """Return the share of healthy runs that do not pass with a leading margin so much wider."""
-    wider = replace(metrics[0], margin=factor * metrics[0].margin)
-    plan = make_plan((wider, *metrics[1:]), rates["budget"], accepted)
-    new, same = draw(accepted, plan.looks[-1], 400, matched=False, seed=3)
-    return float((~simulate(plan, accepted, new, same).passed).mean())
 
 
 def _percent(rate: Sequence[float]) -> str:

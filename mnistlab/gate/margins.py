@@ -112,11 +112,7 @@ def gate_metrics(
         If a margin is stated for a metric that was not accepted.
     """
     weights = "averaged" if "averaged accuracy" in accepted else "final"
-    chosen: dict[tuple[str, bool], GateMetric] = {}
-    for key, spread, alpha in DEFAULT_METRICS:
-        if key in accepted and not (spread and not key.startswith(weights)):
-            default = _default_margin(accepted[key], key, weights, images, spread)
-            chosen[key, spread] = GateMetric(key, *default, alpha, spread)
+    chosen = _defaults(accepted, weights, images)
     margins = dict(stated or {})
     if leading is not None:
         margins["accuracy"] = leading
@@ -136,6 +132,18 @@ def gate_metrics(
         raise MnistlabError("[gate] leaves out every metric; required at least one")
     leader = f"{weights} accuracy", False
     return tuple(chosen[place] for place in sorted(chosen, key=lambda place: place != leader))
+
+
+def _defaults(
+    accepted: SeedMetrics, weights: str, images: int
+) -> dict[tuple[str, bool], GateMetric]:
+    """Return the default metrics by their key and whether the spread is compared."""
+    chosen: dict[tuple[str, bool], GateMetric] = {}
+    for key, spread, alpha in DEFAULT_METRICS:
+        if key in accepted and not (spread and not key.startswith(weights)):
+            default = _default_margin(accepted[key], key, weights, images, spread)
+            chosen[key, spread] = GateMetric(key, *default, alpha, spread)
+    return chosen
 
 
 def _accepted_key(name: str, weights: str, accepted: SeedMetrics) -> str:

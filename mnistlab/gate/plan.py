@@ -101,6 +101,6 @@ def take_look(
     bounds = []
     for metric, levels in zip(plan.metrics, plan.pass_levels, strict=True):
         key, accepted = metric.key, known[metric.key]
-        sample = Sample(new[key], same[key], accepted, matched & (accepted.repeats > 2))
+        sample = Sample(new[key], same[key], accepted, matched & np.isfinite(accepted.residual_sd))
         bounds.append(degradation_bounds(metric, sample, (plan.fail_levels[look], levels[look])))
     return matched, bounds

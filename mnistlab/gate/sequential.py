@@ -115,16 +115,8 @@ def run(
 ) -> Result:
     """Train and look until the gate has decided or the budget is spent.
 
-    Parameters
-    ----------
-    train : callable
-        Yields a SeedRun for each of a sequence of seeds.
-    accepted : AcceptedSeeds
-    first : int
-        Place of the first accepted seed that is trained.
-    plan : Plan
-    progress : callable
-        Called with one line after every training.
+    `train` yields a run for each of a sequence of seeds; `first` is the place of the first accepted
+    seed that is trained; `progress` gets one line after every training.
     """
     start = time.perf_counter()
     places = accepted.block(first, plan.looks[-1])

@@ -1,74 +1,67 @@
-"""The pictures of the gates say in their titles what is seen, and draw what cannot be drawn without a warning."""
+"""Figures of the gates: titles state the result, and odd values are drawn without a warning."""
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from error_rates_study import drops_to
 
-from mnistlab.gate import figures as plots_gate
-from mnistlab.gate import sequential as gate
-from mnistlab.gate.margins import Margin
-from mnistlab.gate.paired import Comparison
-from mnistlab.gate.seed_runs import SeedRun, columns
-from mnistlab.metrics.evaluation import Evaluation
+from mnistlab.gate import figures, sequential
+from mnistlab.gate.margins import gate_metrics
+from mnistlab.gate.paired import PairedComparison
+from mnistlab.gate.plan import make_plan
+from mnistlab.metrics import Evaluation
 from mnistlab.report.figures import png
 
-ONE = Evaluation(np.eye(10, dtype=np.float32), np.arange(10, dtype=np.uint8))
-MARGINS = (
-    Margin("averaged", "accuracy", 0.001, 0.0075, ""),
-    Margin("final", "loss", 0.012, 0.003, ""),
-)
-DROPS = drops_to(0.001)
+DROPS = [0.001 * step / 4 for step in range(13)]
 RATES = {
     "margin": 0.001,
     "budget": 32,
     "drops": DROPS,
     "curve": [min(1.0, 12 * drop / 0.025) for drop in DROPS],
 }
-OTHERS = {
-    name: {"drops": DROPS, "curve": [0.1] * len(DROPS)}
-    for name in ("threshold", "McNemar", "final weights")
-}
-
-
-def drawn(count, sd, seed=0):
-    rng = np.random.default_rng(seed)
-    values = rng.normal(0, sd, (count, 2))
-    return [
-        SeedRun(i, {"averaged": {"accuracy": 0.98 + a}, "final": {"loss": 0.07 + b}}, ONE)
-        for i, (a, b) in enumerate(values)
-    ]
 
 
 def title(figure):
     return " ".join(figure.get_suptitle().split())
 
 
-@pytest.mark.parametrize("sd", [0.0005, 0.0])
-def test_strip_of_seeds_says_the_verdict(sd):
-    baseline = columns(drawn(50, 0.0005, seed=1))
-    result = gate.run(
-        lambda seeds: iter(drawn(len(seeds), sd)), 0, baseline, gate.plan(MARGINS, 8, 50)
-    )
-    figure = plots_gate.seed_strip(result, baseline)
+def train(recipe, case):
+    """Return a function that trains like one of three candidates."""
+    candidate = replace(recipe, lost_accuracy=0.02 if case == "worse" else 0)
+
+    def run(seeds):
+        if case == "one result":
+            return [replace(candidate.runs([1])[0], seed=seed) for seed in seeds]
+        return candidate.runs(seeds, 0 if case == "identical" else 1)
+
+    return run
+
+
+@pytest.mark.parametrize("case", ["healthy", "worse", "one result", "identical"])
+def test_strip_of_seeds_states_the_verdict_and_joins_matched_seeds(recipe, accepted, case):
+    recipe = replace(recipe, slope=1.0) if case == "identical" else recipe
+    plan = make_plan(gate_metrics(accepted.columns, 10_000), 4, accepted)
+    result = sequential.run(train(recipe, case), accepted, 0, plan)
+    assert result.identical == (case == "identical")
+    count = len(result.seeds)
+    same = {key: values[:count] for key, values in accepted.columns.items()}
+    figure = figures.seed_strip(result, accepted.columns, same)
     assert title(figure) == f"{result.decision}: {result.sentence}"
-    assert len(figure.axes) == 2
+    assert len(figure.axes) == 4  # accuracy and loss of both kinds of weights
+    joined = [line for line in figure.axes[0].lines if line.get_ydata()[0] == 0.6]
+    assert len(joined) == count
     assert png(figure)[:4] == b"\x89PNG"
 
 
 @pytest.mark.parametrize("here", [0.0003, -0.01, np.nan])
-def test_power_curve_says_what_is_found_and_marks_this_run(here):
-    figure = plots_gate.power_curve(RATES, OTHERS, here)
-    assert (
-        title(figure)
-        == "A drop of 0.20 points is found with a probability of 96.0 %, at most 32 seeds"
+def test_power_curve_states_what_is_found_and_marks_this_run(here):
+    figure = figures.power_curve(RATES, here)
+    assert title(figure) == (
+        "A drop of 0.20 points is found with a probability of 96.0 %, with at most 32 seeds"
     )
     labels = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
     assert ("this run's estimate" in labels) == bool(np.isfinite(here))
     assert png(figure)
-
-
-def test_power_curve_is_drawn_without_the_others():
-    assert len(plots_gate.power_curve(RATES, {}, np.nan).axes[0].get_legend().get_texts()) == 1
 
 
 def comparison(wrong):
@@ -77,18 +70,19 @@ def comparison(wrong):
     probabilities[np.arange(500), np.where(np.arange(500) < wrong, (labels + 1) % 10, labels)] = (
         0.82
     )
-    return Comparison(Evaluation(probabilities, labels), labels, np.full(500, 200, np.uint8))
+    truth = np.full(500, 200, np.uint8)
+    return PairedComparison(Evaluation(probabilities, labels), labels, truth, 0.02)
 
 
 def test_paired_table_has_all_four_counts():
-    figure = plots_gate.paired_table(comparison(60))
+    figure = figures.paired_table(comparison(60))
     assert [text.get_text() for text in figure.axes[0].texts] == ["440", "60", "0", "0"]
     assert png(figure)
 
 
 @pytest.mark.parametrize("wrong", [60, 0])
 def test_newly_wrong_images_are_counted_and_shown(wrong):
-    figure = plots_gate.newly_wrong(comparison(wrong), np.zeros((500, 28, 28), np.uint8))
+    figure = figures.newly_wrong(comparison(wrong), np.zeros((500, 28, 28), np.uint8))
     assert (
         title(figure)
         == f"{wrong} images that the accepted model reads right and this file does not"

@@ -1,19 +1,20 @@
-"""Two files are told apart image by image."""
+"""Two files are compared image by image; simulated shares differ by chance below 1e-5."""
 
 import numpy as np
 import pytest
 
 from mnistlab.errors import MnistlabError
-from mnistlab.gate.baseline import true_class_probability
+from mnistlab.gate.baseline import true_class_steps
 from mnistlab.gate.paired import (
-    Comparison,
+    PairedComparison,
     compare,
     digit_power,
+    file_margin,
+    images_to_be_named,
     most_newly_wrong,
     pass_rate,
-    surely_named,
 )
-from mnistlab.metrics.evaluation import Evaluation
+from mnistlab.metrics import Evaluation
 from mnistlab.stats import mcnemar, tango
 
 COUNT = 10_000
@@ -33,11 +34,15 @@ def off(digits, places):
 
 
 ACCEPTED = off(LABELS, np.arange(250))
-TRUTH = true_class_probability(predicted(ACCEPTED))
+TRUTH = true_class_steps(predicted(ACCEPTED))
+
+
+def judged(evaluation, margin=0.005):
+    return PairedComparison(evaluation, ACCEPTED, TRUTH, margin)
 
 
 def test_identical_predictions_are_recognised_and_pass():
-    found = Comparison(predicted(ACCEPTED), ACCEPTED, TRUTH)
+    found = judged(predicted(ACCEPTED))
     assert found.sentence.startswith("all 10000 predictions are the accepted ones; ")
     assert [verdict.status for verdict in found.verdicts()] == ["passed", "passed"]
     assert found.as_dict()["identical"]
@@ -48,7 +53,7 @@ def test_newly_wrong_newly_right_and_churn_are_counted():
     digits = off(ACCEPTED, np.arange(300, 330))
     digits[:10] = LABELS[:10]
     digits[20] = (LABELS[20] + 2) % 10  # wrong otherwise: churn, but no difference
-    found = Comparison(predicted(digits), ACCEPTED, TRUTH)
+    found = judged(predicted(digits))
     assert (len(found.newly_wrong), len(found.newly_right)) == (30, 10)
     assert found.churn == pytest.approx(41 / COUNT)
     assert found.table.tolist() == [[9720, 30], [10, 240]]
@@ -57,20 +62,20 @@ def test_newly_wrong_newly_right_and_churn_are_counted():
 
 
 def test_a_file_that_is_surely_beyond_the_margin_fails():
-    found = Comparison(predicted(off(ACCEPTED, np.arange(300, 500))), ACCEPTED, TRUTH)
+    found = judged(predicted(off(ACCEPTED, np.arange(300, 500))))
     whole = found.verdicts()[0]
     assert whole.status == "failed"
     assert "accuracy 2.00 points lower" in whole.message
 
 
 def test_a_file_near_the_margin_is_undecided():
-    found = Comparison(predicted(off(ACCEPTED, np.arange(300, 350))), ACCEPTED, TRUTH)
+    found = judged(predicted(off(ACCEPTED, np.arange(300, 350))))
     assert found.verdicts()[0].status == "undecided"
 
 
 def test_one_digit_that_is_read_worse_fails_though_the_whole_passes():
     threes = np.flatnonzero((LABELS == 3) & (np.arange(COUNT) > 500))[:16]
-    found = Comparison(predicted(off(ACCEPTED, threes)), ACCEPTED, TRUTH, margin=0.01)
+    found = judged(predicted(off(ACCEPTED, threes)), margin=0.01)
     whole, digits = found.verdicts()
     assert whole.status == "passed"
     assert digits.status == "failed"
@@ -79,17 +84,14 @@ def test_one_digit_that_is_read_worse_fails_though_the_whole_passes():
 
 def test_five_newly_wrong_of_a_digit_are_not_enough_to_fail_it():
     threes = np.flatnonzero((LABELS == 3) & (np.arange(COUNT) > 500))[:5]
-    assert (
-        Comparison(predicted(off(ACCEPTED, threes)), ACCEPTED, TRUTH).verdicts()[1].status
-        == "passed"
-    )
+    assert judged(predicted(off(ACCEPTED, threes))).verdicts()[1].status == "passed"
 
 
 def test_newly_wrong_images_come_most_confident_first():
     evaluation = predicted(off(ACCEPTED, [400, 401]))
     evaluation.probabilities[401] = 0.001
     evaluation.probabilities[401, 2] = 0.991
-    assert Comparison(evaluation, ACCEPTED, TRUTH).newly_wrong.tolist() == [401, 400]
+    assert judged(evaluation).newly_wrong.tolist() == [401, 400]
 
 
 def simulated(moved, lost, count=20_000):
@@ -114,66 +116,91 @@ def test_the_chance_to_name_a_digit_is_that_of_a_simulation():
     share = float((p[drawn] <= 0.001).mean())
     assert digit_power(12, 15) == pytest.approx(share, abs=4.5 * (0.25 / 20_000) ** 0.5)
     assert (digit_power(0, 9), digit_power(0, 10)) == (0, 1)
-    assert surely_named(0) == 10
-    assert digit_power(12, surely_named(12)) >= 0.95 > digit_power(12, surely_named(12) - 1)
+    assert images_to_be_named(0) == 10
+    assert (
+        digit_power(12, images_to_be_named(12))
+        >= 0.95
+        > digit_power(12, images_to_be_named(12) - 1)
+    )
 
 
 def test_a_comparison_states_how_often_it_errs():
     digits = off(ACCEPTED, np.arange(300, 330))
     digits[:10] = LABELS[:10]
-    text = Comparison(predicted(digits), ACCEPTED, TRUTH).rates
-    assert text.startswith("among files that read 40 images right or wrong otherwise")
-    assert "of those that lost 0.50 points beside" in text
-    assert text.endswith("points of recall")
+    text = judged(predicted(digits)).error_rates
+    assert text.startswith("of files that differ on 40 images without a net loss, ")
+    assert "of those that lose 0.50 points, " in text
+    assert text.endswith("points of recall is named with probability 95 %")
     assert (
-        Comparison(predicted(ACCEPTED), ACCEPTED, TRUTH).rates
+        judged(predicted(ACCEPTED)).error_rates
         == "a file with the accepted predictions passes at any margin"
     )
 
 
 @pytest.mark.parametrize("margin", [1e-6, 0.0005, 0.4])
 def test_identical_predictions_pass_at_any_margin(margin):
-    found = Comparison(predicted(ACCEPTED), ACCEPTED, TRUTH, margin)
+    found = judged(predicted(ACCEPTED), margin)
     assert tango(0, 0, COUNT, 0.98).low < -0.0005, "else the interval would decide it"
     assert (found.decision, found.verdicts()[0].status, found.verdicts()[0].measured) == (
         "PASSED",
         "passed",
         0,
     )
-    one = Comparison(predicted(off(ACCEPTED, [300])), ACCEPTED, TRUTH, 1e-6)
+    one = judged(predicted(off(ACCEPTED, [300])), 1e-6)
     assert one.decision == "UNDECIDED"
 
 
-def test_a_file_that_is_better_by_more_than_the_margin_is_told_so_and_proposed():
-    found = Comparison(predicted(LABELS), ACCEPTED, TRUTH)
+def test_a_file_that_is_better_by_more_than_the_margin_says_so_and_is_proposed():
+    found = judged(predicted(LABELS))
     assert found.as_dict()["improved"]
     assert (
-        "passed; better by more than the margin: to make its recipe the new"
+        "passed; better by more than the margin; to accept its recipe: mnistlab baseline"
         in found.verdicts()[0].message
     )
-    little = Comparison(predicted(off(LABELS, np.arange(220))), ACCEPTED, TRUTH)
+    little = judged(predicted(off(LABELS, np.arange(220))))
     assert not little.improved
     assert "better by" not in little.verdicts()[0].message
 
 
 def test_a_better_file_that_reads_a_digit_worse_is_not_proposed():
     digits = off(LABELS, np.flatnonzero((LABELS == 3) & (np.arange(COUNT) > 500))[:60])
-    found = Comparison(predicted(digits), ACCEPTED, TRUTH)
+    found = judged(predicted(digits))
     assert found.difference.low > found.margin
-    assert (found.worse, found.decision, found.as_dict()["decision"]) == ([3], "FAILED", "FAILED")
+    assert (found.worse_digits, found.decision, found.as_dict()["decision"]) == (
+        [3],
+        "FAILED",
+        "FAILED",
+    )
     assert "better by more" not in found.verdicts()[0].message
 
 
-def test_the_change_of_the_true_digits_probability_is_told():
-    found = Comparison(predicted(off(ACCEPTED, np.arange(300, 400))), ACCEPTED, TRUTH)
+def test_the_change_of_the_true_digits_probability_is_stated():
+    found = judged(predicted(off(ACCEPTED, np.arange(300, 400))))
     assert found.gain == pytest.approx(-0.01 * 0.8, abs=1e-9)
-    assert found.sentence.endswith("; the true digit's mean probability -0.80 points")
-    assert Comparison(predicted(ACCEPTED), ACCEPTED, TRUTH).as_dict()["true_digit_gain"] == 0
+    assert found.sentence.endswith("; mean probability of the true digit -0.80 points")
+    assert judged(predicted(ACCEPTED)).as_dict()["true_digit_gain"] == 0
 
 
-def test_another_number_of_images_is_refused():
+def test_the_default_margin_is_half_a_point_or_seven_images():
+    assert file_margin(10_000) == 0.005
+    assert file_margin(360) == 7 / 360
+
+
+@pytest.fixture
+def baseline():
     class Accepted:
-        predictions = ACCEPTED[:9]
+        predictions, truth = ACCEPTED, TRUTH
 
-    with pytest.raises(MnistlabError, match="10000 predictions, but 9 were accepted"):
-        compare(predicted(ACCEPTED), Accepted())
+    return Accepted()
+
+
+@pytest.mark.parametrize(("margin", "used"), [(None, 0.005), (0.02, 0.02)])
+def test_a_file_is_paired_with_the_accepted_predictions(baseline, margin, used):
+    found = compare(predicted(ACCEPTED), baseline, margin)
+    assert (found.decision, found.margin) == ("PASSED", used)
+
+
+def test_another_number_of_images_is_refused(baseline):
+    baseline.predictions = ACCEPTED[:9]
+    with pytest.raises(MnistlabError, match=r"10000 predictions, but 9 were accepted; required"):
+        compare(predicted(ACCEPTED), baseline)

@@ -8,11 +8,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from mnistlab.data.datasets import Dataset
-from mnistlab.data.slices import features, slice_by_feature
+from mnistlab.data import Dataset, slice_by_feature
+from mnistlab.data.slices import features
 from mnistlab.errors import MnistlabError
-from mnistlab.execution.pool import Backend
-from mnistlab.gate.seed_runs import GAP, SeedRunner, columns, train_seeds
+from mnistlab.execution import Backend
+from mnistlab.gate.seed_runs import NOISE, SeedRunner, as_columns, open_runner, perturb
 
 LABELS = np.tile(np.arange(10, dtype=np.uint8), 6)
 IMAGES = np.zeros((60, 28, 28), np.uint8)
@@ -35,7 +35,7 @@ DATASET = made_up()
 
 
 class Fake:
-    """A pipeline without Keras, whose model is how sure it is; `averaged` is part of what its fit returns."""
+    """A pipeline without Keras whose model is how sure it is."""
 
     def __init__(self, averaged=True, diverges_at=-1):
         self.averaged, self.diverges_at = averaged, diverges_at
@@ -61,56 +61,81 @@ def sure_model(seed):
     return model
 
 
+def train_seeds(pipeline, seeds, processes=1):
+    with open_runner(SeedRunner(pipeline, DATASET), Backend(processes=processes)) as train:
+        return list(train(seeds))
+
+
 def test_final_and_averaged_weights_are_measured():
-    seed = SeedRunner(Fake(), DATASET)(7)
-    assert seed.seed == 7
-    assert seed.metrics_of["final"]["loss"] == pytest.approx(-np.log(0.507), abs=1e-6)
-    assert seed.metrics_of["averaged"]["loss"] == pytest.approx(-np.log(0.9), abs=1e-6)
-    assert seed.metrics_of["final"][GAP] == pytest.approx(np.log(0.9 / 0.507), abs=1e-6)
-    assert {"accuracy", "worst recall", "calibration error", "digit 9", "slant: left"} <= set(
-        seed.metrics_of["averaged"]
-    )
+    run = SeedRunner(Fake(), DATASET)(7)
+    assert run.seed == 7
+    assert run.metrics["final loss"] == pytest.approx(-np.log(0.507), abs=1e-6)
+    assert run.metrics["averaged loss"] == pytest.approx(-np.log(0.9), abs=1e-6)
+    assert run.metrics[NOISE] == pytest.approx(np.log(0.9 / 0.507), abs=1e-6)
+    assert run.metrics["final true-class probability"] == pytest.approx(0.507)
+    names = ("accuracy", "worst recall", "calibration error", "recall of 9", "slant: left")
+    assert {f"averaged {name}" for name in names} <= set(run.metrics)
+    assert run.evaluation.loss == run.metrics["final loss"]
 
 
-class Faded(Fake):
-    """Predicts only images that have a white pixel."""
-
-    def __init__(self, instead):
-        super().__init__()
-        self.instead = instead
-
-    def predict(self, model, images):
-        """Give another answer to the others."""
-        return np.where(
-            (images.max(axis=(1, 2)) == 255)[:, None], super().predict(model, images), self.instead
-        )
-
-
-def test_accuracy_under_corruption_is_the_mean_over_all_corruptions_of_the_first_images():
-    assert SeedRunner(Fake(), DATASET)(7).metrics_of["averaged"]["corruption accuracy"] == 1
-    trainer = SeedRunner(Faded(0.1), DATASET)
-    found = trainer(7).metrics_of["final"]["corruption accuracy"]
-    white = trainer._corrupted.reshape(-1, 60, 784).max(axis=2) == 255
-    assert 0.1 < white.mean() < 0.95
-    assert found == pytest.approx(
-        (white | (LABELS == 0)).mean()
-    )  # ten equal probabilities read as 0
-
-
-def test_a_gate_measures_no_accuracy_under_corruption_here_or_elsewhere():
-    trainer = SeedRunner(Fake(), DATASET, corrupts=False)
-    for each in (trainer, SeedRunner(*trainer.__reduce__()[1])):
-        assert "corruption accuracy" not in each(7).metrics_of["final"]
-
-
-def test_a_pipeline_that_fails_on_corrupted_images_is_measured_without_them():
-    found = SeedRunner(Faded(np.nan), DATASET)(7).metrics_of["final"]
-    assert found["accuracy"] == 1
-    assert "corruption accuracy" not in found
+def test_a_digit_without_images_has_no_recall():
+    few = Dataset("mnist", "", "", IMAGES, LABELS, IMAGES[LABELS < 9], LABELS[LABELS < 9])
+    pipeline = Fake()
+    pipeline.predict = lambda model, images: Fake.predict(pipeline, model, IMAGES)[LABELS < 9]
+    assert "final recall of 9" not in SeedRunner(pipeline, few)(7).metrics
 
 
 def test_a_fit_without_average_has_final_weights_only():
-    assert set(SeedRunner(Fake(averaged=False), DATASET)(1).metrics_of) == {"final"}
+    metrics = SeedRunner(Fake(averaged=False), DATASET)(1).metrics
+    assert {key.partition(" ")[0] for key in metrics} == {"final"}
+    assert NOISE not in metrics
+
+
+def test_the_digest_is_the_same_for_the_same_training_only():
+    run = SeedRunner(Fake(), DATASET)
+    assert run(7).digest == run(7).digest != run(8).digest
+
+
+def test_perturbed_runs_train_with_other_images_and_are_tested_with_the_same():
+    seen = []
+
+    class Watched(Fake):
+        """Keeps the images that it is trained with."""
+
+        def __init__(self):
+            super().__init__()
+            self.prepare_images = lambda images: images.astype(np.float32) / 255
+
+        def fit(self, model, images, labels, *, seed, epochs=None):
+            """Keep them."""
+            seen.append(images)
+            return super().fit(model, images, labels, seed=seed)
+
+        def predict(self, model, images):
+            """Keep them too."""
+            seen.append(images)
+            return super().predict(model, images)
+
+    for perturbed in (False, True):
+        SeedRunner(Watched(), DATASET, perturbed)(1)
+    (images, test, _), (changed, same, _) = seen[:3], seen[3:]
+    assert np.array_equal(test, same)
+    assert not np.array_equal(images, changed)
+
+
+def test_a_perturbation_is_one_step_of_float32_in_every_second_value_that_is_not_zero():
+    images = np.linspace(0, 1, 98, dtype=np.float32).reshape(2, 7, 7)
+    before, after = images.copy(), perturb(images)
+    assert np.array_equal(images, before)
+    changed = np.flatnonzero(after != images)
+    assert changed.tolist() == list(range(2, 98, 2))
+    step = np.spacing(images.ravel()[changed])
+    assert np.array_equal(after.ravel()[changed] - images.ravel()[changed], step)
+
+
+def test_a_runner_in_another_process_perturbs_too():
+    kind, arguments = SeedRunner(Fake(), DATASET, perturbed=True).__reduce__()
+    assert kind(*arguments).perturbed
 
 
 def test_a_training_that_diverged_is_named_by_its_seed():
@@ -118,22 +143,21 @@ def test_a_training_that_diverged_is_named_by_its_seed():
     with pytest.raises(
         MnistlabError, match="training with seed 3: predict returned NaN or infinity"
     ):
-        list(train_seeds(pipeline, DATASET, range(1, 5), place=Backend(processes=1)))
+        train_seeds(pipeline, range(1, 5))
 
 
 @pytest.fixture
 def importable(monkeypatch, pytestconfig):
-    """Let other processes import the pipelines of this module; behind the installed package, not before it."""
+    """Let other processes import the pipelines of this module, after the installed package."""
     monkeypatch.setattr(sys, "path", [*sys.path, str(pytestconfig.rootpath)])
 
 
 @pytest.mark.usefixtures("importable")
 def test_processes_train_what_one_process_trains():
-    one, two = (
-        list(train_seeds(Fake(), DATASET, [5, 2, 9], place=Backend(processes=n))) for n in (1, 2)
-    )
-    assert [seed.seed for seed in two] == [5, 2, 9]
-    assert [seed.metrics_of for seed in one] == [seed.metrics_of for seed in two]
+    one, two = (train_seeds(Fake(), [5, 2, 9], processes) for processes in (1, 2))
+    assert [run.seed for run in two] == [5, 2, 9]
+    assert [run.metrics for run in one] == [run.metrics for run in two]
+    assert [run.digest for run in one] == [run.digest for run in two]
 
 
 class Deadly(Fake):
@@ -146,20 +170,17 @@ class Deadly(Fake):
 
 @pytest.mark.usefixtures("importable")
 def test_a_process_that_dies_is_an_error_and_not_a_missing_seed():
-    with pytest.raises(
-        MnistlabError,
-        match="a training process crashed: exit code 1; is there memory",
-    ):
-        list(train_seeds(Deadly(), DATASET, [1, 2], place=Backend(processes=2)))
+    with pytest.raises(MnistlabError, match=r"a training process .* with code 1; is there memory"):
+        train_seeds(Deadly(), [1, 2], 2)
 
 
 def test_columns_keep_the_metrics_that_all_seeds_have():
-    trained = list(train_seeds(Fake(), DATASET, [1, 2], place=Backend(processes=1)))
-    del trained[0].metrics_of["final"]["digit 3"]
-    found = columns(trained)
-    assert found["final"]["loss"].tolist() == [seed.metrics_of["final"]["loss"] for seed in trained]
-    assert "digit 3" not in found["final"]
-    assert "digit 3" in found["averaged"]
+    runs = train_seeds(Fake(), [1, 2])
+    del runs[0].metrics["final recall of 3"]
+    columns = as_columns(runs)
+    assert columns["final loss"].tolist() == [run.metrics["final loss"] for run in runs]
+    assert "final recall of 3" not in columns
+    assert "averaged recall of 3" in columns
 
 
 def bar(width=2, shear=0.0, height=16):

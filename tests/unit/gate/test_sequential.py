@@ -1,6 +1,5 @@
-"""The recipe gate with trainings that are drawn, not trained; false alarms of the drawn tests are below 1e-4 each."""
+"""The recipe gate with trainings that are drawn: each test's false alarms are below 1e-4."""
 
-import itertools
 import math
 from dataclasses import replace
 
@@ -8,262 +7,278 @@ import numpy as np
 import pytest
 
 from mnistlab.errors import MnistlabError
-from mnistlab.gate import sequential as gate
-from mnistlab.gate.comparison import compare_metric
-from mnistlab.gate.margins import AVERAGED, DEFAULT, FINAL, NOISE, Margin, margins_for
-from mnistlab.gate.seed_runs import SeedRun, columns
-from mnistlab.metrics.evaluation import Evaluation
+from mnistlab.gate import sequential
+from mnistlab.gate.margins import GateMetric, gate_metrics
+from mnistlab.gate.plan import FAIL_ALPHA, make_plan
+from mnistlab.gate.seed_runs import SeedRun, as_columns
+from mnistlab.gate.sequential import compare_at, compare_once, decision_of
 
-PROBES = {"averaged", "final"}
-ONE = Evaluation(np.eye(10, dtype=np.float32), np.arange(10, dtype=np.uint8))
-SD = {"accuracy": 0.0008, "loss": 0.002}
+IMAGES = 10_000
 
 
-def drawn(rng, count, degradation=0.0, spread=1.0, first=0):
-    """Draw seeds of a made-up recipe with two metrics."""
-    seeds = []
-    for number in range(count):
-        noise = rng.standard_normal(2)
-        averaged = {
-            "accuracy": 0.979 - degradation + 0.0008 * noise[0],
-            "loss": 0.069 + 0.002 * noise[1],
-        }
-        final = {"accuracy": 0.975 - degradation + 0.0016 * spread * rng.standard_normal()}
-        seeds.append(SeedRun(first + number, {"averaged": averaged, "final": final}, ONE))
-    return seeds
+@pytest.fixture(scope="module")
+def metrics(accepted):
+    return gate_metrics(accepted.columns, IMAGES)
 
 
-MARGINS = (
-    Margin("averaged", "accuracy", 0.001, 0.0075, "a test"),
-    Margin("averaged", "loss", 0.005, 0.0075, "a test"),
-    Margin("final", "accuracy", 3.0, 0.003, "a test", "spread"),
-)
-BASELINE = columns(drawn(np.random.default_rng(99), 200))
+@pytest.fixture(scope="module")
+def plan(accepted, metrics):
+    return make_plan(metrics, 32, accepted)
 
 
-def trainer(degradation=0.0, spread=1.0, seed=1):
-    rng = np.random.default_rng(seed)
-    return lambda seeds: iter(drawn(rng, len(seeds), degradation, spread, seeds[0]))
+def gate(accepted, plan, candidate, first=0, **options):
+    return sequential.run(candidate.runs, accepted, first, plan, **options)
 
 
-def judged(budget=32, **recipe):
-    return gate.run(trainer(**recipe), 1000, BASELINE, gate.plan(MARGINS, budget, 200))
+def test_looks_go_up_to_the_budget(accepted, metrics):
+    assert make_plan(metrics, 4, accepted).looks == (4,)
+    assert make_plan(metrics, 32, accepted).looks == (4, 6, 7, 8, 10, 12, 16, 20, 24, 32)
 
 
-def test_looks_double_up_to_the_budget():
-    assert gate.plan(MARGINS, 32, 200).looks == (8, 16, 32)
-    assert gate.plan(MARGINS, 8, 200).looks == (8,)
-    assert gate.plan(MARGINS, 100, 200).looks == (8, 16, 32, 64, 100)
+@pytest.mark.parametrize(("budget", "last"), [(13, (10, 13)), (17, (12, 17)), (18, (16, 18))])
+def test_a_look_just_before_the_last_is_left_out(accepted, metrics, budget, last):
+    assert make_plan(metrics, budget, accepted).looks[-2:] == last
 
 
-@pytest.mark.parametrize(
-    ("budget", "looks"), [(9, (9,)), (33, (8, 16, 33)), (257, (8, 16, 32, 64, 128, 257))]
-)
-def test_a_look_just_before_the_last_is_left_out(budget, looks):
-    assert gate.plan(MARGINS, budget, 208).looks == looks
+def test_a_budget_below_the_first_look_is_refused(accepted, metrics):
+    with pytest.raises(MnistlabError, match=r"--seeds 3, .* at least 4, where the gate looks"):
+        make_plan(metrics, 3, accepted)
 
 
-def test_a_budget_below_the_first_look_is_refused():
-    with pytest.raises(MnistlabError, match="--seeds 7: the gate looks first after 8 seeds"):
-        gate.plan(MARGINS, 7, 200)
+@pytest.mark.parametrize("budget", [32, 1000])
+def test_no_seed_is_trained_twice_however_large_the_budget(recipe, budget):
+    accepted = recipe.accepted(16)
+    plan = make_plan(gate_metrics(accepted.columns, IMAGES, leading=1e-5), budget, accepted)
+    result = gate(accepted, plan, recipe, first=5)
+    assert len(set(result.seeds)) == len(result.seeds) == 16
 
 
-def test_every_metric_spends_its_own_level_and_failing_is_divided_among_them():
-    plan = gate.plan(MARGINS, 32, 200)
-    assert plan.pass_levels[0] == plan.pass_levels[1]
-    assert sum(plan.pass_levels[2]) < sum(plan.pass_levels[0])
-    assert plan.pass_levels[0][0] < 0.0075 < sum(plan.pass_levels[0])
-    assert sum(plan.fail_levels) < gate.FAIL_SPEND
+def test_every_metric_spends_its_own_level_and_failing_is_divided_among_them(plan):
+    for metric, levels in zip(plan.metrics, plan.pass_levels, strict=True):
+        assert max(levels) < metric.alpha < sum(levels)
+    assert sum(plan.fail_levels) < FAIL_ALPHA
 
 
-def test_a_healthy_recipe_passes_with_the_seeds_it_was_given():
-    result = judged()
-    assert result.decision == "PASSED"
-    assert result.seeds == tuple(range(1000, 1000 + len(result.seeds)))
-    assert len(result.seeds) in (8, 16, 32)
+def test_trainings_that_are_the_accepted_ones_pass_after_two(recipe, accepted, plan):
+    result = gate(accepted, plan, replace(recipe, slope=1.0), first=9)
+    assert result.identical is False  # other digests
+    same = sequential.run(lambda seeds: replace(recipe, slope=1).runs(seeds, 0), accepted, 9, plan)
+    assert (same.decision, same.identical, same.seeds) == ("PASSED", True, (1009, 1010))
+    assert same.sentence == "nothing changed: 2 of 2 trainings are bit for bit the accepted ones"
+    assert {each.status for each in same.comparisons} == {"passed"}
+    assert [each.degradation for each in same.comparisons if each.metric.spread] == [1]
 
 
-def test_a_gross_regression_fails_at_the_first_look():
-    result = judged(degradation=0.02)
-    assert (result.decision, len(result.seeds)) == ("FAILED", 8)
+@pytest.mark.parametrize("key", ["averaged accuracy", "final loss"])
+def test_accepted_weights_with_other_metrics_are_compared_seed_by_seed(recipe, accepted, plan, key):
+    def train(seeds):
+        runs = replace(recipe, slope=1.0).runs(seeds, 0)
+        worse = -0.02 if "accuracy" in key else 0.05
+        return [
+            replace(run, metrics={**run.metrics, key: run.metrics[key] + worse}) for run in runs
+        ]
+
+    result = sequential.run(train, accepted, 0, plan)
+    assert (result.identical, result.decision) == (False, "FAILED")
+
+
+def test_one_identical_training_of_two_proves_nothing(recipe, accepted, plan):
+    def train(seeds):
+        return [recipe.runs([seed], 0 if seed == 1000 else 1)[0] for seed in seeds]
+
+    assert not sequential.run(train, accepted, 0, plan).identical
+
+
+def test_a_healthy_candidate_of_other_rounding_passes_by_matched_seeds(recipe, accepted, plan):
+    result = gate(accepted, plan, recipe)
+    assert (result.decision, result.matched, result.identical) == ("PASSED", True, False)
+    assert len(result.seeds) <= 8
+    assert "(matched seeds, r = 0.9" in result.sentence
+
+
+def test_a_healthy_candidate_of_other_streams_passes_as_independent_draws(recipe, accepted, plan):
+    result = gate(accepted, plan, replace(recipe, slope=0.0))
+    assert (result.decision, result.matched) == ("PASSED", False)
+    assert "(independent seeds, r = " in result.sentence
+
+
+def test_without_repeats_seeds_never_match(recipe, metrics):
+    accepted = recipe.accepted(repeats=0)
+    plan = make_plan(metrics, 32, accepted)
+    assert set(plan.match_below) == {0}
+    result = gate(accepted, plan, recipe)
+    assert (result.decision, result.matched) == ("PASSED", False)
+
+
+def test_repeats_that_are_identical_to_the_accepted_ones_give_independent_draws(recipe, metrics):
+    accepted = replace(recipe, slope=1.0).accepted()
+    result = gate(accepted, make_plan(metrics, 32, accepted), recipe)
+    assert (result.decision, result.matched) == ("PASSED", False)
+
+
+@pytest.mark.parametrize("slope", [0.95, 0.0])
+def test_a_gross_regression_fails_at_the_first_look(recipe, accepted, plan, slope):
+    result = gate(accepted, plan, replace(recipe, slope=slope, lost_accuracy=0.02))
+    assert (result.decision, len(result.seeds)) == ("FAILED", 4)
     assert "points lower (99 % bound: at least" in result.sentence
 
 
-def test_a_regression_of_twice_the_margin_does_not_pass():
-    assert judged(degradation=0.002).decision != "PASSED"
-
-
-def test_a_recipe_as_accurate_but_far_noisier_does_not_pass():
-    result = judged(spread=8.0)
+@pytest.mark.parametrize("slope", [0.95, 0.0])
+def test_a_regression_of_twice_the_margin_does_not_pass(recipe, accepted, plan, slope):
+    result = gate(accepted, plan, replace(recipe, slope=slope, lost_accuracy=0.002))
     assert result.decision != "PASSED"
-    assert "spread of accuracy (final weights)" in result.sentence
 
 
-def test_a_recipe_on_the_margin_is_undecided_when_the_budget_is_spent():
-    result = judged(degradation=0.001, seed=3)
+@pytest.mark.parametrize("slope", [0.95, 0.0])
+def test_a_candidate_far_noisier_does_not_pass(recipe, accepted, plan, slope):
+    result = gate(accepted, plan, replace(recipe, slope=slope, spread=8.0))
+    assert result.decision != "PASSED"
+    spread = next(each for each in result.comparisons if each.metric.spread)
+    assert spread.status != "passed"
+    assert spread.degradation > 4
+
+
+def test_a_candidate_on_the_margin_is_undecided_when_the_budget_is_spent(recipe, accepted, plan):
+    result = gate(accepted, plan, replace(recipe, slope=0.0, lost_accuracy=0.001))
     assert (result.decision, len(result.seeds)) == ("UNDECIDED", 32)
     assert "undecided after 32 seeds" in result.sentence
 
 
-def test_a_recipe_that_is_better_than_the_margin_says_so():
-    result = judged(degradation=-0.006)
+def test_a_candidate_better_than_the_margin_says_so(recipe, accepted, plan):
+    result = gate(accepted, plan, replace(recipe, lost_accuracy=-0.006))
     assert result.decision == "PASSED"
-    assert (
-        "changed for the better beyond the margin: accuracy (averaged weights)" in result.sentence
-    )
+    assert "better by more than the margin: accuracy (averaged weights)" in result.sentence
     assert result.sentence.endswith("to make that the new standard: mnistlab baseline accept")
     assert result.comparisons[0].verdict().message.endswith("; better by more than the margin")
     assert "the new standard" not in replace(result, decision="FAILED").sentence
 
 
-def test_a_metric_that_passed_is_not_looked_at_again():
-    plan = gate.plan(MARGINS, 32, 200)
-    first = gate.decide(BASELINE, columns(drawn(np.random.default_rng(1), 8)), plan, 0, [])
-    worse = columns(drawn(np.random.default_rng(2), 16, degradation=0.05))
-    again = gate.decide(BASELINE, worse, plan, 1, first)
-    passed = [number for number, comparison in enumerate(first) if comparison.status == "passed"]
-    assert passed
-    assert all(again[number] is first[number] for number in passed)
+def test_another_seed_of_the_run_trains_another_block_and_starts_over_at_the_end(
+    recipe, accepted, plan
+):
+    assert gate(accepted, plan, recipe, first=32).seeds[0] == 1032
+    assert gate(accepted, plan, recipe, first=95).seeds[:2] == (1095, 1000)
+    assert gate(accepted, plan, recipe, first=3 * 32).seeds[0] == 1000
 
 
-def test_progress_tells_the_interval_that_is_running():
+def test_a_metric_that_passed_is_not_looked_at_again(recipe, accepted, plan):
+    calls = []
+
+    def train(seeds):
+        """Lose much accuracy after the first look, when the loss has passed already."""
+        calls.append(len(seeds))
+        better = replace(recipe, slope=0.0, lost_accuracy=0.001)
+        return (better if len(calls) < 3 else replace(better, spread=9.0)).runs(seeds)
+
+    result = sequential.run(train, accepted, 0, plan)
+    early = [each for each in result.comparisons if each.seeds < len(result.seeds)]
+    assert early
+    assert {each.status for each in early} == {"passed"}
+
+
+def test_progress_counts_the_trainings(recipe, accepted, plan):
     lines = []
-    gate.run(trainer(), 0, BASELINE, gate.plan(MARGINS, 8, 200), lines.append)
-    assert len(lines) == 8
-    assert lines[0] == f"seed 1 of 8: accuracy (averaged weights) {lines[0].split()[-2]} %"
-    assert "points (" in lines[-1]
+    result = gate(accepted, plan, recipe, progress=lines.append)
+    assert len(lines) == len(result.seeds)
+    assert lines[0] == "seed 1 of at most 32"
 
 
-def test_seeds_that_all_give_one_loss_fail_for_the_seed_is_not_used():
-    same = [drawn(np.random.default_rng(1), 1)[0]] * 8
-    result = gate.run(lambda seeds: iter(same), 0, BASELINE, gate.plan(MARGINS, 32, 200))
-    assert (result.decision, len(result.seeds)) == ("FAILED", 8)
+def test_seeds_that_all_give_one_loss_fail_because_the_seed_is_not_used(recipe, accepted, plan):
+    def train(seeds):
+        return [replace(recipe.runs([1])[0], seed=seed) for seed in seeds]
+
+    result = sequential.run(train, accepted, 0, plan)
+    assert (result.decision, len(result.seeds)) == ("FAILED", 4)
+    assert "all 4 seeds gave" in result.sentence
     assert "does the seed reach the training?" in result.sentence
-    assert result.as_dict()["metrics"][0]["high"] is None
+    assert "r = " not in result.sentence
 
 
-@pytest.mark.parametrize("metric", ["accuracy", "digit 1"])
-def test_seeds_that_agree_in_an_accuracy_add_seeds(metric):
-    margin = Margin("averaged", metric, 0.01, 0.005, "a test")
-    comparison = compare_metric(
-        margin, np.full(8, 0.99), np.random.default_rng(0).normal(0.99, 0.001, 50), 0.003, 1e-5
-    )
-    assert (comparison.status, comparison.high) == ("undecided", math.inf)
-    assert comparison.verdict().measured is None
-    assert "all 8 seeds gave 0.99, so their spread is not known" in comparison.summary
+def constant(accepted, key, value):
+    columns = {**accepted.columns, key: np.full(len(accepted.seeds), value)}
+    repeats = {**accepted.repeats, key: np.full(16, value)}
+    return replace(accepted, columns=columns, repeats=repeats)
 
 
-@pytest.mark.parametrize("margin", MARGINS)
-@pytest.mark.parametrize("old", [[0.97] * 9, [0.97]])
-def test_an_accepted_state_without_spread_is_what_is_blamed(margin, old):
-    comparison = compare_metric(
-        margin, np.random.default_rng(0).normal(0.97, 0.001, 8), np.array(old), 0.003, 1e-5
-    )
-    assert comparison.status == "undecided"
-    assert (
-        f"all {len(old)} accepted seeds gave 0.97, so nothing can be held against them"
-        in comparison.summary
-    )
-    assert comparison.summary.endswith("accept others: mnistlab baseline accept")
+def test_accepted_losses_without_spread_are_what_is_blamed(recipe, accepted, plan):
+    result = gate(constant(accepted, "averaged loss", 0.07), plan, recipe)
+    loss = next(each for each in result.comparisons if each.metric.key == "averaged loss")
+    assert loss.status == "undecided"
+    assert "all 96 accepted seeds gave 0.07; does the seed reach the training?" in loss.summary
 
 
-def test_a_metric_that_is_not_finite_is_not_judged():
-    for arms in itertools.permutations(
-        [np.array([0.97, 0.98, math.nan]), np.array([0.97, 0.98, 0.99])]
-    ):
-        with pytest.raises(
-            MnistlabError, match=r"bounds nan and nan, margin 0\.001: need low <= high"
-        ):
-            compare_metric(MARGINS[0], *arms, 0.003, 1e-5)
+@pytest.mark.parametrize(("recall", "decision"), [(1.0, "PASSED"), (0.9, "FAILED")])
+def test_a_digit_that_is_always_read_right_can_be_compared(recipe, accepted, recall, decision):
+    accepted = constant(accepted, "averaged recall of 0", 1.0)
+    plan = make_plan(gate_metrics(accepted.columns, IMAGES, {"recall of 0": 0.01}), 32, accepted)
+
+    def train(seeds):
+        runs = recipe.runs(seeds)
+        return [
+            replace(run, metrics={**run.metrics, "averaged recall of 0": recall}) for run in runs
+        ]
+
+    assert sequential.run(train, accepted, 0, plan).decision == decision
 
 
-def test_a_metric_that_the_baseline_lacks_is_an_error():
-    margins = (*MARGINS, Margin("averaged", "digit 7", 0.01, 0.005, "a test"))
-    with pytest.raises(MnistlabError, match="the baseline has no digit 7 of the averaged weights"):
-        gate.run(
-            lambda seeds: (
-                SeedRun(s, {p: {**m, "digit 7": 0.9} for p, m in each.metrics_of.items()}, ONE)
-                for s, each in zip(seeds, trainer()(seeds), strict=True)
-            ),
-            0,
-            BASELINE,
-            gate.plan(margins, 8, 200),
-        )
+def test_a_metric_that_is_not_finite_is_undecided_and_named(recipe, accepted, plan):
+    def train(seeds):
+        runs = recipe.runs(seeds)
+        runs[0].metrics["final loss"] = math.nan
+        return runs
+
+    result = sequential.run(train, accepted, 0, plan)
+    assert result.decision == "UNDECIDED"
+    assert "loss (final weights): not a number with" in result.sentence
 
 
-def test_a_recipe_without_averaged_weights_cannot_be_held_against_one_with():
+def test_a_metric_that_the_candidate_lacks_is_an_error_with_the_command(recipe, accepted, plan):
     def final_only(seeds):
-        return (
-            SeedRun(each.seed, {"final": each.metrics_of["final"]}, ONE)
-            for each in trainer()(seeds)
-        )
+        for run in recipe.runs(seeds):
+            metrics = {key: each for key, each in run.metrics.items() if "final" in key}
+            yield SeedRun(run.seed, metrics, run.digest)
 
-    with pytest.raises((MnistlabError, KeyError), match="averaged"):
-        gate.run(final_only, 0, BASELINE, gate.plan(MARGINS, 8, 200))
-
-
-@pytest.mark.parametrize(
-    ("degradation", "expected"),
-    [
-        (
-            0.0003,
-            "accuracy (averaged weights) 0.03 points lower (99 % bound: at most 0.06), margin 0.10",
-        ),
-        (
-            -0.0003,
-            "accuracy (averaged weights) 0.03 points higher (99 % bound: at most 0.00 lower), margin 0.10",
-        ),
-    ],
-)
-def test_a_finding_is_a_sentence_for_people(degradation, expected):
-    from mnistlab.gate.comparison import MetricComparison
-
-    comparison = MetricComparison(
-        MARGINS[0],
-        0.9787,
-        0.979,
-        degradation,
-        degradation - 0.0009,
-        degradation + 0.0003,
-        "passed",
-        8,
-    )
-    assert comparison.summary == expected
+    with pytest.raises(MnistlabError, match=r"has no accuracy \(averaged weights\); accept this"):
+        sequential.run(final_only, accepted, 0, plan)
 
 
-def test_the_verdict_holds_the_bound_on_the_harm_against_the_margin():
-    result = judged()
-    for comparison in result.comparisons:
-        verdict = comparison.verdict()
-        assert verdict.status == "passed"
-        assert verdict.group == "regression"
-        assert verdict.measured < verdict.bound
+def test_two_accepted_states_of_the_same_seeds_are_compared_seed_by_seed(recipe, accepted, metrics):
+    runs = replace(recipe, lost_accuracy=0.003).runs(accepted.seeds)
+    worse = replace(accepted, columns=as_columns(runs))
+    assert decision_of(compare_once(metrics, accepted, worse)) == "FAILED"
+    again = compare_once(metrics, accepted, accepted)
+    assert decision_of(again) == "PASSED"
+    assert again[0].correlation == pytest.approx(1)
 
 
-def test_losses_are_worse_when_higher_and_accuracies_when_lower():
-    rng = np.random.default_rng(0)
-    old, new = rng.normal(0.07, 0.002, 100), rng.normal(0.09, 0.002, 8)
-    assert compare_metric(MARGINS[1], new, old, 0.003, 1e-5).degradation > 0.015
-    assert compare_metric(MARGINS[0], new, old, 0.003, 1e-5).degradation < -0.015
+def test_two_accepted_states_of_other_seeds_are_independent_draws(recipe, accepted, metrics):
+    other = recipe.accepted(40, first=5000)
+    comparisons = compare_once(metrics, accepted, other)
+    assert decision_of(comparisons) == "PASSED"
+    assert {each.seeds for each in comparisons} == {40}
+    assert abs(comparisons[0].correlation) < 0.62  # 4 standard errors of r = 0
 
 
-def test_margins_lead_with_accuracy_and_take_the_one_that_was_asked_for():
-    assert margins_for("mnist", PROBES)[0] == AVERAGED[0]
-    assert AVERAGED[0].margin == DEFAULT
-    asked = margins_for("mnist", PROBES, 0.0005)
-    assert asked[0].margin == 0.0005
-    assert asked[1:] == margins_for("mnist", PROBES)[1:]
+def test_the_result_is_plain_values_for_the_report(recipe, accepted, plan):
+    result = gate(accepted, plan, recipe)
+    values = result.as_dict()
+    assert (values["decision"], values["matched"]) == ("PASSED", True)
+    assert values["seeds"] == list(result.seeds)
+    assert len(values["values"]["accuracy (averaged weights)"]) == len(result.seeds)
+    assert {each["status"] for each in values["metrics"]} == {"passed"}
 
 
-def test_a_recipe_whose_fit_gives_no_average_is_judged_by_its_final_weights_alone():
-    found = margins_for("mnist", {"final"})
-    assert {margin.weights for margin in found} == {"final"}
-    assert found[0] == FINAL[0]
-    assert NOISE[1] in found
-    assert {margin.weights for margin in margins_for("digits", {"final"})} == {"final"}
+def test_a_look_is_the_same_whatever_came_before(recipe, accepted, plan):
+    columns = as_columns(recipe.runs(accepted.seeds[:4]))
+    matched, comparisons = compare_at(plan, 0, columns, accepted, range(4))
+    result = gate(accepted, plan, recipe)
+    assert matched
+    for one, other in zip(comparisons, result.comparisons, strict=True):
+        assert one.status != "passed" or one == other
 
 
-def test_no_two_margins_have_one_name():
-    for metrics_of in (PROBES, {"final"}):
-        names = [margin.name for margin in margins_for("mnist", metrics_of)]
-        assert len(set(names)) == len(names)
+def test_a_spread_metric_states_the_standard_deviations(recipe, accepted, plan):
+    result = gate(accepted, plan, recipe)
+    spread = next(each for each in result.comparisons if each.metric.spread)
+    assert spread.accepted == pytest.approx(accepted.columns["averaged accuracy"].std(ddof=1))
+    assert isinstance(spread.metric, GateMetric)
