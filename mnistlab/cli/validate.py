@@ -1,4 +1,4 @@
-"""``mnistlab validate``: judge a pipeline or a model file by the suite that is shipped with the package."""
+"""``mnistlab validate``: judge a pipeline or a model file by the shipped suite."""
 
 import argparse
 

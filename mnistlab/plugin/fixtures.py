@@ -207,7 +207,11 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 def _load_tensorflow(worker: WorkerProcess) -> None:
     with contextlib.suppress(WorkerDiedError):  # the run ended first
-        worker(pickle.dumps(importlib.import_module), pickle.dumps("tensorflow"))
+        worker(pickle.dumps(_import), pickle.dumps("tensorflow"))
+
+
+def _import(name: str) -> None:
+    importlib.import_module(name)
 
 
 def _call(function: Callable[[], Any]) -> Any:

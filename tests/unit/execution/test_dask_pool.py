@@ -167,10 +167,10 @@ def test_an_error_of_a_task_is_raised_here(pool):
 
 def test_a_crash_of_the_work_is_its_result_and_costs_no_worker(pool):
     code = "__import__('os')._exit(7)"
-    found = dict(pool.completed(eval, [code, "6 * 7"]))
-    assert found["6 * 7"]() == 42
+    results = dict(pool.completed(eval, [code, "6 * 7"]))
+    assert results["6 * 7"]() == 42
     with pytest.raises(WorkerDiedError, match="crashed: exit code 7"):
-        found[code]()
+        results[code]()
 
 
 def test_work_that_takes_too_long_is_its_result(clusters):
@@ -191,12 +191,12 @@ def victim(clusters):
 def test_a_worker_that_is_killed_in_the_middle_costs_nothing_but_time(clusters, victim):
     with open_pool(Backend(clusters.busy.wait(3))) as pool:
         code = "[__import__('time').sleep(0.2), {}][1]"
-        found = []
+        results = []
         for _, result in pool.completed(eval, [code.format(number) for number in range(16)]):
-            found.append(result())
-            if len(found) == 2:
+            results.append(result())
+            if len(results) == 2:
                 end(victim)
-    assert sorted(found) == list(range(16))
+    assert sorted(results) == list(range(16))
 
 
 def test_no_process_is_left_on_the_workers(clusters):
@@ -251,8 +251,8 @@ def test_a_worker_that_comes_late_and_lacks_mnistlab_is_named(lone, monkeypatch)
     monkeypatch.setattr(workers, "POLL_SECONDS", 0.1)
     first = lone.add()
     with open_pool(Backend(lone.wait(1))) as pool:
-        found = pool.in_order(time.sleep, [0, 60, 60])
-        next(found)
+        results = pool.in_order(time.sleep, [0, 60, 60])
+        next(results)
         lone.add("sys.modules['mnistlab'] = None")
         lone.wait(2)
         end(first)
@@ -260,7 +260,7 @@ def test_a_worker_that_comes_late_and_lacks_mnistlab_is_named(lone, monkeypatch)
             MnistlabError,
             match=r"^worker tcp://\S+: has no mnistlab .*install it there, or stop it$",
         ):
-            next(found)
+            next(results)
 
 
 def test_a_worker_that_does_not_answer_is_named(lone, monkeypatch):
@@ -298,11 +298,11 @@ def test_a_scheduler_that_is_lost_in_the_middle_is_an_error_and_not_a_hang(
     try:
         cluster.add()
         with open_pool(Backend(cluster.wait(1))) as pool:
-            found = pool.in_order(time.sleep, [0, 60])
-            next(found)
+            results = pool.in_order(time.sleep, [0, 60])
+            next(results)
             end(cluster.processes[0])
             with pytest.raises(MnistlabError, match="the Dask scheduler was lost; start it again"):
-                next(found)
+                next(results)
     finally:
         cluster.stop()
 
@@ -349,10 +349,10 @@ def test_a_cluster_that_lost_its_last_worker_is_given_up(lone, monkeypatch):
     monkeypatch.setattr(workers, "POLL_SECONDS", 0.1)
     worker = lone.add()
     with open_pool(Backend(lone.wait(1))) as pool:
-        found = pool.completed(time.sleep, [0, 60])
-        next(found)
+        results = pool.completed(time.sleep, [0, 60])
+        next(results)
         worker.kill()
         with pytest.raises(
             MnistlabError, match="has no worker any more; start some, then repeat the command"
         ):
-            next(found)
+            next(results)
