@@ -170,7 +170,7 @@ class Deadly(Fake):
 
 @pytest.mark.usefixtures("importable")
 def test_a_process_that_dies_is_an_error_and_not_a_missing_seed():
-    with pytest.raises(MnistlabError, match=r"a training process .* with code 1; is there memory"):
+    with pytest.raises(MnistlabError, match=r"a training process .* exit code 1; is there memory"):
         train_seeds(Deadly(), [1, 2], 2)
 
 
