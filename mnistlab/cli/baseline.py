@@ -1,6 +1,7 @@
 """``mnistlab baseline``: accept a result, show what was accepted, compare two accepted states."""
 
 import argparse
+import contextlib
 import json
 import platform
 import sys
@@ -139,13 +140,12 @@ class RunLog:
         self._path = baseline.with_name(f".{baseline.stem}.partial.jsonl")
         self._key = json.dumps(depends_on, sort_keys=True)
         self._rows: dict[tuple[bool, int], dict[str, Any]] = {}
-        try:
-            key, *lines = self._path.read_text(encoding="utf-8").splitlines()
-            if key == self._key:
-                rows = [json.loads(line) for line in lines]
-                self._rows = {(row["perturbed"], row["seed"]): row for row in rows}
-        except (OSError, ValueError, KeyError, TypeError):
-            self._rows = {}  # absent or damaged: train again
+        with contextlib.suppress(OSError):  # nothing to resume
+            key, *lines = self._path.read_text(encoding="utf-8").splitlines() or [""]
+            for line in lines if key == self._key else ():
+                with contextlib.suppress(ValueError, KeyError, TypeError):  # cut off
+                    row = json.loads(line)
+                    self._rows[row["perturbed"], row["seed"]] = row
         if not self._rows:
             self._path.write_text(self._key + "\n", encoding="utf-8")
 
