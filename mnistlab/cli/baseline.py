@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from mnistlab.cli.quiet import import_keras
 from mnistlab.data import load_dataset
 from mnistlab.environment import environment, versions
 from mnistlab.errors import MnistlabError
@@ -87,6 +88,7 @@ def accept(options: argparse.Namespace) -> int:
     old = _old_baseline(path)
     first = old.first_seed if old else FIRST_SEED
     log = RunLog(path, [versions(), dataset.sha256, identity(pipeline, dataset), first])
+    import_keras()
     runs: list[SeedRun] = []
     repeats: list[SeedRun] = []
     backend = Backend(options.scheduler)

@@ -14,6 +14,7 @@ from mnistlab.gate.baseline import (
     identity,
 )
 from mnistlab.gate.comparison import GROUP, MetricComparison
+from mnistlab.gate.healthy_range import HealthyRange, Worse, healthy_range
 from mnistlab.gate.margins import GateMetric, gate_metrics
 from mnistlab.gate.matching import AcceptedSeeds
 from mnistlab.gate.plan import Plan, make_plan
@@ -26,17 +27,20 @@ __all__ = [
     "AcceptedSeeds",
     "Baseline",
     "GateMetric",
+    "HealthyRange",
     "MetricComparison",
     "NoBaselineError",
     "Plan",
     "SeedMetrics",
     "SeedRun",
     "SeedRunner",
+    "Worse",
     "as_columns",
     "baseline_path",
     "error_rates",
     "figures",
     "gate_metrics",
+    "healthy_range",
     "identity",
     "make_plan",
     "open_runner",

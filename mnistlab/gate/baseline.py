@@ -4,7 +4,7 @@ import hashlib
 import json
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from mnistlab.gate.baseline_file import (
     pack,
     parse,
 )
+from mnistlab.gate.healthy_range import HealthyRange
 from mnistlab.gate.matching import AcceptedSeeds
 from mnistlab.gate.seed_runs import SeedMetrics, SeedRun, as_columns
 from mnistlab.metrics import Evaluation
@@ -68,6 +69,10 @@ class Baseline:
     predictions, truth : uint8 array, shape (test images,)
         Of the first seed's final weights: predicted digits, and the probability of the true digit
         in steps of 1/255.
+    figures : dict of HealthyRange
+        Of every number that the suite measures.
+    not_judged : tuple of str
+        Tests that could not be judged, such as "training::test_loss_falls_every_epoch".
     """
 
     pipeline: str
@@ -85,6 +90,8 @@ class Baseline:
     digests: tuple[str, ...]
     predictions: Bytes
     truth: Bytes
+    figures: dict[str, HealthyRange] = field(default_factory=dict)
+    not_judged: tuple[str, ...] = ()
 
     @property
     def seeds(self) -> int:
@@ -106,7 +113,7 @@ class Baseline:
         repeats: Sequence[SeedRun],
         environment: dict[str, Any],
     ) -> "Baseline":
-        """Make an accepted state of consecutive seeds, without error rates.
+        """Make an accepted state of consecutive seeds, without error rates and figures.
 
         `repeats` are trainings of the first seeds with perturbed images.
         """
@@ -170,6 +177,7 @@ class Baseline:
         text = as_json(
             {"schema": SCHEMA, **{name: getattr(self, name) for name in FIELDS}},
             {
+                "figures": {name: each.as_dict() for name, each in self.figures.items()},
                 "summary": {name: mean_and_sd(values) for name, values in self.columns.items()},
                 "digests": {str(self.first_seed + at): d for at, d in enumerate(self.digests)},
                 "model": {"predictions": pack(self.predictions), "truth": pack(self.truth)},

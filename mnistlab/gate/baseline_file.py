@@ -9,6 +9,7 @@ import numpy as np
 
 from mnistlab.arrays import CLASSES, Bytes
 from mnistlab.errors import MnistlabError
+from mnistlab.gate.healthy_range import HealthyRange
 from mnistlab.gate.seed_runs import NOISE
 
 SCHEMA = 2
@@ -25,9 +26,15 @@ FIELDS: dict[str, type] = {
     "environment": dict,
     "first_seed": int,
     "error_rates": dict,
+    "not_judged": list,
 }
-BLOCKS = ("summary", "digests", "model", "seeds", "repeats")
-TYPE_NAMES: dict[type, str] = {str: "text", dict: "a table", int: "a whole number from 0"}
+BLOCKS = ("figures", "summary", "digests", "model", "seeds", "repeats")
+TYPE_NAMES: dict[type, str] = {
+    str: "text",
+    dict: "a table",
+    int: "a whole number from 0",
+    list: "a list",
+}
 
 
 def as_json(head: dict[str, Any], blocks: dict[str, dict[str, Any]]) -> str:
@@ -78,6 +85,8 @@ def parse(content: dict[str, Any]) -> dict[str, Any]:
             f"'predictions' are up to {model['predictions'].max()}, required 0 to 9"
         )
     fields = {name: content[name] for name in FIELDS}
+    fields["not_judged"] = tuple(map(str, content["not_judged"]))
+    fields["figures"] = {name: _range(name, row) for name, row in content["figures"].items()}
     arrays = {"columns": columns, "repeats": repeats, **model}
     return {**fields, **arrays, "digests": tuple(map(str, digests.values()))}
 
@@ -93,6 +102,16 @@ def _numbers(name: str, values: Any) -> np.ndarray:
         span = f"{array.min():g} to {array.max():g}"
         raise MnistlabError(f"{name!r} is {span}; required 0 to 1, of a loss from 0")
     return array
+
+
+def _range(name: str, row: dict[str, Any]) -> HealthyRange:
+    """Return a figure's healthy range; refuse what is no number, or no range."""
+    healthy = HealthyRange(**row)
+    ends = [end for end in (healthy.low, healthy.high) if end is not None]
+    if not ends or not np.isfinite([healthy.mean, healthy.sd, healthy.seeds, *ends]).all():
+        raise MnistlabError(f"{name!r} is not a healthy range")
+    healthy.source  # noqa: B018 -- raises KeyError for an unknown rule
+    return healthy
 
 
 def mean_and_sd(values: np.ndarray) -> list[float]:

@@ -232,11 +232,28 @@ class MetricComparison:
         size = f"{self._show(abs(self.degradation))} {self.metric.unit} {direction}"
         return f"{name} {size} (99 % bound: {limit}), margin {margin}"
 
+    @property
+    def what_would_decide(self) -> str:
+        """Say for an undecided mean how many seeds, or which margin, would let it pass."""
+        if self.metric.spread or self.reason or not math.isfinite(self.high):
+            return "train more seeds: --seeds"
+        wider = f"a margin of {self._show(self.high)} {self.metric.unit} would pass now"
+        room = self.metric.margin - self.degradation
+        if room <= 0:
+            return (
+                f"the estimate is beyond the margin, so more seeds are likely to fail it; {wider}"
+            )
+        # The bound shrinks with the root of the number of seeds.
+        needed = math.ceil(self.seeds * ((self.high - self.degradation) / room) ** 2)
+        return f"about {needed} seeds would decide it (--seeds {needed}); {wider}"
+
     def verdict(self) -> Verdict:
         """Return the verdict on the upper bound of the degradation."""
         message = f"{self.summary}: {self.status} after {self.seeds} seeds"
         if self.improved:
             message += "; better by more than the margin"
+        if self.status == "undecided":
+            message += f"; {self.what_would_decide}"
         return Verdict(
             name=f"harm to {self.metric.name}",
             group=GROUP,

@@ -67,6 +67,8 @@ class Result:
         if not math.isnan(leading.correlation):
             how += f", r = {leading.correlation:.2f}"
         text = f"{leading.summary}: {after} ({how})"
+        if self.decision == "UNDECIDED":
+            text += f"; {leading.what_would_decide}"
         better = ", ".join(each.metric.name for each in self.comparisons if each.improved)
         if better:
             text += f"; better by more than the margin: {better}"

@@ -278,3 +278,20 @@ def test_what_is_not_known_is_none_in_the_verdict():
     values = unknown.as_dict()
     assert (values["low"], values["high"], values["correlation"]) == (None, None, None)
     assert unknown.verdict().measured is None
+
+
+@pytest.mark.parametrize(
+    ("degradation", "high", "words"),
+    [
+        (0.0, 0.0015, "about 18 seeds would decide it (--seeds 18); a margin of 0.15 points"),
+        (0.0012, 0.0015, "the estimate is beyond the margin, so more seeds are likely to fail it"),
+        (0.0, np.inf, "train more seeds: --seeds"),
+    ],
+)
+def test_an_undecided_metric_says_what_would_decide_it(degradation, high, words):
+    metric = GateMetric("averaged accuracy", 0.001, "a test", 0.0075)
+    values = dict(candidate=0.97, accepted=0.97, low=-0.01, correlation=0.0, seeds=8)
+    comparison = MetricComparison(
+        metric=metric, degradation=degradation, high=high, status="undecided", **values
+    )
+    assert words in comparison.verdict().message
