@@ -95,7 +95,6 @@ def sources() -> str:
 
 def accepted_hash(dataset: str) -> str:
     """Hash the published recipe's accepted state on a dataset; "none" if there is none."""
-    names = (f"seed-{dataset}.json", f"power-{dataset}.json")
-    paths = [baseline_folder(None, names[0]) / name for name in names]
-    contents = [path.read_bytes() for path in paths if path.is_file()]
-    return hashlib.sha256(b"".join(contents)).hexdigest()[:12] if contents else "none"
+    name = f"seed-{dataset}.json"
+    path = baseline_folder(None, name) / name
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:12] if path.is_file() else "none"

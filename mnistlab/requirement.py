@@ -16,8 +16,8 @@ Status = Literal["passed", "failed", "undecided", "not run"]
 class Verdict:
     """The outcome of one requirement; the fields are those of ``verdict.json``.
 
-    `asked` is False where the pipeline's spec does not require it: then the status is "not run",
-    whatever was measured, and the run may pass without it.
+    `asked` is False where neither the pipeline's spec nor the accepted state requires it: then the
+    status is "not run", whatever was measured, and the run may pass without it.
     """
 
     name: str
@@ -25,7 +25,7 @@ class Verdict:
     test: str
     measured: Value
     bound: Value
-    direction: Direction
+    direction: Direction | None
     unit: str
     status: Status
     source: str
@@ -38,7 +38,8 @@ class Verdict:
         if not (_is_number(self.measured) and _is_number(self.bound)):
             return None
         above = self.measured - self.bound
-        return {"at least": above, "at most": -above}.get(self.direction)
+        sides: dict[Any, float] = {"at least": above, "at most": -above}
+        return sides.get(self.direction)
 
     @property
     def is_missed(self) -> bool:
@@ -60,6 +61,7 @@ class Requirement:
         What the measured value must reach.
     direction : str
         ``"at least"``, ``"at most"`` or ``"equal to"``; ``"holds"`` for a claim without a number.
+        None in a spec: the check of this name knows it.
     unit : str
         ``"fraction"`` is shown in percent; any other unit follows the number.
     source : str
@@ -69,9 +71,9 @@ class Requirement:
     """
 
     name: str
-    group: str
+    group: str = ""
     bound: Value = None
-    direction: Direction = "holds"
+    direction: Direction | None = "holds"
     unit: str = ""
     source: str = ""
     advice: str = ""
@@ -101,16 +103,16 @@ class Requirement:
         message += f" ({detail})" if detail else ""
         return replace(verdict, message=message)
 
-    def not_run(self, reason: str) -> Verdict:
-        """Return a verdict that it was not judged, and why."""
-        return self._verdict(None, "not run", f"{self.name}: not judged; {reason}")
-
-    def not_required(self, reason: str, measured: Any = None) -> Verdict:
-        """Return a verdict that the spec does not require it, with what was measured anyway."""
+    def not_run(self, reason: str, measured: Any = None) -> Verdict:
+        """Return a verdict that it was not judged, and why, with what was measured anyway."""
         measured = _plain(measured)
         number = "" if measured is None else f" measured {show(measured, self.unit)},"
         message = f"{self.name}:{number} not judged; {reason}"
-        return replace(self._verdict(measured, "not run", message), asked=False)
+        return self._verdict(measured, "not run", message)
+
+    def not_required(self, reason: str, measured: Any = None) -> Verdict:
+        """Return a verdict that it was not judged, and that the run may pass without it."""
+        return replace(self.not_run(reason, measured), asked=False)
 
     def _is_met_by(self, measured: Value) -> bool:
         bound = _plain(self.bound)

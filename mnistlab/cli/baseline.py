@@ -1,46 +1,48 @@
 """``mnistlab baseline``: accept a result, show what was accepted, compare two accepted states."""
 
 import argparse
-import contextlib
-import json
+import difflib
 import platform
-import sys
-import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from mnistlab.cli.comparing import compare_baselines, describe_baseline
 from mnistlab.cli.quiet import import_keras
+from mnistlab.cli.run_log import RunLog
 from mnistlab.data import load_dataset
 from mnistlab.environment import environment, versions
 from mnistlab.errors import MnistlabError
-from mnistlab.execution import Backend
+from mnistlab.execution import Backend, available_cores
 from mnistlab.gate import (
-    IDENTITY,
     Baseline,
+    HealthyRange,
     NoBaselineError,
     SeedRun,
     SeedRunner,
     baseline_path,
     error_rates,
     gate_metrics,
+    healthy_range,
+    identity,
     make_plan,
-    open_runner,
-    sequential,
 )
-from mnistlab.gate.baseline import FIRST_SEED, SHOWN, identity
-from mnistlab.gate.baseline_file import mean_and_sd
+from mnistlab.gate.baseline import FIRST_SEED
 from mnistlab.loading import CheckedPipeline, load_pipeline
 from mnistlab.options import BUDGET
+from mnistlab.plugin import Measured, SeedMeasurer
 from mnistlab.recipe import Pipeline
 from mnistlab.report import check_writable
 
 MIN_SEEDS = 16
+MIN_FIGURES = 8
 REPEATS = 16
 """Accepted seeds that are trained again with other rounding, to measure how well seeds match."""
+MAX_PROCESSES = 8
+"""A process that runs the suite on MNIST needs 1.7 GB."""
 
 
 def run(options: argparse.Namespace) -> int:
@@ -74,6 +76,9 @@ def accept(options: argparse.Namespace) -> int:
     if options.seeds < MIN_SEEDS:
         required = f"required at least {MIN_SEEDS} to know a spread; 96 are better"
         raise MnistlabError(f"--seeds {options.seeds}: {required}")
+    if options.figures < MIN_FIGURES:
+        required = f"required at least {MIN_FIGURES} to know a healthy range; 32 are better"
+        raise MnistlabError(f"--figures {options.figures}: {required}")
     dataset = load_dataset(options.dataset, options.mnist_data)
     if dataset.note:
         print(f"This is not MNIST: {dataset.note}")
@@ -89,16 +94,21 @@ def accept(options: argparse.Namespace) -> int:
     first = old.first_seed if old else FIRST_SEED
     log = RunLog(path, [versions(), dataset.sha256, identity(pipeline, dataset), first])
     import_keras()
-    runs: list[SeedRun] = []
-    repeats: list[SeedRun] = []
-    backend = Backend(options.scheduler)
-    for perturbed, count, kept in ((False, options.seeds, runs), (True, REPEATS, repeats)):
-        runner = SeedRunner(pipeline, dataset, perturbed)
-        seeds = range(first, first + count)
-        kept += _with_progress(log.run(runner, seeds, backend), count, perturbed)
+    seeds = range(first, first + options.seeds)
+    here = Backend(options.scheduler)
+    # The suite is mostly small work, so a process a core is faster than all cores in one process.
+    each_core = replace(here, processes=min(available_cores(), MAX_PROCESSES))
+    figures, not_judged = measured_figures(
+        [*log.run("figures", SeedMeasurer(pipeline, dataset), seeds[: options.figures], each_core)]
+    )
+    refuse_broken_promises(pipeline, figures)
+    runs = [*log.run("seed", SeedRunner(pipeline, dataset), seeds, here)]
+    refuse_one_result(runs)
+    repeat = SeedRunner(pipeline, dataset, perturbed=True)
+    repeats = [*log.run("repeated with other rounding", repeat, seeds[:REPEATS], here)]
     machine = {"platform": f"{platform.system()} {platform.machine()}"}
     new = Baseline.from_runs(pipeline, dataset, runs, repeats, {**environment(), **machine})
-    refuse_unfit(pipeline, new)
+    new = replace(new, figures=figures, not_judged=not_judged)
     new = replace(new, error_rates=rate_errors(new, len(dataset.test_labels), pipeline))
     print(describe_baseline(new, str(path)))
     try:
@@ -132,81 +142,52 @@ def _old_baseline(path: Path) -> Baseline | None:
     return None
 
 
-class RunLog:
-    """Trainings so far, in a file next to the baseline, so that an interrupted accept resumes.
+def measured_figures(
+    measured: Sequence[Measured],
+) -> tuple[dict[str, HealthyRange], tuple[str, ...]]:
+    """Return the healthy range of each figure, and the tests that could not be judged.
 
-    The file is used only if everything that a result depends on is the same.
+    Tests that failed, and figures that some seed did not have, are printed.
     """
-
-    def __init__(self, baseline: Path, depends_on: list[Any]) -> None:
-        self._path = baseline.with_name(f".{baseline.stem}.partial.jsonl")
-        self._key = json.dumps(depends_on, sort_keys=True)
-        self._rows: dict[tuple[bool, int], dict[str, Any]] = {}
-        with contextlib.suppress(OSError):  # nothing to resume
-            key, *lines = self._path.read_text(encoding="utf-8").splitlines() or [""]
-            for line in lines if key == self._key else ():
-                with contextlib.suppress(ValueError, KeyError, TypeError):  # cut off
-                    row = json.loads(line)
-                    self._rows[row["perturbed"], row["seed"]] = row
-        if not self._rows:
-            self._path.write_text(self._key + "\n", encoding="utf-8")
-
-    def run(self, runner: SeedRunner, seeds: range, backend: Backend) -> Iterator[SeedRun]:
-        """Yield a run for each seed, from the file or trained now."""
-        # The first run also needs its predictions, which the file does not keep.
-        known = {
-            seed: self._rows[runner.perturbed, seed]
-            for seed in seeds[not runner.perturbed :]
-            if (runner.perturbed, seed) in self._rows
-        }
-        missing = [seed for seed in seeds if seed not in known]
-        with open_runner(runner, backend) as train:
-            fresh = iter(train(missing))
-            for seed in seeds:
-                if row := known.get(seed):
-                    yield SeedRun(seed, row["metrics"], row["digest"], None)
-                    continue
-                new = next(fresh)
-                row = {"seed": seed, "metrics": new.metrics, "digest": new.digest}
-                with self._path.open("a", encoding="utf-8") as file:
-                    file.write(json.dumps({**row, "perturbed": runner.perturbed}) + "\n")
-                yield new
-
-    def remove(self) -> None:
-        """Delete the file: the baseline has its content."""
-        self._path.unlink(missing_ok=True)
+    whole = next(each for each in measured if each.whole)
+    for message in whole.failed:
+        print(f"A run of the suite on seed {whole.seed} fails: {message}")
+    ranges = {}
+    for name, figure in {n: f for each in measured for n, f in each.figures.items()}.items():
+        values = [each.figures[name].value for each in measured if name in each.figures]
+        if len(values) == len(measured) and np.isfinite(values).all():
+            ranges[name] = healthy_range(values, figure.worse, figure.images)
+        else:
+            lacking = len(measured) - int(np.isfinite(values).sum())
+            print(f"No healthy range of {name}: {lacking} of {len(measured)} seeds have none")
+    return ranges, whole.not_judged
 
 
-def _with_progress(runs: Iterable[SeedRun], count: int, repeated: bool) -> Iterator[SeedRun]:
-    """Yield the runs; report on stderr how many are done and the time left."""
-    start, accuracies = time.perf_counter(), []
-    what = "repeated with other rounding" if repeated else "seed"
-    for number, each in enumerate(runs, start=1):
-        accuracies.append(each.metrics["final accuracy"])
-        left = (time.perf_counter() - start) / number * (count - number)
-        text = f"{what} {number} of {count}, about {left:.0f} s left"
-        text += f", mean accuracy {100 * np.mean(accuracies):.3f} %"
-        on_terminal = sys.stderr.isatty() and number < count
-        if on_terminal or number % MIN_SEEDS == 0 or number == count:
-            end = "\r" if on_terminal else "\n"
-            print(text, end=end, file=sys.stderr, flush=True)
-        yield each
-
-
-def refuse_unfit(pipeline: Any, new: Baseline) -> None:
-    """Raise MnistlabError if the seeds' mean misses a bound of the spec, or all seeds agree."""
-    metrics = {"test accuracy": "accuracy", "test loss": "loss"}
-    metrics["expected calibration error"] = "calibration error"
-    metrics |= {f"recall of digit {digit}": f"recall of {digit}" for digit in range(10)}
+def refuse_broken_promises(pipeline: Any, figures: Mapping[str, HealthyRange]) -> None:
+    """Raise MnistlabError if the mean of a figure misses its bound in the spec."""
+    sides = {
+        name: (figure.mean, direction)
+        for figure_name, figure in figures.items()
+        for name, direction in figure.sides(figure_name)
+    }
     for bound in pipeline.spec.bounds:
-        key = f"final {metrics.get(bound.name)}"
-        if key in new.columns:
-            verdict = bound.judge(float(new.columns[key].mean()), f"mean of {new.seeds} seeds")
-            if verdict.status != "passed":
-                raise MnistlabError(f"not accepted: {verdict.message}")
+        if bound.name not in sides:
+            near = ", ".join(difflib.get_close_matches(bound.name, sides, 3)) or "none"
+            what = f"nothing is measured under the name {bound.name!r}, for which the spec has a"
+            raise MnistlabError(f"not accepted: {what} bound; similar: {near}")
+        mean, direction = sides[bound.name]
+        claim = replace(bound, direction=bound.direction or direction)
+        verdict = claim.judge(mean, "the mean of the seeds")
+        if verdict.status != "passed":
+            raise MnistlabError(f"not accepted: {verdict.message}")
+
+
+def refuse_one_result(runs: Sequence[SeedRun]) -> None:
+    """Raise MnistlabError if all seeds have one accuracy or one loss."""
     for key in ("final accuracy", "final loss"):
-        if np.ptp(new.columns[key]) == 0:
-            what = f"{key} is {new.columns[key][0]:.6g} with all {new.seeds} seeds"
+        values = [each.metrics[key] for each in runs]
+        if np.ptp(values) == 0:
+            what = f"{key} is {values[0]:.6g} with all {len(values)} seeds"
             raise MnistlabError(f"not accepted: {what}; does the seed reach the training?")
 
 
@@ -219,53 +200,3 @@ def rate_errors(new: Baseline, images: int, pipeline: Any) -> dict[str, Any]:
     for line in error_rates.advice(rates, metrics, accepted):
         print(line)
     return rates
-
-
-def describe_baseline(baseline: Baseline, title: str) -> str:
-    """Describe an accepted state for a terminal."""
-    head = f"{title}: pipeline {baseline.pipeline} on {baseline.dataset}, {baseline.seeds} seeds "
-    head += f"from {baseline.first_seed}, accepted {baseline.accepted}, "
-    lines = [head + f"commit {baseline.commit or 'unknown'}"]
-    for key, values in baseline.columns.items():
-        weights, _, metric = key.partition(" ")
-        if metric in SHOWN:
-            mean, sd = mean_and_sd(values)
-            lines.append(f"  {metric + ', ' + weights + ' weights':44} {mean:.5f} (sd {sd:.5f})")
-    return "\n".join(lines)
-
-
-def compare_baselines(
-    old: Baseline, new: Baseline, margin: float | None = None
-) -> tuple[str, sequential.Decision]:
-    """Compare an accepted state with an older one; return lines for people, and the decision.
-
-    All seeds are compared at one look: seed by seed if both have the same ones.
-
-    Parameters
-    ----------
-    old, new : Baseline
-    margin : float, optional
-        Of the leading metric, a fraction.
-
-    Raises
-    ------
-    MnistlabError
-        If they are of two pipelines, datasets, test sets or specs.
-    """
-    if differs := old.difference({field: getattr(new, field) for field in IDENTITY}, "in the new"):
-        advice = "compare only states of one pipeline, dataset, test set and spec"
-        raise MnistlabError(f"{differs}; {advice}")
-    metrics = gate_metrics(old.columns, len(old.predictions), leading=margin)
-    metrics = tuple(metric for metric in metrics if metric.key in new.columns)
-    comparisons = sequential.compare_once(metrics, old.accepted_seeds, new.accepted_seeds)
-    lines = [f"  {each.summary}: {each.status}" for each in comparisons]
-    decision = sequential.decision_of(comparisons)
-    words = {
-        "PASSED": "no metric is worse by its margin",
-        "FAILED": "it is worse",
-        "UNDECIDED": "it may be worse",
-    }
-    better = ", ".join(each.metric.name for each in comparisons if each.improved)
-    gained = f"; better beyond the margin in {better}" if better else ""
-    head = f"Against the {old.seeds} seeds accepted {old.accepted}: {words[decision]}{gained}"
-    return "\n".join([head, *lines]), decision

@@ -24,6 +24,7 @@ from mnistlab.options import (
 # module of this package with a function `run(options)`, imported when it is asked for.
 
 ACCEPTED_SEEDS = 96
+MEASURED_SEEDS = 32
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -111,6 +112,8 @@ def _add_baseline(commands: Any, data: argparse.ArgumentParser) -> None:
         default=ACCEPTED_SEEDS,
         help=f"how many to train (default: {ACCEPTED_SEEDS})",
     )
+    text = f"on how many of them the suite measures its figures (default: {MEASURED_SEEDS})"
+    accept.add_argument("--figures", type=int, default=MEASURED_SEEDS, help=text)
     add_scheduler_option(accept.add_argument)
     show = choices.add_parser("show", parents=[data], help="print what was accepted")
     for parser in (accept, show):

@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-import gc
 import hashlib
 import io
 import json
@@ -10,7 +9,6 @@ import pickle
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -18,12 +16,17 @@ from typing import Any
 import pytest
 
 from mnistlab import environment
-from mnistlab.arrays import Bytes
-from mnistlab.data import Dataset, corrupt_all
+from mnistlab.data import Dataset
 from mnistlab.errors import MnistlabError
 from mnistlab.execution import RetireWorkerError, WorkerProcess
 from mnistlab.faults.isolation import peak_gigabytes, process_state, reset_process
-from mnistlab.plugin import SESSION_CACHE, SessionCache, suite_arguments
+from mnistlab.plugin import (
+    SESSION_CACHE,
+    SessionCache,
+    check_name,
+    make_session_cache,
+    suite_arguments,
+)
 from mnistlab.requirement import Verdict
 
 INCOMPLETE = "incomplete"
@@ -145,7 +148,7 @@ def _trial_of(name: str, verdicts: list[Verdict]) -> Trial:
     checks: dict[str, str] = {}
     missed: dict[str, str] = {}  # check -> its first message
     for verdict in verdicts:
-        check = verdict.test.rpartition("/")[2].removeprefix("test_").replace(".py::", "::")
+        check = check_name(verdict.test)
         if not check:
             continue
         checks[check] = max(checks.get(check, "passed"), verdict.status, key=SEVERITY.index)
@@ -179,23 +182,7 @@ class _Hooks:
 @functools.lru_cache(maxsize=1)
 def _session_cache(dataset: Dataset) -> SessionCache:
     """Return what this process keeps from trial to trial."""
-
-    @functools.cache
-    def corrupted() -> list[tuple[str, int, Bytes]]:
-        images = list(corrupt_all(dataset.test_images))  # half a gigabyte, made when needed
-        for *_, array in images:
-            array.setflags(write=False)
-        return images
-
-    def run_in_subprocess(function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
-        call = pickle.dumps(functools.partial(function, *arguments, **options))
-        return pickle.loads(helper(pickle.dumps(_call_afresh), pickle.dumps(call)))
-
-    # pytest collects garbage three times a trial: without what is imported now, a fifth faster.
-    gc.collect()
-    gc.freeze()
-    helper = WorkerProcess()
-    return SessionCache(dataset, corrupted, run_in_subprocess)
+    return make_session_cache(dataset, _call_afresh, WorkerProcess())
 
 
 def _call_afresh(call: bytes) -> Any:

@@ -14,7 +14,7 @@ from mnistlab.gate.baseline import (
     identity,
 )
 from mnistlab.gate.comparison import GROUP, MetricComparison
-from mnistlab.gate.healthy_range import HealthyRange, Worse, healthy_range
+from mnistlab.gate.healthy_range import HealthyRange, Worse, healthy_range, sides
 from mnistlab.gate.margins import GateMetric, gate_metrics
 from mnistlab.gate.matching import AcceptedSeeds
 from mnistlab.gate.plan import Plan, make_plan
@@ -46,4 +46,5 @@ __all__ = [
     "open_runner",
     "paired",
     "sequential",
+    "sides",
 ]

@@ -199,10 +199,10 @@ class Baseline:
         where : str
             What the message calls the other: "here".
         """
-        for field, value in other.items():
-            old, new = ({field: each} for each in (getattr(self, field), value))
-            if field == "spec":
-                old, new = (_flat_spec(each[field]) for each in (old, new))
+        for key, value in other.items():
+            old, new = ({key: each} for each in (getattr(self, key), value))
+            if key == "spec":
+                old, new = (_flat_spec(each[key]) for each in (old, new))
             for name in sorted({*old, *new}):
                 if old.get(name) != new.get(name):
                     return f"{name} is {old.get(name)!r}, {where} {new.get(name)!r}"

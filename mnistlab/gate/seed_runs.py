@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from mnistlab.execution import Backend, WorkerDiedError, available_cores, open_p
 from mnistlab.metrics import Evaluation, calibration
 from mnistlab.recipe import is_keras
 
+T = TypeVar("T")
 SeedMetrics: TypeAlias = dict[str, Doubles]
 """Metrics of many seeds: "averaged accuracy" -> one value a seed, shape (seeds,)."""
 
@@ -184,12 +185,13 @@ def as_columns(runs: Sequence[SeedRun]) -> SeedMetrics:
 
 @contextlib.contextmanager
 def open_runner(
-    runner: SeedRunner, backend: Backend
-) -> Iterator[Callable[[Sequence[int]], Iterator[SeedRun]]]:
+    runner: Callable[[int], T], backend: Backend
+) -> Iterator[Callable[[Sequence[int]], Iterator[T]]]:
     """Open a function that runs seeds and yields their runs in order; call it as often as needed.
 
-    Without `backend.processes`, seeds run in this process on a machine of few cores, else in one
-    process a core. In other processes the pipeline must be importable or picklable.
+    `runner` is a `SeedRunner`, or another function of a seed that can be pickled. Without
+    `backend.processes`, seeds run in this process on a machine of few cores, else in one process a
+    core. In other processes the pipeline must be importable or picklable.
 
     Raises
     ------

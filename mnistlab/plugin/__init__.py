@@ -3,9 +3,26 @@
 PYTEST_DONT_REWRITE: it asserts nothing, and may have been imported before pytest loads it.
 """
 
-from mnistlab.plugin.suite import SESSION_CACHE, SessionCache, suite_arguments
+from mnistlab.plugin.checker import Figure
+from mnistlab.plugin.measuring import Measured, SeedMeasurer
+from mnistlab.plugin.suite import (
+    SESSION_CACHE,
+    SessionCache,
+    check_name,
+    make_session_cache,
+    suite_arguments,
+)
 
-__all__ = ["SESSION_CACHE", "SessionCache", "suite_arguments"]
+__all__ = [
+    "SESSION_CACHE",
+    "Figure",
+    "Measured",
+    "SeedMeasurer",
+    "SessionCache",
+    "check_name",
+    "make_session_cache",
+    "suite_arguments",
+]
 
 pytest_plugins = (
     "mnistlab.plugin.hooks",

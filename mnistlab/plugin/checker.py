@@ -2,14 +2,16 @@
 
 import base64
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+import numpy as np
 import pytest
 
-from mnistlab.errors import NotRequiredError
-from mnistlab.recipe import known_bound
+from mnistlab.gate import HealthyRange, Worse, sides
 from mnistlab.requirement import Requirement, Value, Verdict
+
+NEW = "new: measured, not in the accepted state; accept again to judge it"
 
 
 @dataclasses.dataclass
@@ -30,40 +32,118 @@ RUN_CONTEXT = pytest.StashKey[dict[str, Any]]()
 
 
 @dataclasses.dataclass(frozen=True)
+class Figure:
+    """A number that a test measured of one seed."""
+
+    value: float
+    worse: Worse
+    images: int | None
+    test: str
+
+
+@dataclasses.dataclass(frozen=True)
+class AcceptedRanges:
+    """The healthy ranges of the accepted state.
+
+    `missing` says why a number that has none is not judged, and `asked` whether the run then needs
+    it.
+    """
+
+    ranges: Mapping[str, HealthyRange] = dataclasses.field(default_factory=dict)
+    missing: str = NEW
+    asked: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
 class Checker:
-    """Records measured numbers and fails the test if one misses its bound."""
+    """Records measured numbers and fails the test if one misses its bound.
+
+    With `figures`, in a measuring run, numbers that have a healthy range are kept there and not
+    judged.
+    """
 
     measurements: Measurements
     pipeline: Any
+    accepted: AcceptedRanges = AcceptedRanges()
+    test: str = ""  # module::test[case]
+    figures: dict[str, Figure] | None = None
 
-    def __call__(
-        self, requirement: Requirement | str, measured: Value, detail: str = ""
-    ) -> Verdict:
-        """Judge a measured value, record the verdict, and fail the test if it failed.
-
-        A string names a bound of the pipeline's spec. The test is skipped if there is none.
-        """
+    def __call__(self, requirement: Requirement, measured: Value, detail: str = "") -> Verdict:
+        """Judge a measured value, record the verdict, and fail the test if it failed."""
         __tracebackhide__ = True
-        if isinstance(requirement, str):
-            requirement = self.required(requirement, measured)
         verdict = requirement.judge(measured, detail)
         self.all([verdict])
         return verdict
 
-    def required(self, name: str, measured: Value = None) -> Requirement:
-        """Return the bound of the pipeline's spec with this name, or skip the test.
+    def within_healthy_range(
+        self,
+        name: str,
+        value: float,
+        *,
+        worse: Worse,
+        images: int | None = None,
+        unit: str = "",
+        advice: str = "",
+        detail: str = "",
+    ) -> None:
+        """Judge a number by the spec's bound of this name, else by its accepted healthy range.
 
-        Call it before long work; `measured` is for numbers that are known anyway.
+        Without either, it is recorded as not judged, and why.
+
+        Parameters
+        ----------
+        name : str
+            What is measured, in words; unique within a run.
+        value : float or int
+            An int is a count.
+        worse : {"higher", "lower", "both"}
+            On which side a value is suspicious. Of "both", two requirements are judged, named
+            "NAME, least" and "NAME, most".
+        images : int, optional
+            If the number is a fraction of so many images.
+        unit : str
+            ``"fraction"``, which is the default with `images`, is shown in percent; any other unit
+            follows the number.
+        advice : str
+            The likely cause of a miss and what to look at next.
+        detail : str
+            What else was seen; it ends the message.
         """
         __tracebackhide__ = True
-        try:
-            bound: Requirement = self.pipeline.spec.bound(name)
-            return bound
-        except KeyError:
-            reason = f"the spec of {self.pipeline.name!r} states no bound for {name!r}"
-        if known := known_bound(name):
-            self.measurements.verdicts.append(known.not_required(reason, measured))
-        raise NotRequiredError(reason)
+        if self.figures is not None:
+            plain = value.item() if isinstance(value, np.generic) else value
+            self.figures[name] = Figure(plain, worse, images, self.test)
+            return
+        group = self.test.partition("::")[0]
+        claim = Requirement(name, group, unit="fraction" if images else unit, advice=advice)
+        verdicts = []
+        for side, direction in sides(name, worse):
+            sided = dataclasses.replace(claim, name=side, direction=direction)
+            bound = self._bound(name, sided)
+            if bound.bound is not None:
+                verdicts.append(bound.judge(value, detail))
+            elif self.accepted.asked:
+                verdicts.append(bound.not_run(self.accepted.missing, value))
+            else:
+                verdicts.append(bound.not_required(self.accepted.missing, value))
+        self.all(verdicts)
+
+    def least(self, name: str) -> float:
+        """Return the least value that the spec or the accepted state allows; NaN if any."""
+        bound = self._bound(name, Requirement(name, direction="at least")).bound
+        return bound if isinstance(bound, int | float) else np.nan
+
+    def _bound(self, figure: str, claim: Requirement) -> Requirement:
+        """Add to a claim the bound of the spec, or of the figure's healthy range, if it has one."""
+        __tracebackhide__ = True
+        for stated in self.pipeline.spec.bounds:
+            if stated.name == claim.name:
+                return _completed(stated, claim)
+        accepted = self.accepted.ranges.get(figure)
+        if accepted is None:
+            return claim
+        end = accepted.low if claim.direction == "at least" else accepted.high
+        return dataclasses.replace(claim, bound=end, source=accepted.source)
 
     def all(self, verdicts: Iterable[Verdict]) -> None:
         """Record verdicts that are already reached; fail the test if one failed or is undecided."""
@@ -88,3 +168,19 @@ class Checker:
 
         encoded = base64.b64encode(png(figure)).decode("ascii")
         self.measurements.pictures.append({"title": title, "caption": caption, "png": encoded})
+
+
+def _completed(stated: Requirement, claim: Requirement) -> Requirement:
+    """Add to a bound of the spec what only the check knows."""
+    __tracebackhide__ = True
+    unit, number = stated.unit or claim.unit, stated.bound
+    if unit == "fraction" and isinstance(number, int | float) and abs(number) > 1:
+        what = f"bounds.{stated.name!r} = {number}; required a fraction, not percent"
+        pytest.fail(what, pytrace=False)
+    return dataclasses.replace(
+        stated,
+        group=stated.group or claim.group,
+        direction=stated.direction or claim.direction,
+        unit=unit,
+        advice=stated.advice or claim.advice,
+    )

@@ -1,6 +1,7 @@
 """Collect what the tests measured, in the process that writes the report."""
 
 import dataclasses
+import difflib
 import time
 from collections.abc import Generator
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 
 from mnistlab.environment import environment
+from mnistlab.plugin.suite import check_name
 from mnistlab.requirement import Requirement, Verdict, overall
 
 SCHEMA = 1
@@ -25,6 +27,8 @@ class VerdictCollector:
     pictures: list[dict[str, str]] = dataclasses.field(default_factory=list)
     context: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
     expected: dict[str, Requirement] = dataclasses.field(default_factory=dict)
+    skipped: set[str] = dataclasses.field(default_factory=set)
+    not_judged: set[str] = dataclasses.field(default_factory=set)  # when the state was accepted
     quality_tests_collected: bool = False
     started: float = dataclasses.field(default_factory=time.perf_counter)
 
@@ -42,6 +46,7 @@ class VerdictCollector:
             verdicts = earlier
             self.pictures += [{**picture, "group": group} for picture in measured["pictures"]]
         if report.skipped:
+            self.skipped.add(report.nodeid)
             if all(verdict.asked for verdict in verdicts):
                 required = measured.get("required", True)
                 not_judged = claim.not_run if required else claim.not_required
@@ -58,6 +63,7 @@ class VerdictCollector:
     def _take_context(self, measured: dict[str, Any]) -> None:
         for bound in measured.get("expected", ()):
             self.expected[bound["name"]] = Requirement(**bound)
+        self.not_judged.update(measured.get("not_judged", ()))
         for name in {"dataset", "subject", "gate", "seconds"} & measured.keys():
             self.context.setdefault(name, {}).update(measured[name])
 
@@ -98,12 +104,22 @@ class VerdictCollector:
 
     def all_verdicts(self) -> list[Verdict]:
         """Return the verdicts in the order of the tests, then those on what no test judged."""
-        verdicts = [verdict for of_test in self.verdicts.values() for verdict in of_test]
+        verdicts = [self._asked(each) for of_test in self.verdicts.values() for each in of_test]
         verdicts += self.others
         judged = {verdict.name for verdict in verdicts}
-        reason = self.context.get("dataset", {}).get("note") or "no test of this run judged it"
         missing = [bound for name, bound in self.expected.items() if name not in judged]
-        return verdicts + [bound.not_run(reason) for bound in missing]
+        note = self.context.get("dataset", {}).get("note")
+        for bound in missing:
+            near = ", ".join(difflib.get_close_matches(bound.name, judged, 3)) or "none"
+            reason = note or f"no test of this run judged it; similar names: {near}"
+            verdicts.append(bound.not_run(reason))
+        return verdicts
+
+    def _asked(self, verdict: Verdict) -> Verdict:
+        """Do not ask for a test that could not be judged when the state was accepted either."""
+        if verdict.test in self.skipped and check_name(verdict.test) in self.not_judged:
+            return dataclasses.replace(verdict, asked=False)
+        return verdict
 
     @property
     def judged_anything(self) -> bool:

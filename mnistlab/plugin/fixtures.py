@@ -8,7 +8,7 @@ import pickle
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, Literal
 
 import cloudpickle
 import numpy as np
@@ -18,6 +18,7 @@ from mnistlab.arrays import Bytes, Floats
 from mnistlab.data import Dataset, corrupt_all, load_dataset
 from mnistlab.errors import MnistlabError, NotJudgedError, NotRequiredError
 from mnistlab.execution import WorkerDiedError, WorkerProcess
+from mnistlab.gate import Baseline
 from mnistlab.loading import (
     UNTRAINED,
     CheckedPipeline,
@@ -27,8 +28,14 @@ from mnistlab.loading import (
     load_pipeline,
 )
 from mnistlab.metrics import Evaluation
-from mnistlab.plugin.checker import MEASUREMENTS, RUN_CONTEXT, Checker, Measurements
-from mnistlab.plugin.suite import PIPELINE, SESSION_CACHE
+from mnistlab.plugin.checker import (
+    MEASUREMENTS,
+    RUN_CONTEXT,
+    AcceptedRanges,
+    Checker,
+    Measurements,
+)
+from mnistlab.plugin.suite import FIGURES, PIPELINE, SESSION_CACHE, check_name
 from mnistlab.recipe import is_keras
 
 SUBPROCESS = pytest.StashKey[WorkerProcess]()
@@ -55,17 +62,17 @@ class Trained:
 
     def history_of(self, key: str) -> Any:
         """Return a list of the history; NotJudgedError if there is none."""
-        if self.history is None:
-            raise NotRequiredError(UNTRAINED)
-        if key not in self.history:
+        history = self.required("history")
+        if key not in history:
             raise NotJudgedError(f"the history that fit returned has no {key!r}")
-        return self.history[key]
+        return history[key]
 
-    def weights_before(self) -> list[Floats]:
-        """Return the initial weights of a Keras model; NotRequiredError if it is from a file."""
-        if self.initial_weights is None:
+    def required(self, field: Literal["history", "initial_weights"]) -> Any:
+        """Return what is known of the training; NotRequiredError if the model is from a file."""
+        value = getattr(self, field)
+        if value is None:
             raise NotRequiredError(UNTRAINED)
-        return self.initial_weights
+        return value
 
 
 @pytest.fixture(scope="session")
@@ -88,8 +95,11 @@ def pipeline(pytestconfig: pytest.Config, dataset: Dataset) -> CheckedPipeline:
     """Load the pipeline or the model file that is judged."""
     option = pytestconfig.option
     with _errors_end_run(pytestconfig):
-        if PIPELINE in pytestconfig.stash:
-            recipe = check_pipeline(pytestconfig.stash[PIPELINE], option.spec, dataset.name)
+        given = pytestconfig.stash.get(PIPELINE, None)
+        if isinstance(given, CheckedPipeline):
+            recipe = given
+        elif given is not None:
+            recipe = check_pipeline(given, option.spec, dataset.name)
         else:
             recipe = load_pipeline(option.pipeline, option.spec, dataset.name)
         return ModelFilePipeline(recipe, load_model(option.model)) if option.model else recipe
@@ -172,15 +182,24 @@ def run_in_subprocess(pytestconfig: pytest.Config) -> Callable[..., Any]:
 
 
 @pytest.fixture
-def check(request: pytest.FixtureRequest, pipeline: CheckedPipeline) -> Checker:
+def check(
+    request: pytest.FixtureRequest, pipeline: CheckedPipeline, accepted_ranges: AcceptedRanges
+) -> Checker:
     """Return what judges and records a test's measurements."""
     measurements = request.node.stash.setdefault(MEASUREMENTS, Measurements())
-    return Checker(measurements, pipeline)
+    figures = request.config.stash.get(FIGURES, None)
+    return Checker(
+        measurements, pipeline, accepted_ranges, check_name(request.node.nodeid), figures
+    )
 
 
 @pytest.fixture(scope="session")
 def run_context(
-    pytestconfig: pytest.Config, dataset: Dataset, pipeline: CheckedPipeline, seed: int
+    pytestconfig: pytest.Config,
+    dataset: Dataset,
+    pipeline: CheckedPipeline,
+    seed: int,
+    accepted_state: Baseline | MnistlabError,
 ) -> None:
     """Say what the run judges and by which bounds; every quality test uses this fixture."""
     subject = {"name": pipeline.name, "seed": seed, "parameters": pipeline.spec.parameters}
@@ -194,6 +213,7 @@ def run_context(
         "dataset": {name: getattr(dataset, name) for name in data_facts},
         "subject": subject,
         "expected": [dataclasses.asdict(bound) for bound in bounds],
+        "not_judged": getattr(accepted_state, "not_judged", ()),
     }
 
 

@@ -29,8 +29,10 @@ from mnistlab.gate import (
 from mnistlab.loading import CheckedPipeline
 from mnistlab.metrics import Evaluation
 from mnistlab.options import BUDGET, accept_command, add_gate_options
+from mnistlab.plugin.checker import AcceptedRanges
 from mnistlab.plugin.fixtures import Trained
 from mnistlab.plugin.progress import progress
+from mnistlab.plugin.suite import FIGURES
 from mnistlab.requirement import Requirement, Verdict
 
 
@@ -40,9 +42,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep the tests of the gate that fits: a file's or a recipe's."""
-    other = "recipe_gate" if config.option.model else "file_comparison"
-    items[:] = [item for item in items if other not in getattr(item, "fixturenames", ())]
+    """Keep the tests of the gate that fits: a file's or a recipe's; none in a measuring run."""
+    others = {"recipe_gate" if config.option.model else "file_comparison"}
+    others |= {"recipe_gate"} if FIGURES in config.stash else set()
+    items[:] = [item for item in items if others.isdisjoint(getattr(item, "fixturenames", ()))]
 
 
 @pytest.fixture(scope="session")
@@ -62,25 +65,46 @@ def accept_options(pytestconfig: pytest.Config, dataset: Dataset) -> str:
 
 
 @pytest.fixture(scope="session")
-def baseline(
+def accepted_state(
     pytestconfig: pytest.Config,
     accepted_path: Path,
     pipeline: CheckedPipeline,
     dataset: Dataset,
     accept_options: str,
-) -> Baseline:
-    """Read the accepted state; NOT RUN if there is none, failed if it is of something else."""
+) -> Baseline | MnistlabError:
+    """Read the accepted state; an error if there is none, or if it is of something else."""
     required = identity(pipeline, dataset)
     if pytestconfig.option.model:  # a file may come from any recipe
         del required["spec"]
     try:
-        found = Baseline.load(accepted_path)
-        found.require_identity(required)
-    except NoBaselineError as error:
-        raise NotJudgedError(f"{error} {accept_options}") from error
+        accepted = Baseline.load(accepted_path)
+        accepted.require_identity(required)
     except MnistlabError as error:
-        pytest.fail(f"{error} {accept_options}", pytrace=False)
-    return found
+        return type(error)(f"{error} {accept_options}")
+    return accepted
+
+
+@pytest.fixture(scope="session")
+def baseline(accepted_state: Baseline | MnistlabError) -> Baseline:
+    """Return the accepted state; NOT RUN if there is none, failed if it is of something else."""
+    if isinstance(accepted_state, NoBaselineError):
+        raise NotJudgedError(str(accepted_state))
+    if isinstance(accepted_state, MnistlabError):
+        pytest.fail(str(accepted_state), pytrace=False)
+    return accepted_state
+
+
+@pytest.fixture(scope="session")
+def accepted_ranges(
+    pytestconfig: pytest.Config, accepted_state: Baseline | MnistlabError
+) -> AcceptedRanges:
+    """Return the healthy ranges that numbers are held against."""
+    option = pytestconfig.option
+    if option.model and option.spec and not option.pipeline:  # a file of another recipe
+        return AcceptedRanges(missing="--spec states no bound for it")
+    if isinstance(accepted_state, MnistlabError):
+        return AcceptedRanges(missing=str(accepted_state), asked=True)
+    return AcceptedRanges(accepted_state.figures)
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ from mnistlab.errors import ContractError, NotJudgedError, NotRequiredError
 from mnistlab.options import add_data_options, add_pipeline_options, add_report_option
 from mnistlab.plugin.checker import MEASUREMENTS, RUN_CONTEXT, Measurements
 from mnistlab.plugin.collector import VerdictCollector, group_of, is_quality
-from mnistlab.plugin.suite import SUMMARY
+from mnistlab.plugin.suite import BROKEN_METHODS, SUMMARY
 from mnistlab.report import (
     STYLESHEET,
     check_writable,
@@ -25,7 +25,6 @@ from mnistlab.report import (
 )
 
 COLLECTOR = pytest.StashKey[VerdictCollector]()
-BROKEN_METHODS = pytest.StashKey[set[str]]()
 PAGE_FILE, VERDICT_FILE = "index.html", "verdict.json"
 KNOWN_WARNINGS = (
     # TensorFlow's variables lack NumPy 2's copy keyword; Keras meets that where it saves a model.

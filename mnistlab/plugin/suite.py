@@ -4,15 +4,19 @@ PYTEST_DONT_REWRITE: it asserts nothing, and may have been imported before pytes
 """
 
 import dataclasses
+import functools
+import gc
 import os
+import pickle
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import pytest
 
 from mnistlab.arrays import Bytes
-from mnistlab.data import Dataset
+from mnistlab.data import Dataset, corrupt_all
 from mnistlab.environment import suite_folder
+from mnistlab.execution import WorkerProcess
 
 OPTIONS = (
     "dataset", "mnist_data", "seed", "report", "margin", "seeds", "baselines", "model", "pipeline",
@@ -32,8 +36,12 @@ class SessionCache:
 
 SESSION_CACHE = pytest.StashKey[SessionCache]()
 """Where the fixtures look for it, in ``config.stash``; without it a run makes its own."""
+BROKEN_METHODS = pytest.StashKey[set[str]]()
+"""Where a run remembers the pipeline's methods that broke their contract, in ``config.stash``."""
 PIPELINE = pytest.StashKey[Any]()
-"""Where `validate` leaves a pipeline object, in ``config.stash``."""
+"""Where a caller leaves a pipeline object, in ``config.stash``."""
+FIGURES = pytest.StashKey[dict[str, Any]]()
+"""Where a measuring run leaves its figures by name, in ``config.stash``; see `Checker`."""
 SUMMARY = pytest.StashKey[dict[str, Any]]()
 """Where a run leaves the content of ``verdict.json``, in ``config.stash``."""
 
@@ -53,3 +61,39 @@ def suite_arguments(settings: Mapping[str, Any]) -> list[str]:
     if settings.get("strict"):
         arguments.append("--strict")
     return [*arguments, str(suite)]
+
+
+def make_session_cache(
+    dataset: Dataset, call: Callable[[bytes], Any], helper: WorkerProcess
+) -> SessionCache:
+    """Make what a process keeps from run to run.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    call : callable
+        A function of a module that `helper` calls with a pickled function of no arguments.
+    helper : WorkerProcess
+        The other process of ``run_in_subprocess``.
+    """
+
+    @functools.cache
+    def corrupted() -> list[tuple[str, int, Bytes]]:
+        images = list(corrupt_all(dataset.test_images))  # half a gigabyte, made when needed
+        for *_, array in images:
+            array.setflags(write=False)
+        return images
+
+    def run_in_subprocess(function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+        pickled = pickle.dumps(functools.partial(function, *arguments, **options))
+        return pickle.loads(helper(pickle.dumps(call), pickle.dumps(pickled)))
+
+    # pytest collects garbage three times a run: without what is imported now, a fifth faster.
+    gc.collect()
+    gc.freeze()
+    return SessionCache(dataset, corrupted, run_in_subprocess)
+
+
+def check_name(nodeid: str) -> str:
+    """Shorten a test's node id: ``tests/quality/test_fit.py::test_x[1]`` is ``fit::test_x[1]``."""
+    return nodeid.rpartition("/")[2].removeprefix("test_").replace(".py::", "::")

@@ -16,7 +16,6 @@ from mnistlab.recipe.spec import (
     Layer,
     Spec,
     bounds_of,
-    known_bound,
 )
 from mnistlab.recipe.training import History, epoch_order, train
 
@@ -34,7 +33,6 @@ __all__ = [
     "identify_output",
     "input_shape_of",
     "is_keras",
-    "known_bound",
     "pipeline_for",
     "read_model",
     "require_keras_model",

@@ -89,6 +89,8 @@ def row_cells(row: Mapping[str, Any]) -> tuple[str, str, str]:
         return ("", "", "")
     unit, margin = row["unit"], Verdict(**row).margin
     required = f"{row['direction']} {show(row['bound'], unit)}" if row["asked"] else "not required"
+    if row["asked"] and row["status"] == "not run":
+        required = "not judged"
     distance = "" if margin is None else show_difference(margin, unit)
     return show(row["measured"], unit), required, distance
 

@@ -8,8 +8,6 @@ from typing import Any, Literal
 from mnistlab.report.page import data_note, gate_facts, headline
 from mnistlab.requirement import show
 
-NOT_REQUIRED = "the spec does not require it; the page lists what was measured"
-
 
 def table(headings: Iterable[str], rows: Iterable[Iterable[str]], width: int | None) -> str:
     """Lay out texts as a table of at most `width` columns; None takes the terminal's width.
@@ -50,7 +48,7 @@ def summary_text(summary: Mapping[str, Any], width: int = 100) -> str:
         if row["status"] == "passed" and (is_claim or row["group"] != "result"):
             passed[row["group"].replace("_", " ")] += 1
         elif row["status"] == "not run" and row["group"] != "run":  # pytest says why a run stopped
-            reason = row["message"].partition("not judged; ")[2] if row["asked"] else NOT_REQUIRED
+            reason = row["message"].partition("not judged; ")[2]
             not_judged.setdefault(reason, []).append(row["name"])
         else:
             required = "" if is_claim else f"{row['direction']} {show(row['bound'], row['unit'])}"

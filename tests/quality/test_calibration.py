@@ -52,22 +52,46 @@ def test_confidence_is_accuracy(check, reliability, bias):
         f"with these confidences would get {100 * bias:.2f} %; mean confidence minus accuracy "
         f"{100 * reliability.overconfidence:+.2f} points"
     )
-    check("expected calibration error", reliability.error, detail)
+    check.within_healthy_range(
+        "expected calibration error",
+        reliability.error,
+        worse="higher",
+        unit="fraction",
+        advice="its confidence is not its accuracy: look at the loss, label smoothing, scaling at "
+        "prediction, overfitting",
+        detail=detail,
+    )
 
 
 def test_probabilities_are_near_the_truth(check, evaluation):
-    check("Brier score", calibration.brier_score(evaluation.probabilities, evaluation.labels))
+    check.within_healthy_range(
+        "Brier score",
+        calibration.brier_score(evaluation.probabilities, evaluation.labels),
+        worse="higher",
+        advice="look at the reliability diagram",
+    )
 
 
 def test_mistakes_are_not_made_with_confidence(check, evaluation):
     mean = calibration.mean_confidence_on_mistakes(evaluation.confidence, evaluation.right)
     mistakes = evaluation.count - int(evaluation.right.sum())
-    check("mean confidence on mistakes", mean, f"{mistakes} mistakes")
+    check.within_healthy_range(
+        "mean confidence on mistakes",
+        mean,
+        worse="higher",
+        unit="fraction",
+        advice="it is overconfident: look for overfitting",
+        detail=f"{mistakes} mistakes",
+    )
 
 
 def test_confidence_tells_right_from_wrong(check, evaluation):
-    auroc = calibration.confidence_auroc(evaluation.confidence, evaluation.right)
-    check("area under the ROC of confidence", auroc)
+    check.within_healthy_range(
+        "area under the ROC of confidence",
+        calibration.confidence_auroc(evaluation.confidence, evaluation.right),
+        worse="lower",
+        advice="confidence does not tell right from wrong",
+    )
 
 
 @pytest.mark.parametrize("kind", ["blank", "noise"])

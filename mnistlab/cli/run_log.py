@@ -1,0 +1,101 @@
+"""The runs of ``mnistlab baseline accept``: logged, so that it resumes, and with progress."""
+
+import contextlib
+import json
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mnistlab.execution import Backend
+from mnistlab.gate import SeedRun, open_runner
+from mnistlab.plugin import Figure, Measured
+
+EVERY = 16
+"""Where progress is not on a terminal, every so many runs get a line."""
+
+
+class RunLog:
+    """Runs so far, in a file next to the baseline, so that an interrupted accept resumes.
+
+    The file is used only if everything that a result depends on is the same.
+    """
+
+    def __init__(self, baseline: Path, depends_on: list[Any]) -> None:
+        self._path = baseline.with_name(f".{baseline.stem}.partial.jsonl")
+        self._key = json.dumps(depends_on, sort_keys=True)
+        self._rows: dict[tuple[str, int], dict[str, Any]] = {}
+        with contextlib.suppress(OSError):  # nothing to resume
+            key, *lines = self._path.read_text(encoding="utf-8").splitlines() or [""]
+            for line in lines if key == self._key else ():
+                with contextlib.suppress(ValueError, KeyError, TypeError):  # cut off
+                    row = json.loads(line)
+                    self._rows[row.pop("what"), row["seed"]] = row
+        if not self._rows:
+            self._path.write_text(self._key + "\n", encoding="utf-8")
+
+    def run(
+        self, what: str, runner: Callable[[int], Any], seeds: Sequence[int], backend: Backend
+    ) -> Iterator[Any]:
+        """Yield a SeedRun or Measured of each seed, from the file or run now; show progress.
+
+        Of "seed", the first is always run: the file does not keep its predictions.
+        """
+        kept = seeds[1:] if what == "seed" else seeds
+        known = {seed: self._rows[what, seed] for seed in kept if (what, seed) in self._rows}
+        missing = [seed for seed in seeds if seed not in known]
+        with open_runner(runner, backend) as run:
+            yield from _with_progress(what, self._results(what, seeds, known, run(missing)), seeds)
+
+    def _results(
+        self,
+        what: str,
+        seeds: Iterable[int],
+        known: dict[int, dict[str, Any]],
+        fresh: Iterator[Any],
+    ) -> Iterator[Any]:
+        for seed in seeds:
+            if row := known.get(seed):
+                yield _unpack(row)
+                continue
+            result = next(fresh)
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps({"what": what, **_pack(result)}) + "\n")
+            yield result
+
+    def remove(self) -> None:
+        """Delete the file: the baseline has its content."""
+        self._path.unlink(missing_ok=True)
+
+
+def _pack(result: SeedRun | Measured) -> dict[str, Any]:
+    if isinstance(result, Measured):
+        return asdict(result)
+    return {"seed": result.seed, "metrics": result.metrics, "digest": result.digest}
+
+
+def _unpack(row: dict[str, Any]) -> SeedRun | Measured:
+    if "digest" in row:
+        return SeedRun(**row)
+    figures = {name: Figure(**figure) for name, figure in row["figures"].items()}
+    return Measured(**{**row, "figures": figures})
+
+
+def _with_progress(what: str, results: Iterator[Any], seeds: Sequence[int]) -> Iterator[Any]:
+    """Yield the results; report on stderr how many there are and the time left."""
+    start, accuracies, count = time.perf_counter(), [], len(seeds)
+    for number, result in enumerate(results, start=1):
+        left = (time.perf_counter() - start) / number * (count - number)
+        text = f"{what} {number} of {count}, about {left:.0f} s left"
+        if isinstance(result, SeedRun):
+            accuracies.append(result.metrics["final accuracy"])
+            text += f", mean accuracy {100 * np.mean(accuracies):.3f} %"
+        on_terminal = sys.stderr.isatty() and number < count
+        if on_terminal or number % EVERY == 0 or number == count:
+            end = "\r" if on_terminal else "\n"
+            print(text, end=end, file=sys.stderr, flush=True)
+        yield result
