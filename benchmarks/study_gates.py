@@ -126,12 +126,12 @@ def worse_gates(
     """
     new = centred(study, name)
     if widen is None:
-        new = shift(new, plan.metrics[0], drop)
+        new = shift(new, plan.metrics[0], drop, study.accepted)
     else:
         new = {key: v.mean() + widen * (v - v.mean()) for key, v in new.items()}
         for metric in plan.metrics:
             if not metric.spread:
-                new = shift(new, metric, metric.margin)
+                new = shift(new, metric, metric.margin, study.accepted)
     trainings = len(new["final loss"])
     rows = np.random.default_rng(7).integers(trainings, size=(FEW_GATES, plan.looks[-1]))
     pair = taken(new, rows), taken(study.same(name), rows)

@@ -116,12 +116,14 @@ def _drawn(accepted: AcceptedSeeds, key: str, gates: int, seed: int) -> Accepted
     return replace(own, mean=drawn.mean(axis=1), sd=spread_of(drawn))
 
 
-def shift(new: SeedMetrics, metric: GateMetric, degradation: float) -> SeedMetrics:
-    """Make candidates worse in one metric: by `degradation`, or by that ratio of spreads."""
+def shift(
+    new: SeedMetrics, metric: GateMetric, degradation: float, accepted: AcceptedSeeds
+) -> SeedMetrics:
+    """Make candidates worse in one metric: by `degradation`, or to that ratio of spreads."""
     values = new[metric.key]
     if metric.spread:
-        centre = float(values.mean())
-        worse = centre + degradation * (values - centre)
+        centre, sd = float(values.mean()), float(accepted.columns[metric.key].std())
+        worse = centre + degradation * sd / float(values.std()) * (values - centre)
     else:
         worse = values + (degradation if metric.lower_is_better else -degradation)
     return {**new, metric.key: worse}
@@ -156,7 +158,9 @@ def error_rates(plan: Plan, accepted: AcceptedSeeds, gates: int = GATES) -> dict
         miss = {name: max(rates[name], miss.get(name, [0.0])) for name in names}
     drops = [round(lead.margin * step / 4, 7) for step in range(13)]
     new, same = draw(accepted, count, gates, matched=False, seed=2)
-    found = [~simulate(plan, accepted, shift(new, lead, drop), same).passed for drop in drops]
+    found = [
+        ~simulate(plan, accepted, shift(new, lead, drop, accepted), same).passed for drop in drops
+    ]
     return {
         "margin": lead.margin,
         "budget": count,
@@ -179,7 +183,7 @@ def _miss(
         worse = new
         for metric in plan.metrics:
             if metric.spread == spread:
-                worse = shift(worse, metric, metric.margin)
+                worse = shift(worse, metric, metric.margin, accepted)
         outcome = simulate(plan, accepted, worse, same)
         for metric, passed in zip(plan.metrics, outcome.metrics_passed, strict=True):
             if metric.spread == spread:

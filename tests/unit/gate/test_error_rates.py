@@ -36,11 +36,11 @@ def test_simulated_gates_decide_as_a_run_does_on_the_same_numbers(accepted, plan
     rng = np.random.default_rng(3)
     blocks = np.array([accepted.block(int(first), 16) for first in rng.integers(96, size=30)])
     same = {key: values[blocks] for key, values in accepted.columns.items()}
-    new = shift(draw(accepted, 16, 30, matched, seed=4)[0], plan.metrics[0], lost)
+    new = shift(draw(accepted, 16, 30, matched, seed=4)[0], plan.metrics[0], lost, accepted)
     if matched:
         noise = {key: 0.3 * values.std() for key, values in accepted.columns.items()}
         new = {key: values + rng.normal(0, noise[key], (30, 16)) for key, values in same.items()}
-        new = shift(new, plan.metrics[0], lost)
+        new = shift(new, plan.metrics[0], lost, accepted)
     outcome = simulate(plan, accepted, new, same, seed=-1)
     for gate in range(30):
 
@@ -76,10 +76,10 @@ def test_independent_candidates_have_nothing_to_do_with_the_accepted_seeds(accep
 def test_a_metric_is_shifted_in_its_bad_direction(plan, accepted):
     new, _ = draw(accepted, 16, 50, matched=False, seed=0)
     for metric in plan.metrics:
-        worse = shift(new, metric, metric.margin)
+        worse = shift(new, metric, metric.margin, accepted)
         change = worse[metric.key] - new[metric.key]
         if metric.spread:
-            ratio = worse[metric.key].std() / new[metric.key].std()
+            ratio = worse[metric.key].std() / accepted.columns[metric.key].std()
             assert ratio == pytest.approx(metric.margin)
             assert change.mean() == pytest.approx(0, abs=1e-12)
         else:
