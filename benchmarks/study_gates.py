@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 from scipy.stats import binom
@@ -20,6 +21,7 @@ GATES, FEW_GATES = 10_000, 2000
 RESAMPLES, GATES_OF_EACH = 60, 200
 """How often the trainings are drawn again for an interval, and the gates simulated on each draw."""
 UNCHANGED = "unchanged"
+MARGINS = (0.001, 0.0005)
 IMAGES = 10_000
 WELCH_LOOKS = (8, 16, 32)
 
@@ -97,6 +99,28 @@ def interval(study: Study, name: str, plan: Plan) -> dict[str, tuple[float, floa
     return {key: tuple(np.quantile(mean, (0.025, 0.975))) for key, mean in means.items()}
 
 
+@dataclass(frozen=True)
+class Decided:
+    """What gates of one margin decide on one recipe: shares, and 95 % intervals over trainings."""
+
+    passed: float
+    failed: float
+    seeds: float
+    interval: dict[str, tuple[float, float]]
+
+
+def decide(study: Study, name: str, margin: float) -> Decided:
+    """Simulate gates against the accepted state in use."""
+    plan = study.plan(margin)
+    outcome = gates(study, name, plan, GATES)
+    means = (float(each.mean()) for each in (outcome.passed, outcome.failed, outcome.seeds))
+    return Decided(*means, interval(study, name, plan))
+
+
+Decisions: TypeAlias = dict[tuple[str, float], Decided]
+"""By recipe and margin."""
+
+
 def centred(study: Study, name: str) -> SeedMetrics:
     """Shift a healthy recipe's trainings so that, on average, they are as good as accepted."""
     centred_metrics = {}
@@ -122,13 +146,16 @@ def worse_gates(
     drop : float
         Of the leading metric, a fraction.
     widen : float, optional
-        With it, every metric instead loses its margin, and its spread is so much wider.
+        With it, every metric loses its margin instead, and its spread is so many times the
+        accepted one.
     """
     new = centred(study, name)
     if widen is None:
         new = shift(new, plan.metrics[0], drop, study.accepted)
     else:
-        new = {key: v.mean() + widen * (v - v.mean()) for key, v in new.items()}
+        for key, values in new.items():
+            factor = widen * study.accepted.columns[key].std() / values.std()
+            new[key] = values.mean() + factor * (values - values.mean())
         for metric in plan.metrics:
             if not metric.spread:
                 new = shift(new, metric, metric.margin, study.accepted)
