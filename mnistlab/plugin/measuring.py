@@ -5,6 +5,7 @@ PYTEST_DONT_REWRITE: it asserts nothing, and may have been imported before pytes
 
 import contextlib
 import functools
+import gc
 import io
 import pickle
 import sys
@@ -86,6 +87,7 @@ class SeedMeasurer:
             raise MnistlabError(f"seed {seed}: {next(iter(failed), lines[-1].strip('! '))}")
         if self.tests:
             return Measured(seed, hooks.figures, whole=False)
+        gc.freeze()  # pytest need not look at Keras after every run
         self.tests = frozenset(figure.test for figure in hooks.figures.values())
         not_judged = tuple(
             check_name(test)
