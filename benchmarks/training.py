@@ -1,9 +1,9 @@
-"""Time the published ``Model.fit``, the engine and the machine's floor side by side, on the same data.
+"""Time the published ``Model.fit``, the engine and the machine's floor side by side.
 
-All train 5 epochs from arrays in memory and keep the same history; repetitions are interleaved, so that a machine that
-slows down slows all. ``fit`` on a new model traces its step every time; so does the engine's first training, whose
-cache of programs is cleared before, and which compiles besides; further seeds find the program. One untimed run of each
-goes before: a process's first call starts TensorFlow's threads and XLA, whoever makes it.
+All train 5 epochs on the same arrays in memory and keep the same history. Repetitions are
+interleaved, so that a machine that slows down slows all. ``fit`` traces the step of a new model
+every time. So does the engine's first training, whose cache of programs is cleared before; further
+seeds reuse the program. One untimed run of each comes first, to start TensorFlow's threads and XLA.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ def seconds(run: Callable[..., Any], **options: Any) -> float:
 def flop_per_training(pipeline: Pipeline, images: int) -> float:
     """Count the floating-point operations of a training's matrix products, validation apart.
 
-    A product of (n, i) and (i, o) takes 2 n i o: one forward, one for the kernel's gradient, and one for the
-    gradient of the layer's input, which the first layer does not need.
+    A product of (n, i) and (i, o) takes 2 n i o. There is one forward, one for the kernel's
+    gradient, and one for the gradient of the layer's input, which the first layer does not need.
     """
     kernels = [weight.shape for weight in pipeline.build(0).weights if len(weight.shape) == 2]
     products = sum(3 * 2.0 * i * o for i, o in kernels) - 2.0 * kernels[0][0] * kernels[0][1]
@@ -63,7 +63,7 @@ def sgemm_flop_per_second() -> float:
 
 
 def trainings(pipeline: Pipeline, images: Any, labels: Any) -> dict[str, Callable[..., None]]:
-    """Return what is timed: ``fit``; the engine with and without compilation, and without what is around its epochs."""
+    """Return what is timed: ``fit``, the engine with and without compilation, its epochs alone."""
     import tensorflow as tf
 
     spec, seeds = pipeline.spec, itertools.count()
@@ -113,9 +113,8 @@ def report(times: dict[str, list[float]], floor: float) -> None:
         print(f"{name:60}{value:9.2f}{spread:>16}{share:>9}")
     for name, base, bound in TARGETS:
         ratio = median[name] / median[base]
-        print(
-            f"{name}: {ratio:.3f} of {base}, required <= {bound:.3f}: {'met' if ratio <= bound else 'MISSED'}"
-        )
+        outcome = "met" if ratio <= bound else "MISSED"
+        print(f"{name}: {ratio:.3f} of {base}, required <= {bound:.3f}: {outcome}")
 
 
 def main() -> None:
@@ -132,9 +131,8 @@ def main() -> None:
     versions = ", ".join(
         f"{name} {importlib.metadata.version(name)}" for name in ("tensorflow", "keras", "numpy")
     )
-    print(
-        f"{versions}, Python {platform.python_version()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}"
-    )
+    machine = f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}"
+    print(f"{versions}, Python {platform.python_version()}, {machine}")
     runs = trainings(pipeline, images, labels)
     fit = runs["fit"]
     fit(epochs=1)
@@ -152,9 +150,8 @@ def main() -> None:
             times[name].append(seconds(run))
         rates.append(sgemm_flop_per_second())
     flop = flop_per_training(pipeline, len(images))
-    print(
-        f"floor: {flop / 1e9:.1f} GFLOP at {max(rates) / 1e9:.0f} GFLOP/s, the best of {len(rates)} measurements"
-    )
+    best_rate = f"{max(rates) / 1e9:.0f} GFLOP/s, the best of {len(rates)} measurements"
+    print(f"floor: {flop / 1e9:.1f} GFLOP at {best_rate}")
     report(times, flop / max(rates))
     print(f"load afterwards {os.getloadavg()[0]:.1f}")
 
