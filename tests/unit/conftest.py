@@ -1,4 +1,4 @@
-"""Remembers what the collection of the tests imported, and spares the garbage collector what stays anyway."""
+"""Remember what collection imported, and keep that out of garbage collection."""
 
 import gc
 import sys

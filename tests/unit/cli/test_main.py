@@ -16,7 +16,8 @@ def test_help_of_all_commands_loads_nothing_heavy():
         "import sys; from mnistlab import cli\n"
         "try: cli.main(['baseline', 'accept', '--help'])\n"
         "except SystemExit: pass\n"
-        "print([name for name in ('numpy', 'scipy', 'tensorflow', 'keras', 'matplotlib') if name in sys.modules])"
+        "heavy = ('numpy', 'scipy', 'tensorflow', 'keras', 'matplotlib')\n"
+        "print([name for name in heavy if name in sys.modules])"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.splitlines()[-1] == "[]"
@@ -55,7 +56,7 @@ def test_the_command_that_accepts_names_what_the_run_was_told():
 
 def test_showing_what_was_accepted_of_a_pipeline_of_ones_own_names_its_file(tmp_path, capsys):
     (tmp_path / "mine.py").write_text(
-        "from mnistlab.recipe.pipeline import Pipeline\nclass Mine(Pipeline):\n    name = 'my-own'\n"
+        "from mnistlab import Pipeline\nclass Mine(Pipeline):\n    name = 'my-own'\n"
     )
     arguments = [
         "--dataset=digits",
