@@ -19,7 +19,7 @@ from mnistlab.execution import dask_pool as dask_cluster
 from mnistlab.execution import pool as workers
 from mnistlab.execution.pool import Backend, open_pool
 from mnistlab.execution.worker import WorkerDiedError
-from mnistlab.gate.seed_runs import SeedRunner, train_seeds
+from mnistlab.gate import SeedRunner, open_runner
 
 distributed = pytest.importorskip("distributed", reason="Dask is not installed")
 NO_SUCH_PLACE = "tcp://127.0.0.1:9"
@@ -143,12 +143,11 @@ def test_work_is_done_and_its_results_come_back_in_order(pool):
 
 
 def test_seeds_train_to_the_same_as_here(clusters, importable_tests):
-    fake = importable_tests.Fake(), importable_tests.DATASET
-    there = list(train_seeds(*fake, [5, 2, 9], Backend(clusters.busy.wait(2))))
-    assert [seed.seed for seed in there] == [5, 2, 9]
-    assert [seed.metrics_of for seed in there] == [
-        SeedRunner(*fake)(seed).metrics_of for seed in (5, 2, 9)
-    ]
+    runner = SeedRunner(importable_tests.Fake(), importable_tests.DATASET)
+    with open_runner(runner, Backend(clusters.busy.wait(2))) as train:
+        there = list(train([5, 2, 9]))
+    assert [run.seed for run in there] == [5, 2, 9]
+    assert [run.metrics for run in there] == [runner(seed).metrics for seed in (5, 2, 9)]
 
 
 @pytest.fixture
