@@ -17,7 +17,8 @@ from mnistlab.cli import baseline as accept_module
 from mnistlab.cli import power
 from mnistlab.data import Dataset
 from mnistlab.gate import GateMetric, MetricComparison, error_rates, matching, seed_runs
-from mnistlab.plugin import fixtures, gate_fixtures
+from mnistlab.metrics import Evaluation, calibration
+from mnistlab.plugin import Figure, Measured, fixtures, gate_fixtures
 from mnistlab.plugin.checker import Checker, Measurements
 from mnistlab.plugin.collector import VerdictCollector
 
@@ -49,7 +50,7 @@ def test_all_verdicts_are_recorded_whatever_they_are():
 @pytest.mark.parametrize("status", ["failed", "undecided"])
 def test_a_gate_that_did_not_pass_fails_its_test_with_the_sentence(status):
     _, message = judged("passed", status)
-    assert message.endswith(f"margin 0.10: {status} after 32 seeds")
+    assert f"margin 0.10: {status} after 32 seeds" in message
     assert "accuracy (averaged weights) 0.10 points lower" in message
     assert message.count("\n") == 0
 
@@ -96,7 +97,7 @@ def test_only_the_gate_that_fits_the_subject_runs(model, kept):
         SimpleNamespace(name="file", fixturenames=["check", "file_comparison"]),
         SimpleNamespace(name="other"),
     ]
-    config = SimpleNamespace(option=SimpleNamespace(model=model))
+    config = SimpleNamespace(option=SimpleNamespace(model=model), stash=pytest.Stash())
     gate_fixtures.pytest_collection_modifyitems(config, items)
     assert [item.name for item in items] == kept
 
@@ -175,8 +176,25 @@ ACCEPT = ("baseline", "accept", "--seeds=16", "--baselines=kept")
 COMMAND = "mnistlab baseline accept --dataset digits --pipeline fake.py:Fake --baselines kept"
 
 
+def fake_measurer(pipeline, dataset):
+    """Measure two figures of a training, in place of a run of the whole suite."""
+
+    def measure(seed):
+        model, images = pipeline.build(seed), pipeline.prepare_images(dataset.train_images)
+        pipeline.fit(model, images, pipeline.prepare_labels(dataset.train_labels), seed=seed)
+        evaluation = Evaluation(pipeline.predict(model, images), dataset.test_labels)
+        error = calibration.reliability(evaluation.confidence, evaluation.right).error
+        figures = {
+            "test accuracy": Figure(evaluation.accuracy, "lower", 400, "a test"),
+            "expected calibration error": Figure(error, "higher", None, "a test"),
+        }
+        return Measured(seed, figures, whole=True)
+
+    return measure
+
+
 def prepare(folder, patch):
-    """Replace the dataset by 400 images, and simulate few gates."""
+    """Replace the dataset by 400 images and the suite by two figures; simulate few gates."""
 
     def dataset(*_):
         return Dataset("digits", "made up", "0" * 64, IMAGES, LABELS, IMAGES, LABELS)
@@ -184,6 +202,8 @@ def prepare(folder, patch):
     for place in (accept_module, fixtures, power):
         patch.setattr(place, "load_dataset", dataset)
     patch.setattr(seed_runs, "available_cores", lambda: 1)
+    patch.setattr(accept_module, "SeedMeasurer", fake_measurer)
+    patch.setattr(accept_module, "import_keras", lambda: None)
     patch.setattr(matching, "DRAWS", 1000)
     few = functools.partial(error_rates.error_rates, gates=60)
     patch.setattr(error_rates, "error_rates", few)
@@ -480,7 +500,7 @@ def test_compare_exits_1_unless_the_second_is_no_worse(command, kept, name, code
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("Worse", "not accepted: test accuracy: measured 89.88 %"),
+        ("Worse", "not accepted: test accuracy: measured 0.89"),
         ("Calibrated", "not accepted: expected calibration error: measured"),
         ("Equal", "not accepted: final accuracy is 0.97 with all 16 seeds; does the seed reach"),
         ("Same", "--pipeline fake.py:Same: has the published recipe's name 'seed' and would"),
