@@ -7,6 +7,8 @@ from typing import Any, Literal, TypeGuard
 
 import numpy as np
 
+from mnistlab.errors import MnistlabError
+
 Value = float | int | str | bool | None
 Direction = Literal["at least", "at most", "equal to", "holds"]
 Status = Literal["passed", "failed", "undecided", "not run"]
@@ -77,6 +79,26 @@ class Requirement:
     unit: str = ""
     source: str = ""
     advice: str = ""
+
+    def completed(self, claim: "Requirement") -> "Requirement":
+        """Return a bound of a spec with what only the claim of its check knows.
+
+        Raises
+        ------
+        MnistlabError
+            If the bound of a fraction is above 1.
+        """
+        unit = self.unit or claim.unit
+        if unit == "fraction" and _is_number(self.bound) and abs(self.bound) > 1:
+            what = f"bounds.{self.name!r} = {self.bound}"
+            raise MnistlabError(f"{what}; required a fraction, not percent")
+        return replace(
+            self,
+            group=self.group or claim.group,
+            direction=self.direction or claim.direction,
+            unit=unit,
+            advice=self.advice or claim.advice,
+        )
 
     def judge(self, measured: Any, detail: str = "") -> Verdict:
         """Compare a measured value with the bound: passed or failed, with a message of one line.

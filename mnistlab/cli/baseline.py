@@ -3,7 +3,7 @@
 import argparse
 import difflib
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from mnistlab.cli.run_log import RunLog
 from mnistlab.data import load_dataset
 from mnistlab.environment import environment, versions
 from mnistlab.errors import MnistlabError
-from mnistlab.execution import Backend, available_cores
+from mnistlab.execution import Backend
 from mnistlab.gate import (
     Baseline,
     HealthyRange,
@@ -29,6 +29,7 @@ from mnistlab.gate import (
     healthy_range,
     identity,
     make_plan,
+    sides,
 )
 from mnistlab.gate.baseline import FIRST_SEED
 from mnistlab.loading import CheckedPipeline, load_pipeline
@@ -36,13 +37,12 @@ from mnistlab.options import BUDGET
 from mnistlab.plugin import Measured, SeedMeasurer
 from mnistlab.recipe import Pipeline
 from mnistlab.report import check_writable
+from mnistlab.requirement import Requirement
 
 MIN_SEEDS = 16
 MIN_FIGURES = 8
 REPEATS = 16
 """Accepted seeds that are trained again with other rounding, to measure how well seeds match."""
-MAX_PROCESSES = 8
-"""A process that runs the suite on MNIST needs 1.7 GB."""
 
 
 def run(options: argparse.Namespace) -> int:
@@ -95,17 +95,15 @@ def accept(options: argparse.Namespace) -> int:
     log = RunLog(path, [versions(), dataset.sha256, identity(pipeline, dataset), first])
     import_keras()
     seeds = range(first, first + options.seeds)
-    here = Backend(options.scheduler)
-    # The suite is mostly small work, so a process a core is faster than all cores in one process.
-    each_core = replace(here, processes=min(available_cores(), MAX_PROCESSES))
-    figures, not_judged = measured_figures(
-        [*log.run("figures", SeedMeasurer(pipeline, dataset), seeds[: options.figures], each_core)]
-    )
-    refuse_broken_promises(pipeline, figures)
-    runs = [*log.run("seed", SeedRunner(pipeline, dataset), seeds, here)]
+    backend = Backend(options.scheduler)
+    measurer = SeedMeasurer(pipeline, dataset)
+    measured = [*log.run("figures of seed", measurer, seeds[: options.figures], backend)]
+    figures, not_judged = measured_figures(measured)
+    refuse_broken_promises(pipeline, measured)
+    runs = [*log.run("seed", SeedRunner(pipeline, dataset), seeds, backend)]
     refuse_one_result(runs)
     repeat = SeedRunner(pipeline, dataset, perturbed=True)
-    repeats = [*log.run("repeated with other rounding", repeat, seeds[:REPEATS], here)]
+    repeats = [*log.run("repeated with other rounding", repeat, seeds[:REPEATS], backend)]
     machine = {"platform": f"{platform.system()} {platform.machine()}"}
     new = Baseline.from_runs(pipeline, dataset, runs, repeats, {**environment(), **machine})
     new = replace(new, figures=figures, not_judged=not_judged)
@@ -163,21 +161,21 @@ def measured_figures(
     return ranges, whole.not_judged
 
 
-def refuse_broken_promises(pipeline: Any, figures: Mapping[str, HealthyRange]) -> None:
+def refuse_broken_promises(pipeline: Any, measured: Sequence[Measured]) -> None:
     """Raise MnistlabError if the mean of a figure misses its bound in the spec."""
-    sides = {
-        name: (figure.mean, direction)
-        for figure_name, figure in figures.items()
-        for name, direction in figure.sides(figure_name)
+    claims = {
+        side: Requirement(name, direction=direction, unit=figure.unit)
+        for name, figure in measured[0].figures.items()
+        for side, direction in sides(name, figure.worse)
     }
     for bound in pipeline.spec.bounds:
-        if bound.name not in sides:
-            near = ", ".join(difflib.get_close_matches(bound.name, sides, 3)) or "none"
+        if bound.name not in claims:
+            near = ", ".join(difflib.get_close_matches(bound.name, claims, 3)) or "none"
             what = f"nothing is measured under the name {bound.name!r}, for which the spec has a"
             raise MnistlabError(f"not accepted: {what} bound; similar: {near}")
-        mean, direction = sides[bound.name]
-        claim = replace(bound, direction=bound.direction or direction)
-        verdict = claim.judge(mean, "the mean of the seeds")
+        claim = claims[bound.name]
+        mean = float(np.mean([each.figures[claim.name].value for each in measured]))
+        verdict = bound.completed(claim).judge(mean, f"mean of {len(measured)} seeds")
         if verdict.status != "passed":
             raise MnistlabError(f"not accepted: {verdict.message}")
 

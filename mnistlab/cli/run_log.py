@@ -13,7 +13,8 @@ import numpy as np
 
 from mnistlab.execution import Backend
 from mnistlab.gate import SeedRun, open_runner
-from mnistlab.plugin import Figure, Measured
+from mnistlab.gate.seed_runs import MIN_CORES
+from mnistlab.plugin import Figure, Measured, SeedMeasurer
 
 EVERY = 16
 """Where progress is not on a terminal, every so many runs get a line."""
@@ -48,7 +49,9 @@ class RunLog:
         kept = seeds[1:] if what == "seed" else seeds
         known = {seed: self._rows[what, seed] for seed in kept if (what, seed) in self._rows}
         missing = [seed for seed in seeds if seed not in known]
-        with open_runner(runner, backend) as run:
+        # The suite is mostly small work: a process a core is faster than all cores in one process.
+        cores = 2 if isinstance(runner, SeedMeasurer) else MIN_CORES
+        with open_runner(runner, backend, cores) as run:
             yield from _with_progress(what, self._results(what, seeds, known, run(missing)), seeds)
 
     def _results(
@@ -82,7 +85,8 @@ def _unpack(row: dict[str, Any]) -> SeedRun | Measured:
     if "digest" in row:
         return SeedRun(**row)
     figures = {name: Figure(**figure) for name, figure in row["figures"].items()}
-    return Measured(**{**row, "figures": figures})
+    lists = {name: tuple(row[name]) for name in ("not_judged", "failed")}
+    return Measured(**{**row, **lists, "figures": figures})
 
 
 def _with_progress(what: str, results: Iterator[Any], seeds: Sequence[int]) -> Iterator[Any]:

@@ -50,12 +50,6 @@ class HealthyRange:
         spread = f"mean {self.mean:.4g} (sd {self.sd:.2g}) of {self.seeds} healthy seeds"
         return f"{spread}; {what}, 1 of 100 000 seeds beyond it, confidence {CONFIDENCE:.0%}"
 
-    def sides(self, name: str) -> list[tuple[str, Side]]:
-        """Return the requirements of a figure of this name: their names and directions."""
-        if self.low is None or self.high is None:
-            return sides(name, "higher" if self.low is None else "lower")
-        return sides(name, "both")
-
     def as_dict(self) -> dict[str, Any]:
         """Return plain values, rounded to six digits, for the accepted state."""
         return {

@@ -185,13 +185,13 @@ def as_columns(runs: Sequence[SeedRun]) -> SeedMetrics:
 
 @contextlib.contextmanager
 def open_runner(
-    runner: Callable[[int], T], backend: Backend
+    runner: Callable[[int], T], backend: Backend, min_cores: int = MIN_CORES
 ) -> Iterator[Callable[[Sequence[int]], Iterator[T]]]:
     """Open a function that runs seeds and yields their runs in order; call it as often as needed.
 
     `runner` is a `SeedRunner`, or another function of a seed that can be pickled. Without
-    `backend.processes`, seeds run in this process on a machine of few cores, else in one process a
-    core. In other processes the pipeline must be importable or picklable.
+    `backend.processes`, seeds run in this process on a machine of fewer than `min_cores`, else in
+    one process a core. In other processes the pipeline must be importable or picklable.
 
     Raises
     ------
@@ -199,7 +199,7 @@ def open_runner(
         If a training fails, a process dies, or the cluster cannot be used.
     """
     cores = available_cores()
-    processes = backend.processes or (1 if cores < MIN_CORES else min(cores, MAX_PROCESSES))
+    processes = backend.processes or (1 if cores < min_cores else min(cores, MAX_PROCESSES))
     if processes < 2 and not backend.scheduler:
         yield functools.partial(map, runner)
         return

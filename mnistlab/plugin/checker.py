@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mnistlab.errors import MnistlabError
 from mnistlab.gate import HealthyRange, Worse, sides
 from mnistlab.requirement import Requirement, Value, Verdict
 
@@ -39,6 +40,7 @@ class Figure:
     worse: Worse
     images: int | None
     test: str
+    unit: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,12 +112,12 @@ class Checker:
             What else was seen; it ends the message.
         """
         __tracebackhide__ = True
+        unit = "fraction" if images else unit
         if self.figures is not None:
             plain = value.item() if isinstance(value, np.generic) else value
-            self.figures[name] = Figure(plain, worse, images, self.test)
+            self.figures[name] = Figure(plain, worse, images, self.test, unit)
             return
-        group = self.test.partition("::")[0]
-        claim = Requirement(name, group, unit="fraction" if images else unit, advice=advice)
+        claim = Requirement(name, self.test.partition("::")[0], unit=unit, advice=advice)
         verdicts = []
         for side, direction in sides(name, worse):
             sided = dataclasses.replace(claim, name=side, direction=direction)
@@ -136,9 +138,13 @@ class Checker:
     def _bound(self, figure: str, claim: Requirement) -> Requirement:
         """Add to a claim the bound of the spec, or of the figure's healthy range, if it has one."""
         __tracebackhide__ = True
+        stated: Requirement
         for stated in self.pipeline.spec.bounds:
             if stated.name == claim.name:
-                return _completed(stated, claim)
+                try:
+                    return stated.completed(claim)
+                except MnistlabError as error:
+                    pytest.fail(str(error), pytrace=False)
         accepted = self.accepted.ranges.get(figure)
         if accepted is None:
             return claim
@@ -168,19 +174,3 @@ class Checker:
 
         encoded = base64.b64encode(png(figure)).decode("ascii")
         self.measurements.pictures.append({"title": title, "caption": caption, "png": encoded})
-
-
-def _completed(stated: Requirement, claim: Requirement) -> Requirement:
-    """Add to a bound of the spec what only the check knows."""
-    __tracebackhide__ = True
-    unit, number = stated.unit or claim.unit, stated.bound
-    if unit == "fraction" and isinstance(number, int | float) and abs(number) > 1:
-        what = f"bounds.{stated.name!r} = {number}; required a fraction, not percent"
-        pytest.fail(what, pytrace=False)
-    return dataclasses.replace(
-        stated,
-        group=stated.group or claim.group,
-        direction=stated.direction or claim.direction,
-        unit=unit,
-        advice=stated.advice or claim.advice,
-    )

@@ -108,11 +108,12 @@ class VerdictCollector:
         verdicts += self.others
         judged = {verdict.name for verdict in verdicts}
         missing = [bound for name, bound in self.expected.items() if name not in judged]
+        numbers = [verdict.name for verdict in verdicts if verdict.direction != "holds"]
         note = self.context.get("dataset", {}).get("note")
         for bound in missing:
-            near = ", ".join(difflib.get_close_matches(bound.name, judged, 3)) or "none"
-            reason = note or f"no test of this run judged it; similar names: {near}"
-            verdicts.append(bound.not_run(reason))
+            near = ", ".join(difflib.get_close_matches(bound.name, numbers, 3))
+            reason = "no test of this run judged it" + (f"; similar names: {near}" if near else "")
+            verdicts.append(bound.not_run(note or reason))
         return verdicts
 
     def _asked(self, verdict: Verdict) -> Verdict:

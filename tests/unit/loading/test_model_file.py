@@ -1,5 +1,6 @@
 """A file is judged as a file: by what it can tell, and without running code that comes with it."""
 
+import dataclasses
 import pickle
 import zipfile
 from types import SimpleNamespace
@@ -10,7 +11,7 @@ import pytest
 from mnistlab.errors import MnistlabError, NotRequiredError
 from mnistlab.loading.checked_pipeline import CheckedPipeline, load_pipeline
 from mnistlab.loading.model_file import ModelFilePipeline, load_model
-from mnistlab.recipe import PUBLISHED, Layer, Pipeline, Spec, bounds_of
+from mnistlab.recipe import Layer, Pipeline, Spec, bounds_of
 
 OWN = Spec(layers=(Layer("Flatten"),), bounds=bounds_of({"test accuracy": 0.9, "test loss": 0.2}))
 
@@ -26,19 +27,14 @@ def test_of_a_files_architecture_and_training_nothing_is_asked_by_default():
     assert [
         getattr(spec, name) for name in ("layers", "optimizer", "learning_rate", "loss", "metric")
     ] == [None] * 5
-    names = {bound.name for bound in spec.bounds}
-    assert {
-        "test accuracy",
-        "test loss",
-        "expected calibration error",
-        "mean accuracy under corruption",
-    } < names
-    gone = {bound.name for bound in PUBLISHED.bounds} - names
-    assert {
-        "norm of the weights of layer 1, least",
-        "distance of the initial loss from ln 10",
-    } < gone
-    assert "training accuracy over validation accuracy" in gone
+    assert [bound.name for bound in spec.bounds] == ["test accuracy"]
+
+
+def test_bounds_of_a_training_do_not_apply_to_a_file():
+    stated = {"test loss": 0.2, "training accuracy over validation accuracy": 0.01}
+    own = dataclasses.replace(OWN, bounds=bounds_of(stated))
+    spec = ModelFilePipeline(CheckedPipeline(Own(), own)).spec
+    assert [bound.name for bound in spec.bounds] == ["test loss"]
 
 
 def test_a_file_is_held_to_the_architecture_that_a_spec_states_and_to_no_other_bounds(tmp_path):

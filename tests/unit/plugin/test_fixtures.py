@@ -6,7 +6,9 @@ from mnistlab.errors import NotJudgedError, NotRequiredError
 from mnistlab.plugin.fixtures import Trained
 
 
-@pytest.mark.parametrize("ask", [lambda it: it.history_of("loss"), Trained.weights_before])
+@pytest.mark.parametrize(
+    "ask", [lambda it: it.history_of("loss"), lambda it: it.required("initial_weights")]
+)
 def test_nothing_of_the_training_of_a_file_is_required(ask):
     from_file = Trained(None, initial_weights=None, history=None, seconds=0.0)
     with pytest.raises(NotRequiredError, match="which does not tell how it was trained"):

@@ -36,6 +36,7 @@ FIXTURES = """
     import numpy as np
     import pytest
     from mnistlab.data import Dataset
+    from mnistlab.gate import HealthyRange
     from mnistlab.loading import CheckedPipeline
     from mnistlab.recipe import Pipeline, Spec
     from mnistlab.requirement import Requirement
@@ -57,13 +58,23 @@ FIXTURES = """
     @pytest.fixture(scope="session")
     def pipeline():
         return CheckedPipeline(Fake(), Fake.spec)
+
+    class Accepted:
+        figures = {"Brier score": HealthyRange(0.04, 0.003, None, 0.05, "logit", 32)}
+        not_judged = ("result::test_of_keras[1]",)
+
+    @pytest.fixture(scope="session")
+    def accepted_state():
+        return Accepted()
 """
 HEALTHY = """
     def test_accuracy(check):
-        check("test accuracy", 0.95, "n = 100")
+        check.within_healthy_range(
+            "test accuracy", 0.95, worse="lower", unit="fraction", detail="n = 100"
+        )
 
     def test_loss(check):
-        check("test loss", 0.25)
+        check.within_healthy_range("test loss", 0.25, worse="higher")
 
     def test_claims_hold():
         pass
@@ -237,7 +248,8 @@ def test_a_claim_that_does_not_hold_fails_the_run_with_its_message(pytester):
 
 
 def test_a_claim_that_breaks_after_its_number_passed_fails_the_run(pytester):
-    run = Run(pytester, HEALTHY.replace("0.25)", "0.25); assert False, 'broken'"))
+    broken = HEALTHY.replace('worse="higher")', 'worse="higher"); assert False, "broken"')
+    run = Run(pytester, broken)
     assert (run.verdict, run.row("test loss")["status"], run.row("loss")["status"]) == (
         "FAILED",
         "passed",
@@ -278,19 +290,48 @@ def test_a_bound_that_no_test_judged_is_not_run_even_if_no_test_judges_any(pytes
     assert run.summary["subject"]["name"] == "fake"
 
 
-def test_a_test_whose_bound_the_spec_does_not_state_is_not_run(pytester):
-    run = Run(pytester, HEALTHY.replace('"test loss"', '"unheard-of"'))
+def test_a_stated_bound_that_nothing_measures_is_not_run_and_names_similar_ones(pytester):
+    run = Run(pytester, HEALTHY.replace('"test loss"', '"the test loss"'))
     assert (run.code, run.verdict) == (0, "NOT RUN")
-    assert "states no bound for 'unheard-of'" in run.row("loss")["message"]
-
-
-def test_what_the_spec_does_not_require_is_measured_and_the_run_can_still_pass(pytester):
-    run = Run(
-        pytester,
-        HEALTHY + '    def test_more(check):\n        check("Brier score", 0.25)\n',
-        "--strict",
+    assert run.row("test loss")["message"] == (
+        "test loss: not judged; no test of this run judged it; similar names: the test loss"
     )
+
+
+def test_a_number_beyond_its_accepted_range_fails_the_run(pytester):
+    more = "    def test_more(check):\n        check.within_healthy_range({})\n"
+    suite = HEALTHY + more.format('"Brier score", 0.06, worse="higher", advice="look here"')
+    run = Run(pytester, suite)
     row = run.row("Brier score")
+    assert (run.code, run.verdict, row["status"], row["group"]) == (1, "FAILED", "failed", "result")
+    assert row["message"] == (
+        "Brier score: measured 0.06, required at most 0.05, missed by 0.01; look here"
+    )
+    assert row["source"].startswith("mean 0.04 (sd 0.003) of 32 healthy seeds")
+
+
+def test_what_could_not_be_judged_when_it_was_accepted_does_not_hold_the_run_down(pytester):
+    suite = (
+        HEALTHY
+        + """
+    @pytest.mark.parametrize("case", [1, 2])
+    def test_of_keras(case):
+        pytest.skip("it is no Keras model")
+    """
+    )
+    suite = "import pytest\n" + textwrap.dedent(suite)
+    run = Run(pytester, suite, "--strict", "--deselect", "quality/test_result.py::test_of_keras[2]")
+    assert not run.row("of keras[1]")["asked"]
+    run = Run(pytester, suite, "--strict")
+    assert (run.code, run.verdict) == (1, "NOT RUN")
+    assert [run.row(f"of keras[{case}]")["asked"] for case in (1, 2)] == [False, True]
+    assert "<summary>Not required (1)</summary>" in run.page
+
+
+def test_a_new_number_is_shown_and_the_run_can_still_pass(pytester):
+    more = "    def test_more(check):\n        check.within_healthy_range({})\n"
+    run = Run(pytester, HEALTHY + more.format('"confidence", 0.25, worse="lower"'), "--strict")
+    row = run.row("confidence")
     assert (run.code, run.verdict, row["status"], row["measured"], row["asked"]) == (
         0,
         "PASSED",
@@ -298,25 +339,11 @@ def test_what_the_spec_does_not_require_is_measured_and_the_run_can_still_pass(p
         0.25,
         False,
     )
-    assert row["message"].startswith(
-        "Brier score: measured 0.25, not judged; the spec of 'fake' states no bound for"
-    )
-    assert "<summary>Not required by the spec (1)</summary>" in run.page
+    reason = "new: measured, not in the accepted state; accept again to judge it"
+    assert row["message"] == f"confidence: measured 0.25, not judged; {reason}"
+    assert "<summary>Not required (1)</summary>" in run.page
     assert "<h3>Not judged" not in run.page
-    reason = "the spec does not require it; the page lists what was measured"
-    assert f"not judged, Brier score: {reason}" in run.output
-
-
-def test_long_work_is_not_done_for_what_the_spec_does_not_require(pytester):
-    suite = HEALTHY.replace(
-        "pass", 'pass\n    def test_x(check): check.required("Brier score"); raise OSError'
-    )
-    run = Run(pytester, suite)
-    assert (run.code, run.row("Brier score")["status"], run.row("Brier score")["measured"]) == (
-        0,
-        "not run",
-        None,
-    )
+    assert f"not judged, confidence: {reason}" in run.output
 
 
 BROKEN = """
@@ -492,7 +519,9 @@ def test_scripts_from_outside_do_not_run_in_the_page(pytester):
             assert not "{SCRIPT}{IMAGE}", "{SCRIPT}{IMAGE}"
 
         def test_recorded(check):
-            check("test accuracy", "{SCRIPT}", "{IMAGE}")
+            check.within_healthy_range(
+                "test accuracy", "{SCRIPT}", worse="lower", detail="{IMAGE}"
+            )
 
         def test_skipped():
             pytest.skip("{IMAGE}")

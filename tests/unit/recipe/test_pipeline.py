@@ -5,7 +5,7 @@ import pytest
 
 from mnistlab.errors import MnistlabError
 from mnistlab.recipe.pipeline import Pipeline, pipeline_for
-from mnistlab.recipe.spec import DIGITS, MNIST_BOUNDS, Layer, Spec
+from mnistlab.recipe.spec import DIGITS, Layer, Spec
 
 COUNT = 403
 
@@ -106,23 +106,18 @@ def test_the_spec_is_the_published_recipe():
     assert spec.bound("test accuracy").bound == 0.97
 
 
-def test_the_digits_keep_the_recipe_and_have_bounds_of_their_own():
+def test_the_digits_keep_the_recipe_and_have_a_bound_of_their_own():
     assert pipeline_for("digits").spec is DIGITS
     assert DIGITS.layers == Spec().layers
-    only_mnist = {"known label errors that are misread"}
-    assert [bound.name for bound in DIGITS.bounds] == [
-        b.name for b in MNIST_BOUNDS if b.name not in only_mnist
-    ]
+    assert [bound.name for bound in DIGITS.bounds] == ["test accuracy"]
     assert DIGITS.bound("test accuracy").bound != Spec().bound("test accuracy").bound
 
 
 @pytest.mark.parametrize("spec", [Spec(), DIGITS], ids=["mnist", "digits"])
-def test_every_bound_is_named_once_and_has_a_source_and_advice(spec):
-    names = [bound.name for bound in spec.bounds]
-    assert len(set(names)) == len(names)
-    for bound in spec.bounds:
-        assert bound.source, bound.name
-        assert bound.advice, bound.name
+def test_a_person_promised_the_accuracy_alone_and_says_why(spec):
+    [bound] = spec.bounds
+    assert (bound.name, bound.direction, bound.unit) == ("test accuracy", "at least", "fraction")
+    assert bound.source
 
 
 def test_a_bound_that_the_spec_does_not_state_is_a_key_error():
