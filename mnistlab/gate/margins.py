@@ -10,7 +10,7 @@ from mnistlab.errors import MnistlabError
 from mnistlab.gate.seed_runs import NOISE, SeedMetrics
 
 LEADING_MARGIN = 0.001
-"""Default margin of accuracy: 0.1 points."""
+"""Default margin of accuracy with averaged weights: 0.1 points."""
 MIN_IMAGES = 4
 """On a small test set the margin of accuracy is at least this many images."""
 SD_MARGIN = 2.5
@@ -161,7 +161,9 @@ def _default_margin(
 ) -> tuple[float, str]:
     if spread:
         return SPREAD_MARGIN, "guards the use of the accepted spread; docs/statistics.md"
-    if key == f"{weights} accuracy":
-        return max(LEADING_MARGIN, MIN_IMAGES / images), "default of the leading metric"
-    sd = float(values.std(ddof=1))
-    return SD_MARGIN * sd, f"{SD_MARGIN:g} sd of the {len(values)} accepted seeds"
+    least = max(LEADING_MARGIN, MIN_IMAGES / images) if key == f"{weights} accuracy" else 0.0
+    if least and weights == "averaged":
+        return least, "default of the leading metric"
+    # Final weights alone are too noisy for so small a margin.
+    margin = SD_MARGIN * float(values.std(ddof=1))
+    return max(margin, least), f"{SD_MARGIN:g} sd of the {len(values)} accepted seeds"

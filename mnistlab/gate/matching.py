@@ -1,14 +1,14 @@
 """The accepted seeds, and whether a candidate's seeds match them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from mnistlab.arrays import Doubles
 from mnistlab.gate.comparison import Accepted, Sample, residuals, summarise
 from mnistlab.gate.margins import GateMetric
-from mnistlab.gate.seed_runs import SeedMetrics
+from mnistlab.gate.seed_runs import NOISE, SeedMetrics
 
 FALSE_MATCH = 0.001
 """Probability, at each look, to take independent draws for matched seeds."""
@@ -37,6 +37,18 @@ class AcceptedSeeds:
     repeats: SeedMetrics
     seeds: tuple[int, ...]
     digests: tuple[str, ...]
+
+    def of_final_weights(self) -> "AcceptedSeeds":
+        """Leave out what was measured with averaged weights."""
+        columns, repeats = (
+            {
+                key: values
+                for key, values in part.items()
+                if key.startswith("final ") and key != NOISE
+            }
+            for part in (self.columns, self.repeats)
+        )
+        return replace(self, columns=columns, repeats=repeats)
 
     def summary(self, key: str) -> Accepted:
         """Summarise one metric."""

@@ -12,6 +12,7 @@ from mnistlab.execution import Backend
 from mnistlab.gate import (
     ACCEPT_AGAIN,
     GROUP,
+    AcceptedSeeds,
     Baseline,
     GateMetric,
     NoBaselineError,
@@ -108,31 +109,32 @@ def accepted_ranges(
 
 
 @pytest.fixture(scope="session")
+def accepted_seeds(trained: Trained, baseline: Baseline) -> AcceptedSeeds:
+    """Return the accepted seeds, measured with the weights that ``fit`` returns now."""
+    accepted = baseline.accepted_seeds
+    has_averaged = "averaged_weights" in (trained.history or ())
+    return accepted if has_averaged else accepted.of_final_weights()
+
+
+@pytest.fixture(scope="session")
 def margins(
-    pytestconfig: pytest.Config, pipeline: CheckedPipeline, dataset: Dataset, baseline: Baseline
+    pytestconfig: pytest.Config,
+    pipeline: CheckedPipeline,
+    dataset: Dataset,
+    accepted_seeds: AcceptedSeeds,
 ) -> tuple[GateMetric, ...]:
     """Return the metrics of the gate with their margins."""
-    leading = pytestconfig.option.margin or pipeline.margin
-    return gate_metrics(baseline.columns, len(dataset.test_labels), pipeline.spec.gate, leading)
+    leading, images = pytestconfig.option.margin or pipeline.margin, len(dataset.test_labels)
+    return gate_metrics(accepted_seeds.columns, images, pipeline.spec.gate, leading)
 
 
 @pytest.fixture(scope="session")
 def gate_plan(
-    pytestconfig: pytest.Config,
-    trained: Trained,
-    baseline: Baseline,
-    margins: tuple[GateMetric, ...],
-    accept_options: str,
+    pytestconfig: pytest.Config, accepted_seeds: AcceptedSeeds, margins: tuple[GateMetric, ...]
 ) -> Plan:
-    """Plan the recipe gate for the weights that ``fit`` returns."""
-    if (
-        "averaged_weights" not in (trained.history or ())
-        and "averaged accuracy" in baseline.columns
-    ):
-        what = "averaged weights were accepted, but fit returns none"
-        pytest.fail(f"{what}; {ACCEPT_AGAIN} {accept_options}", pytrace=False)
+    """Plan the recipe gate."""
     try:
-        return make_plan(margins, pytestconfig.option.seeds, baseline.accepted_seeds)
+        return make_plan(margins, pytestconfig.option.seeds, accepted_seeds)
     except MnistlabError as error:
         pytest.fail(str(error), pytrace=False)
 
@@ -151,7 +153,7 @@ def recipe_gate(
     pytestconfig: pytest.Config,
     pipeline: CheckedPipeline,
     dataset: Dataset,
-    baseline: Baseline,
+    accepted_seeds: AcceptedSeeds,
     gate_plan: Plan,
 ) -> sequential.Result:
     """Train accepted seeds until the gate has decided: once a run."""
@@ -160,7 +162,7 @@ def recipe_gate(
     try:
         runner, backend = SeedRunner(pipeline, dataset), Backend(option.scheduler)
         with open_runner(runner, backend) as train, progress(pytestconfig) as show:
-            return sequential.run(train, baseline.accepted_seeds, first, gate_plan, show)
+            return sequential.run(train, accepted_seeds, first, gate_plan, show)
     except (ContractError, NotJudgedError):
         raise  # the plugin reports it once a run
     except MnistlabError as error:
@@ -168,13 +170,18 @@ def recipe_gate(
 
 
 @pytest.fixture(scope="session")
-def gate_rates(pytestconfig: pytest.Config, baseline: Baseline, gate_plan: Plan) -> dict[str, Any]:
+def gate_rates(
+    pytestconfig: pytest.Config,
+    baseline: Baseline,
+    accepted_seeds: AcceptedSeeds,
+    gate_plan: Plan,
+) -> dict[str, Any]:
     """Return the error rates of the recipe gate: the accepted ones, or simulated for this plan."""
     lead, rates = gate_plan.metrics[0], baseline.error_rates
     usual = pytestconfig.option.seeds == BUDGET and rates.get("margin") == lead.margin
     if usual and rates.get("metrics") == [metric.name for metric in gate_plan.metrics]:
         return rates
-    return error_rates.error_rates(gate_plan, baseline.accepted_seeds)
+    return error_rates.error_rates(gate_plan, accepted_seeds)
 
 
 @pytest.fixture(scope="session")
