@@ -119,7 +119,8 @@ class VerdictCollector:
     def _asked(self, verdict: Verdict) -> Verdict:
         """Do not ask for a test that could not be judged when the state was accepted either."""
         if verdict.test in self.skipped and check_name(verdict.test) in self.not_judged:
-            return dataclasses.replace(verdict, asked=False)
+            message = f"{verdict.message}; nor was it when the result was accepted"
+            return dataclasses.replace(verdict, asked=False, message=message)
         return verdict
 
     @property

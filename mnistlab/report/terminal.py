@@ -8,6 +8,8 @@ from typing import Any, Literal
 from mnistlab.report.page import data_note, gate_facts, headline
 from mnistlab.requirement import show
 
+NOT_REQUIRED = "neither the spec nor the accepted state requires it; the page says why"
+
 
 def table(headings: Iterable[str], rows: Iterable[Iterable[str]], width: int | None) -> str:
     """Lay out texts as a table of at most `width` columns; None takes the terminal's width.
@@ -49,6 +51,8 @@ def summary_text(summary: Mapping[str, Any], width: int = 100) -> str:
             passed[row["group"].replace("_", " ")] += 1
         elif row["status"] == "not run" and row["group"] != "run":  # pytest says why a run stopped
             reason = row["message"].partition("not judged; ")[2]
+            if not row["asked"] and not reason.startswith("new: "):
+                reason = NOT_REQUIRED
             not_judged.setdefault(reason, []).append(row["name"])
         else:
             required = "" if is_claim else f"{row['direction']} {show(row['bound'], row['unit'])}"

@@ -325,6 +325,9 @@ def test_what_could_not_be_judged_when_it_was_accepted_does_not_hold_the_run_dow
     run = Run(pytester, suite, "--strict")
     assert (run.code, run.verdict) == (1, "NOT RUN")
     assert [run.row(f"of keras[{case}]")["asked"] for case in (1, 2)] == [False, True]
+    assert run.row("of keras[1]")["message"] == (
+        "of keras[1]: not judged; it is no Keras model; nor was it when the result was accepted"
+    )
     assert "<summary>Not required (1)</summary>" in run.page
 
 
