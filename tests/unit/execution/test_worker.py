@@ -17,7 +17,6 @@ import pytest
 
 from mnistlab.errors import MnistlabError
 from mnistlab.execution.worker import (
-    RetireWorkerError,
     WorkerDiedError,
     WorkerProcess,
     WorkerSetupError,
@@ -159,12 +158,9 @@ def test_what_a_task_prints_is_not_taken_for_a_reply(worker, capfd):
 
 def test_a_process_that_a_task_retires_is_replaced_after_its_result(worker):
     pid = do(worker, eval, "__import__('os').getpid()")
-    assert do(worker, functools.partial(raise_with, RetireWorkerError), 3) == 3
+    module = "__import__('mnistlab.execution', fromlist=['_'])"
+    assert do(worker, eval, f"(_ for _ in ()).throw({module}.RetireWorkerError(3))") == 3
     assert do(worker, eval, "__import__('os').getpid()") != pid
-
-
-def raise_with(error, argument):
-    raise error(argument)
 
 
 def test_a_function_that_the_process_cannot_load_is_an_error(worker):
