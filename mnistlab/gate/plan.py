@@ -94,10 +94,10 @@ def take_look(
     bounds : list of Bounds
         Of the degradation of every metric.
     """
-    tells = telling(known)
+    informative = telling(known)
     matched = np.zeros(len(next(iter(new.values()))), dtype=bool)
-    if tells:
-        matched = mismatch(new, same, tells) < plan.match_below[look]
+    if informative:
+        matched = mismatch(new, same, informative) < plan.match_below[look]
     bounds = []
     for metric, levels in zip(plan.metrics, plan.pass_levels, strict=True):
         key, accepted = metric.key, known[metric.key]
