@@ -47,7 +47,7 @@ def make_plan(metrics: Sequence[GateMetric], budget: int, accepted: AcceptedSeed
     """Plan the looks and their levels.
 
     The budget, the most trainings, is at most the number of accepted seeds: a seed that is trained
-    twice tells nothing new.
+    twice adds no information.
 
     Source: Lan and DeMets (1983), Biometrika 70:659, with a spending function of Pocock's type;
     each look's level is applied to Student's t and to F (Pocock 1977, Biometrika 64:191).
