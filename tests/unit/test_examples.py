@@ -28,8 +28,11 @@ def test_the_documentation_shows_the_scikit_learn_example_whole():
     assert text[text.index("class Mlp") :] in page
 
 
-def test_the_scikit_learn_example_which_has_no_base_class_learns_and_predicts_probabilities():
-    subject = load_pipeline(f"{EXAMPLES / 'sklearn_mlp.py'}:Mlp", None, "mnist")
+@pytest.mark.parametrize("name", ["sklearn_mlp.py:Mlp", "torch_mlp.py:TorchMlp"])
+def test_an_example_without_a_base_class_learns_and_predicts_probabilities(name):
+    if name.startswith("torch"):
+        pytest.importorskip("torch", reason="PyTorch is not installed")
+    subject = load_pipeline(f"{EXAMPLES / name}", None, "mnist")
     assert not isinstance(subject.pipeline, Pipeline)
     images = subject.prepare_images(
         np.random.default_rng(0).integers(0, 256, (50, 28, 28), dtype=np.uint8)
@@ -38,7 +41,7 @@ def test_the_scikit_learn_example_which_has_no_base_class_learns_and_predicts_pr
     model = subject.build(0)
     history = subject.fit(model, images, labels, seed=0, epochs=20)
     assert history["loss"][-1] < history["loss"][0]
-    assert np.allclose(subject.predict(model, images).sum(axis=1), 1)
+    assert np.allclose(subject.predict(model, images).sum(axis=1), 1, atol=1e-5)
 
 
 def test_the_promise_in_toml_is_that_of_the_published_architecture():
