@@ -3,6 +3,14 @@
 A one-sided tolerance bound covers a stated share of all healthy seeds with a stated confidence,
 for the number of seeds that were measured. With k from the noncentral t, mean + k sd does so for
 normal data: Natrella (1963), Experimental Statistics, sec. 2-13; NIST/SEMATECH e-Handbook, 7.2.6.3.
+
+Errors and counts are skewed, so they are bounded on a scale where they are nearly normal: Bartlett
+(1947), Biometrics 3:39 (root; arcsine of the root; log(1 + x) of counts that vary more than by
+chance); Anscombe (1948), Biometrika 35:246 (3/8 of a count more).
+
+What moves by whole images is bounded by a Poisson number of them too. All seeds predict the same
+images, most of them alike, so its rate is the variance of the count and not its mean. The rate's
+upper limit: Garwood (1936), Biometrika 28:437; of a variance: NIST/SEMATECH e-Handbook, 7.2.3.1.
 """
 
 import math
@@ -20,8 +28,9 @@ from mnistlab.errors import MnistlabError
 Worse = Literal["higher", "lower", "both"]
 Side = Literal["at least", "at most"]
 COVERAGE = 1 - 1e-5
-"""Share of healthy seeds on the good side of one bound. A run has about 90 bounds."""
-CONFIDENCE = 0.9
+"""Share of healthy seeds on the good side of one bound. A run has about 60 bounds."""
+CONFIDENCE = 0.99
+"""Confidence of one bound. At 0.9, six bounds of an accepted state would cover less than stated."""
 MIN_SEEDS = 8
 
 
@@ -29,7 +38,7 @@ MIN_SEEDS = 8
 class HealthyRange:
     """Where a number lies for healthy seeds; an end that is no bound is None.
 
-    `rule` says how the ends were computed: "logit", "normal" or "count".
+    `rule` says how the ends were computed: on which scale, or as a count of images.
     """
 
     mean: float
@@ -43,8 +52,11 @@ class HealthyRange:
     def source(self) -> str:
         """Say where the bounds come from."""
         what = {
-            "logit": "a normal tolerance bound of the log odds",
             "normal": "a normal tolerance bound",
+            "root": "a normal tolerance bound of the root",
+            "arcsine": "a normal tolerance bound of the arcsine root",
+            "log": "a normal tolerance bound of log(1 + count)",
+            "logit": "a normal tolerance bound of the log odds",
             "count": "a Poisson bound of the count",
         }[self.rule]
         spread = f"mean {self.mean:.4g} (sd {self.sd:.2g}) of {self.seeds} healthy seeds"
@@ -76,19 +88,15 @@ def tolerance_factor(seeds: int) -> float:
 def healthy_range(values: Sequence[float], worse: Worse, images: int | None = None) -> HealthyRange:
     """Compute the healthy range of a number from its values over healthy seeds.
 
-    Whole numbers are counts. Fractions strictly between 0 and 1 that may only lie too high, or only
-    too low, are bounded on the scale of log odds, where the spread of small errors is even. Other
-    numbers are bounded on their own scale. A fraction of few images varies by whole images: its
-    bound is at least that of their count.
-
     Parameters
     ----------
     values : sequence of float
-        One value a seed, all finite.
+        One value a seed, all finite. Whole numbers (int) are counts.
     worse : {"higher", "lower", "both"}
         On which side a value is suspicious.
     images : int, optional
-        Of how many images the values are a fraction.
+        Of how many images the values are a fraction. For a difference of two fractions: the number
+        of images of the smaller one.
 
     Raises
     ------
@@ -98,27 +106,48 @@ def healthy_range(values: Sequence[float], worse: Worse, images: int | None = No
     numbers = np.asarray(values, dtype=np.float64)
     if len(numbers) < MIN_SEEDS or not np.isfinite(numbers).all():
         raise MnistlabError(f"{len(numbers)} values; required at least {MIN_SEEDS}, all finite")
-    if all(isinstance(value, int) for value in values):
-        rule, (low, high) = "count", _count_bounds(numbers)
-    elif worse != "both" and ((numbers > 0) & (numbers < 1)).all():
-        rule, ends = "logit", _normal_bounds(scipy.special.logit(numbers))
-        low, high = scipy.special.expit(ends).tolist()
-    else:
-        rule, (low, high) = "normal", _normal_bounds(numbers)
-    if images:
-        # Half an image more, so that rounding does not decide.
-        least = 1 - (_most_by_chance((1 - numbers) * images) + 0.5) / images
-        most = (_most_by_chance(numbers * images) + 0.5) / images
-        if (worse == "lower" and least < low) or (worse == "higher" and most > high):
-            rule, low, high = "count", least, most
+    counts = all(isinstance(value, int) for value in values)
+    step = 1.0 if counts else 1 / images if images else 0.0
+    rule, (low, high) = _tolerance_bounds(numbers, worse, images, counts)
+    if step:
+        reach = step * _reach_by_chance(numbers / step)
+        least, most = numbers.mean() - reach, numbers.mean() + reach
+        if (worse != "higher" and least < low) or (worse != "lower" and most > high):
+            rule = "count"
+        low, high = min(low, least), max(high, most)
+    if counts:
+        low, high = max(math.ceil(low), 0), math.floor(high)
     return HealthyRange(
         mean=float(numbers.mean()),
         sd=float(numbers.std(ddof=1)),
-        low=low if worse in ("lower", "both") else None,
-        high=high if worse in ("higher", "both") else None,
+        low=float(low) if worse != "higher" else None,
+        high=float(high) if worse != "lower" else None,
         rule=rule,
         seeds=len(numbers),
     )
+
+
+def _tolerance_bounds(
+    numbers: Doubles, worse: Worse, images: int | None, counts: bool
+) -> tuple[str, tuple[float, float]]:
+    """Choose the scale, and return its name and the normal bounds, on the scale of the numbers."""
+    within = ((numbers >= 0) & (numbers <= 1)).all()
+    if counts and numbers.var(ddof=1) > numbers.mean():
+        low, high = _normal_bounds(np.log1p(numbers))
+        return "log", (math.expm1(low), math.expm1(high))
+    if counts:
+        low, high = _normal_bounds(np.sqrt(numbers + 3 / 8))
+        return "root", (max(low, 0) ** 2 - 3 / 8, high**2 - 3 / 8)
+    if worse != "both" and images and within:
+        more = 3 / 8 / images
+        ends = _normal_bounds(np.arcsin(np.sqrt((numbers + more) / (1 + 2 * more))))
+        low, high = np.sin(np.clip(ends, 0, np.pi / 2)) ** 2 * (1 + 2 * more) - more
+        return "arcsine", (low, high)
+    if worse == "higher" and (numbers >= 0).all():
+        return "root", (-math.inf, _normal_bounds(np.sqrt(numbers))[1] ** 2)
+    if worse == "lower" and within:
+        return "root", (1 - _normal_bounds(np.sqrt(1 - numbers))[1] ** 2, math.inf)
+    return "normal", _normal_bounds(numbers)
 
 
 def _normal_bounds(numbers: Doubles) -> tuple[float, float]:
@@ -126,19 +155,12 @@ def _normal_bounds(numbers: Doubles) -> tuple[float, float]:
     return float(mean - reach), float(mean + reach)
 
 
-def _count_bounds(counts: Doubles) -> tuple[float, float]:
-    """Bound a count by chance alone, or by the normal bounds if these are wider."""
-    total, seeds = counts.sum(), len(counts)
-    least = scipy.stats.chi2.ppf(1 - CONFIDENCE, 2 * total) / 2 / seeds if total else 0.0
-    low, high = _normal_bounds(counts)
-    low = min(scipy.stats.poisson.ppf(1 - COVERAGE, least) - 1, low)
-    return float(max(low, 0)), float(math.ceil(max(high, _most_by_chance(counts))))
-
-
-def _most_by_chance(counts: Doubles) -> float:
-    """Bound a count from above: Poisson about the upper confidence limit of its rate.
-
-    The exact limits of a Poisson mean: Garwood (1936), Biometrika 28:437.
-    """
-    most = scipy.stats.chi2.ppf(CONFIDENCE, 2 * counts.sum() + 2) / 2 / len(counts)
-    return float(scipy.stats.poisson.isf(1 - COVERAGE, most))
+def _reach_by_chance(counts: Doubles) -> float:
+    """Return how far from its mean a count may lie, if a Poisson number of images varies."""
+    seeds, variance = len(counts), counts.var(ddof=1)
+    rate = max(
+        scipy.stats.chi2.ppf(CONFIDENCE, 2 * seeds * variance + 2) / 2 / seeds,
+        variance * (seeds - 1) / scipy.stats.chi2.ppf(1 - CONFIDENCE, seeds - 1),
+    )
+    # Half an image more, so that rounding does not decide.
+    return float(scipy.stats.poisson.isf(1 - COVERAGE, rate) - rate + 0.5)

@@ -62,7 +62,7 @@ def test_training_accuracy_of_the_history_is_that_of_the_model(
         "training accuracy less the history's",
         accuracy - claimed,
         worse="both",
-        unit="fraction",
+        images=count,
         advice="the history's is the mean over an epoch in which the model still learns: was "
         "another model measured, or other images, or are they prepared or labelled in another way?",
         detail=f"{100 * accuracy:.2f} % after training, {100 * claimed:.2f} % as the mean over the "
