@@ -4,13 +4,13 @@ A one-sided tolerance bound covers a stated share of all healthy seeds with a st
 for the number of seeds that were measured. With k from the noncentral t, mean + k sd does so for
 normal data: Natrella (1963), Experimental Statistics, sec. 2-13; NIST/SEMATECH e-Handbook, 7.2.6.3.
 
-Errors and counts are skewed, so they are bounded on a scale where they are nearly normal: Bartlett
-(1947), Biometrics 3:39 (root; arcsine of the root; log(1 + x) of counts that vary more than by
-chance); Anscombe (1948), Biometrika 35:246 (3/8 of a count more).
+Errors and counts are skewed, and are bounded on a scale where they are nearly normal: the root, the
+arcsine root, log(1 + x) of a count that varies more than by chance: Bartlett (1947), Biometrics
+3:39; with 3/8 added to a count: Anscombe (1948), Biometrika 35:246.
 
-What moves by whole images is bounded by a Poisson number of them too. All seeds predict the same
-images, most of them alike, so its rate is the variance of the count and not its mean. The rate's
-upper limit: Garwood (1936), Biometrika 28:437; of a variance: NIST/SEMATECH e-Handbook, 7.2.3.1.
+What moves by whole images is bounded by a Poisson number of them too. All seeds read the same
+images, most of them alike, so the rate is the variance of the count, not its mean. Upper limit of a
+rate: Garwood (1936), Biometrika 28:437; of a variance: e-Handbook, 7.2.3.1.
 """
 
 import math
@@ -33,13 +33,19 @@ CONFIDENCE = 0.99
 """Confidence of one bound. At 0.9, six bounds of an accepted state would cover less than stated."""
 MIN_SEEDS = 8
 
+RULES = {
+    "normal": "a normal tolerance bound",
+    "root": "a normal tolerance bound of the root",
+    "arcsine": "a normal tolerance bound of the arcsine root",
+    "log": "a normal tolerance bound of log(1 + count)",
+    "logit": "a normal tolerance bound of the log odds",
+    "count": "a Poisson bound of the count",
+}
+
 
 @dataclass(frozen=True)
 class HealthyRange:
-    """Where a number lies for healthy seeds; an end that is no bound is None.
-
-    `rule` says how the ends were computed: on which scale, or as a count of images.
-    """
+    """Where a number lies for healthy seeds, and by which of RULES; no bound is None."""
 
     mean: float
     sd: float
@@ -51,16 +57,9 @@ class HealthyRange:
     @property
     def source(self) -> str:
         """Say where the bounds come from."""
-        what = {
-            "normal": "a normal tolerance bound",
-            "root": "a normal tolerance bound of the root",
-            "arcsine": "a normal tolerance bound of the arcsine root",
-            "log": "a normal tolerance bound of log(1 + count)",
-            "logit": "a normal tolerance bound of the log odds",
-            "count": "a Poisson bound of the count",
-        }[self.rule]
         spread = f"mean {self.mean:.4g} (sd {self.sd:.2g}) of {self.seeds} healthy seeds"
-        return f"{spread}; {what}, 1 of 100 000 seeds beyond it, confidence {CONFIDENCE:.0%}"
+        beyond = f"1 of 100 000 seeds beyond it, confidence {CONFIDENCE:.0%}"
+        return f"{spread}; {RULES[self.rule]}, {beyond}"
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values, rounded to six digits, for the accepted state."""
@@ -86,29 +85,17 @@ def tolerance_factor(seeds: int) -> float:
 
 
 def healthy_range(values: Sequence[float], worse: Worse, images: int | None = None) -> HealthyRange:
-    """Compute the healthy range of a number from its values over healthy seeds.
+    """Compute the healthy range of a number from at least 8 finite values, one a healthy seed.
 
-    Parameters
-    ----------
-    values : sequence of float
-        One value a seed, all finite. Whole numbers (int) are counts.
-    worse : {"higher", "lower", "both"}
-        On which side a value is suspicious.
-    images : int, optional
-        Of how many images the values are a fraction. For a difference of two fractions: the number
-        of images of the smaller one.
-
-    Raises
-    ------
-    MnistlabError
-        If there are too few values, or one is not finite.
+    Whole numbers (int) are counts. `worse` is the side on which a value is suspicious. `images` is
+    of how many images the values are a fraction; of a difference of two fractions, the fewer.
     """
     numbers = np.asarray(values, dtype=np.float64)
     if len(numbers) < MIN_SEEDS or not np.isfinite(numbers).all():
         raise MnistlabError(f"{len(numbers)} values; required at least {MIN_SEEDS}, all finite")
     counts = all(isinstance(value, int) for value in values)
     step = 1.0 if counts else 1 / images if images else 0.0
-    rule, (low, high) = _tolerance_bounds(numbers, worse, images, counts)
+    rule, (low, high) = _tolerance_bounds(numbers, worse, step)
     if step:
         reach = step * _reach_by_chance(numbers / step)
         least, most = numbers.mean() - reach, numbers.mean() + reach
@@ -116,7 +103,9 @@ def healthy_range(values: Sequence[float], worse: Worse, images: int | None = No
             rule = "count"
         low, high = min(low, least), max(high, most)
     if counts:
-        low, high = max(math.ceil(low), 0), math.floor(high)
+        low, high = max(np.ceil(low), 0), np.floor(high)
+    elif images and worse != "both" and _all_fractions(numbers):
+        low, high = max(low, 0), min(high, 1)
     return HealthyRange(
         mean=float(numbers.mean()),
         sd=float(numbers.std(ddof=1)),
@@ -127,32 +116,27 @@ def healthy_range(values: Sequence[float], worse: Worse, images: int | None = No
     )
 
 
-def _tolerance_bounds(
-    numbers: Doubles, worse: Worse, images: int | None, counts: bool
-) -> tuple[str, tuple[float, float]]:
-    """Choose the scale, and return its name and the normal bounds, on the scale of the numbers."""
-    within = ((numbers >= 0) & (numbers <= 1)).all()
-    if counts and numbers.var(ddof=1) > numbers.mean():
-        low, high = _normal_bounds(np.log1p(numbers))
-        return "log", (math.expm1(low), math.expm1(high))
-    if counts:
-        low, high = _normal_bounds(np.sqrt(numbers + 3 / 8))
-        return "root", (max(low, 0) ** 2 - 3 / 8, high**2 - 3 / 8)
-    if worse != "both" and images and within:
-        more = 3 / 8 / images
-        ends = _normal_bounds(np.arcsin(np.sqrt((numbers + more) / (1 + 2 * more))))
-        low, high = np.sin(np.clip(ends, 0, np.pi / 2)) ** 2 * (1 + 2 * more) - more
-        return "arcsine", (low, high)
-    if worse == "higher" and (numbers >= 0).all():
-        return "root", (-math.inf, _normal_bounds(np.sqrt(numbers))[1] ** 2)
-    if worse == "lower" and within:
-        return "root", (1 - _normal_bounds(np.sqrt(1 - numbers))[1] ** 2, math.inf)
+def _tolerance_bounds(numbers: Doubles, worse: Worse, step: float) -> tuple[str, Doubles]:
+    """Return the scale on which the values are nearly normal, and both bounds by it."""
+    more = 3 / 8 * step
+    if step == 1 and numbers.var(ddof=1) > numbers.mean():
+        return "log", np.expm1(_normal_bounds(np.log1p(numbers)))
+    if step == 1 or (worse == "higher" and not step and (numbers >= 0).all()):
+        return "root", _normal_bounds(np.sqrt(numbers + more)).clip(0) ** 2 - more
+    if worse != "both" and _all_fractions(numbers):
+        whole = 1 + 2 * more
+        ends = _normal_bounds(np.arcsin(np.sqrt((numbers + more) / whole)))
+        return "arcsine", np.sin(ends.clip(0, np.pi / 2)) ** 2 * whole - more
     return "normal", _normal_bounds(numbers)
 
 
-def _normal_bounds(numbers: Doubles) -> tuple[float, float]:
-    mean, reach = numbers.mean(), tolerance_factor(len(numbers)) * numbers.std(ddof=1)
-    return float(mean - reach), float(mean + reach)
+def _all_fractions(numbers: Doubles) -> bool:
+    return bool(((numbers >= 0) & (numbers <= 1)).all())
+
+
+def _normal_bounds(numbers: Doubles) -> Doubles:
+    reach = tolerance_factor(len(numbers)) * numbers.std(ddof=1)
+    return np.array([numbers.mean() - reach, numbers.mean() + reach])
 
 
 def _reach_by_chance(counts: Doubles) -> float:
