@@ -3,6 +3,14 @@
 A one-sided tolerance bound covers a stated share of all healthy seeds with a stated confidence,
 for the number of seeds that were measured. With k from the noncentral t, mean + k sd does so for
 normal data: Natrella (1963), Experimental Statistics, sec. 2-13; NIST/SEMATECH e-Handbook, 7.2.6.3.
+
+Errors and counts are skewed, and are bounded on a scale where they are nearly normal: the root, the
+arcsine root, log(1 + x) of a count that varies more than by chance: Bartlett (1947), Biometrics
+3:39; with 3/8 added to a count: Anscombe (1948), Biometrika 35:246.
+
+What moves by whole images is bounded by a Poisson number of them too. All seeds read the same
+images, most of them alike, so the rate is the variance of the count, not its mean. Upper limit of a
+rate: Garwood (1936), Biometrika 28:437; of a variance: e-Handbook, 7.2.3.1.
 """
 
 import math
@@ -20,17 +28,24 @@ from mnistlab.errors import MnistlabError
 Worse = Literal["higher", "lower", "both"]
 Side = Literal["at least", "at most"]
 COVERAGE = 1 - 1e-5
-"""Share of healthy seeds on the good side of one bound. A run has about 90 bounds."""
-CONFIDENCE = 0.9
+"""Share of healthy seeds on the good side of one bound. A run has about 60 bounds."""
+CONFIDENCE = 0.99
+"""Confidence of one bound. At 0.9, six bounds of an accepted state would cover less than stated."""
 MIN_SEEDS = 8
+
+RULES = {
+    "normal": "a normal tolerance bound",
+    "root": "a normal tolerance bound of the root",
+    "arcsine": "a normal tolerance bound of the arcsine root",
+    "log": "a normal tolerance bound of log(1 + count)",
+    "logit": "a normal tolerance bound of the log odds",
+    "count": "a Poisson bound of the count",
+}
 
 
 @dataclass(frozen=True)
 class HealthyRange:
-    """Where a number lies for healthy seeds; an end that is no bound is None.
-
-    `rule` says how the ends were computed: "logit", "normal" or "count".
-    """
+    """Where a number lies for healthy seeds, and by which of RULES; no bound is None."""
 
     mean: float
     sd: float
@@ -42,13 +57,9 @@ class HealthyRange:
     @property
     def source(self) -> str:
         """Say where the bounds come from."""
-        what = {
-            "logit": "a normal tolerance bound of the log odds",
-            "normal": "a normal tolerance bound",
-            "count": "a Poisson bound of the count",
-        }[self.rule]
         spread = f"mean {self.mean:.4g} (sd {self.sd:.2g}) of {self.seeds} healthy seeds"
-        return f"{spread}; {what}, 1 of 100 000 seeds beyond it, confidence {CONFIDENCE:.0%}"
+        beyond = f"1 of 100 000 seeds beyond it, confidence {CONFIDENCE:.0%}"
+        return f"{spread}; {RULES[self.rule]}, {beyond}"
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values, rounded to six digits, for the accepted state."""
@@ -74,71 +85,66 @@ def tolerance_factor(seeds: int) -> float:
 
 
 def healthy_range(values: Sequence[float], worse: Worse, images: int | None = None) -> HealthyRange:
-    """Compute the healthy range of a number from its values over healthy seeds.
+    """Compute the healthy range of a number from at least 8 finite values, one a healthy seed.
 
-    Whole numbers are counts. Fractions strictly between 0 and 1 that may only lie too high, or only
-    too low, are bounded on the scale of log odds, where the spread of small errors is even. Other
-    numbers are bounded on their own scale. A fraction of few images varies by whole images: its
-    bound is at least that of their count.
-
-    Parameters
-    ----------
-    values : sequence of float
-        One value a seed, all finite.
-    worse : {"higher", "lower", "both"}
-        On which side a value is suspicious.
-    images : int, optional
-        Of how many images the values are a fraction.
-
-    Raises
-    ------
-    MnistlabError
-        If there are too few values, or one is not finite.
+    Whole numbers (int) are counts. `worse` is the side on which a value is suspicious. `images` is
+    of how many images the values are a fraction; of a difference of two fractions, the fewer.
     """
     numbers = np.asarray(values, dtype=np.float64)
     if len(numbers) < MIN_SEEDS or not np.isfinite(numbers).all():
         raise MnistlabError(f"{len(numbers)} values; required at least {MIN_SEEDS}, all finite")
-    if all(isinstance(value, int) for value in values):
-        rule, (low, high) = "count", _count_bounds(numbers)
-    elif worse != "both" and ((numbers > 0) & (numbers < 1)).all():
-        rule, ends = "logit", _normal_bounds(scipy.special.logit(numbers))
-        low, high = scipy.special.expit(ends).tolist()
-    else:
-        rule, (low, high) = "normal", _normal_bounds(numbers)
-    if images:
-        # Half an image more, so that rounding does not decide.
-        least = 1 - (_most_by_chance((1 - numbers) * images) + 0.5) / images
-        most = (_most_by_chance(numbers * images) + 0.5) / images
-        if (worse == "lower" and least < low) or (worse == "higher" and most > high):
-            rule, low, high = "count", least, most
+    counts = all(isinstance(value, int) for value in values)
+    step = 1.0 if counts else 1 / images if images else 0.0
+    rule, (low, high) = _tolerance_bounds(numbers, worse, step)
+    if step:
+        reach = step * _reach_by_chance(numbers / step)
+        least, most = numbers.mean() - reach, numbers.mean() + reach
+        if (worse != "higher" and least < low) or (worse != "lower" and most > high):
+            rule = "count"
+        low, high = min(low, least), max(high, most)
+    if counts:
+        low, high = max(np.ceil(low), 0), np.floor(high)
+    elif images and worse != "both" and _all_fractions(numbers):
+        low, high = max(low, 0), min(high, 1)
     return HealthyRange(
         mean=float(numbers.mean()),
         sd=float(numbers.std(ddof=1)),
-        low=low if worse in ("lower", "both") else None,
-        high=high if worse in ("higher", "both") else None,
+        low=float(low) if worse != "higher" else None,
+        high=float(high) if worse != "lower" else None,
         rule=rule,
         seeds=len(numbers),
     )
 
 
-def _normal_bounds(numbers: Doubles) -> tuple[float, float]:
-    mean, reach = numbers.mean(), tolerance_factor(len(numbers)) * numbers.std(ddof=1)
-    return float(mean - reach), float(mean + reach)
+def _tolerance_bounds(numbers: Doubles, worse: Worse, step: float) -> tuple[str, Doubles]:
+    """Return the scale on which the values are nearly normal, and both bounds by it."""
+    more = 3 / 8 * step
+    if step == 1 and numbers.var(ddof=1) > numbers.mean():
+        return "log", np.expm1(_normal_bounds(np.log1p(numbers)))
+    if step == 1 or (worse == "higher" and not step and (numbers >= 0).all()):
+        return "root", _normal_bounds(np.sqrt(numbers + more)).clip(0) ** 2 - more
+    if worse != "both" and _all_fractions(numbers):
+        whole = 1 + 2 * more
+        ends = _normal_bounds(np.arcsin(np.sqrt((numbers + more) / whole)))
+        return "arcsine", np.sin(ends.clip(0, np.pi / 2)) ** 2 * whole - more
+    return "normal", _normal_bounds(numbers)
 
 
-def _count_bounds(counts: Doubles) -> tuple[float, float]:
-    """Bound a count by chance alone, or by the normal bounds if these are wider."""
-    total, seeds = counts.sum(), len(counts)
-    least = scipy.stats.chi2.ppf(1 - CONFIDENCE, 2 * total) / 2 / seeds if total else 0.0
-    low, high = _normal_bounds(counts)
-    low = min(scipy.stats.poisson.ppf(1 - COVERAGE, least) - 1, low)
-    return float(max(low, 0)), float(math.ceil(max(high, _most_by_chance(counts))))
+def _all_fractions(numbers: Doubles) -> bool:
+    return bool(((numbers >= 0) & (numbers <= 1)).all())
 
 
-def _most_by_chance(counts: Doubles) -> float:
-    """Bound a count from above: Poisson about the upper confidence limit of its rate.
+def _normal_bounds(numbers: Doubles) -> Doubles:
+    reach = tolerance_factor(len(numbers)) * numbers.std(ddof=1)
+    return np.array([numbers.mean() - reach, numbers.mean() + reach])
 
-    The exact limits of a Poisson mean: Garwood (1936), Biometrika 28:437.
-    """
-    most = scipy.stats.chi2.ppf(CONFIDENCE, 2 * counts.sum() + 2) / 2 / len(counts)
-    return float(scipy.stats.poisson.isf(1 - COVERAGE, most))
+
+def _reach_by_chance(counts: Doubles) -> float:
+    """Return how far from its mean a count may lie, if a Poisson number of images varies."""
+    seeds, variance = len(counts), counts.var(ddof=1)
+    rate = max(
+        scipy.stats.chi2.ppf(CONFIDENCE, 2 * seeds * variance + 2) / 2 / seeds,
+        variance * (seeds - 1) / scipy.stats.chi2.ppf(1 - CONFIDENCE, seeds - 1),
+    )
+    # Half an image more, so that rounding does not decide.
+    return float(scipy.stats.poisson.isf(1 - COVERAGE, rate) - rate + 0.5)

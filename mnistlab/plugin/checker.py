@@ -102,7 +102,8 @@ class Checker:
             On which side a value is suspicious. Of "both", two requirements are judged, named
             "NAME, least" and "NAME, most".
         images : int, optional
-            If the number is a fraction of so many images.
+            If the number is a fraction of so many images (or of other things), or a difference of
+            two fractions; then the fewer of the two.
         unit : str
             ``"fraction"``, which is the default with `images`, is shown in percent; any other unit
             follows the number.

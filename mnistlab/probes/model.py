@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from scipy.special import softmax
 
-from mnistlab.arrays import CLASSES, IMAGE_SHAPE, PIXELS, Array, Floats
+from mnistlab.arrays import CLASSES, IMAGE_SHAPE, PIXELS, Array, Bools, Floats
 from mnistlab.errors import MnistlabError, NotJudgedError, describe_error
 from mnistlab.recipe import (
     identify_output,
@@ -177,19 +177,19 @@ def initial_spread(model: Any, layer: int) -> float:
     return float(weights.std() / np.sqrt(2 / sum(weights.shape[-2:]))) - 1
 
 
-def dead_units(model: Any, images: Floats) -> float:
-    """Return the fraction of a model's hidden units whose output is the same for all images."""
+def dead_units(model: Any, images: Floats) -> Bools:
+    """Tell of each hidden unit of a model whether its output is the same for all images."""
     import keras
 
     layers = require_keras_model(model, "its hidden units").layers[:-1]
     outputs = [layer.output for layer in layers if layer.weights]
     if not outputs:
-        return 0.0
+        return np.zeros(0, dtype=bool)
     images = _as_taken(model, images)
     with _not_judged_on_error("the outputs of its hidden units cannot be computed"):
         values = keras.tree.flatten(keras.Model(model.inputs, outputs)([images], training=False))
     spans = [np.ptp(np.asarray(value).reshape(-1, value.shape[-1]), axis=0) for value in values]
-    return float(np.mean(np.concatenate(spans) == 0))
+    return np.asarray(np.concatenate(spans) == 0)
 
 
 def weight_norms(model: Any) -> list[float]:

@@ -43,13 +43,14 @@ def test_loss_on_the_test_images_is_as_required(check, evaluation):
     )
 
 
-def test_training_accuracy_is_not_far_above_validation_accuracy(check, trained):
+def test_training_accuracy_is_not_far_above_validation_accuracy(check, pipeline, trained, prepared):
+    count = len(prepared.train_images)
     gap = trained.history_of("accuracy")[-1] - trained.history_of("val_accuracy")[-1]
     check.within_healthy_range(
         "training accuracy over validation accuracy",
         gap,
         worse="higher",
-        unit="fraction",
+        images=count - pipeline.spec.trained_on(count),
         advice="it memorises: look at the amount of training data and at wrong labels",
     )
 

@@ -62,7 +62,7 @@ def test_training_accuracy_of_the_history_is_that_of_the_model(
         "training accuracy less the history's",
         accuracy - claimed,
         worse="both",
-        unit="fraction",
+        images=count,
         advice="the history's is the mean over an epoch in which the model still learns: was "
         "another model measured, or other images, or are they prepared or labelled in another way?",
         detail=f"{100 * accuracy:.2f} % after training, {100 * claimed:.2f} % as the mean over the "
@@ -99,10 +99,12 @@ def test_every_weight_array_moves(check, trained):
 
 def test_hidden_units_are_alive(check, trained, prepared):
     trained.required("initial_weights")
+    dead = model_probes.dead_units(trained.model, prepared.train_images[:10000])
     check.within_healthy_range(
         "hidden units that say the same of every image",
-        model_probes.dead_units(trained.model, prepared.train_images[:10000]),
+        float(dead.sum() / max(len(dead), 1)),
         worse="higher",
+        images=len(dead) or None,
         unit="fraction",
         advice="they are dead: look at the learning rate and the initialisation",
     )

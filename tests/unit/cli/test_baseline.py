@@ -47,7 +47,7 @@ def test_each_figure_gets_the_range_of_its_seeds(capsys):
     assert {name: (each.rule, each.seeds) for name, each in ranges.items()} == {
         "test accuracy": ("count", 8),  # of 400 images
         "norm": ("normal", 8),
-        "rises": ("count", 8),
+        "rises": ("root", 8),
     }
     assert not_judged == ("training::test_of_keras",)
     assert "A run of the suite on seed 10000 fails: labels: broken" in capsys.readouterr().out
