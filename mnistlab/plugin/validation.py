@@ -13,6 +13,7 @@ from typing import Any, Literal
 import pytest
 
 from mnistlab.errors import MnistlabError
+from mnistlab.options import check_dataset
 from mnistlab.plugin.suite import OPTIONS, PIPELINE, SUMMARY, suite_arguments
 from mnistlab.report import summary_text
 from mnistlab.requirement import Verdict
@@ -65,7 +66,7 @@ class _Keeper:
 
 def validate(
     pipeline: Any = None,
-    dataset: Literal["auto", "mnist", "digits"] = "auto",
+    dataset: str = "auto",
     *,
     report: str | Path = "report",
     **options: Any,
@@ -77,12 +78,13 @@ def validate(
     pipeline : Pipeline, class, str or None
         An object with the five methods and the spec of a `Pipeline`, or its class; or a reference
         such as ``"my_file.py:MyPipeline"``. None is the published recipe.
-    dataset : {"auto", "mnist", "digits"}
-        ``"auto"`` takes MNIST, and the digits where there is no MNIST.
+    dataset : str
+        ``"mnist"``, ``"digits"``, or a name for your own `data`. ``"auto"`` takes MNIST, and the
+        digits where there is no MNIST.
     report : path-like
         Folder of the page and of ``verdict.json``.
     **options
-        The command's other options: mnist_data, seed, margin, seeds, baselines, model, spec,
+        The command's other options: data, seed, margin, seeds, baselines, model, spec,
         scheduler, strict.
 
     Returns
@@ -103,6 +105,7 @@ def validate(
     """
     if unknown := sorted({*options} - {*OPTIONS, "strict"}):
         raise MnistlabError(f"{unknown[0]} is not an option; known: {', '.join(OPTIONS)}, strict")
+    check_dataset(dataset, options.get("data") or options.get("mnist_data"))
     reference = pipeline if isinstance(pipeline, str) else None
     settings = {**options, "dataset": dataset, "report": report, "pipeline": reference}
     keeper = _Keeper(None if reference else pipeline)

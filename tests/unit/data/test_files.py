@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mnistlab.data import idx
-from mnistlab.data.idx import content_sha256, parse_idx
+from mnistlab.data import files
+from mnistlab.data.files import content_sha256, parse_idx
 from mnistlab.errors import MnistlabError
 
 
@@ -70,13 +70,13 @@ def test_a_plain_file_named_gz_is_refused():
 
 
 def test_a_gzip_bomb_stops_at_the_limit(monkeypatch):
-    monkeypatch.setattr(idx, "SIZE_LIMIT", 1000)
+    monkeypatch.setattr(files, "SIZE_LIMIT", 1000)
     with pytest.raises(MnistlabError, match="x: more than 1000 bytes"):
         parse_idx(gzip.compress(bytes(10**6), mtime=0), "x")
 
 
 def test_a_plain_file_beyond_the_limit_is_refused(monkeypatch):
-    monkeypatch.setattr(idx, "SIZE_LIMIT", 10)
+    monkeypatch.setattr(files, "SIZE_LIMIT", 10)
     with pytest.raises(MnistlabError, match="x: more than 10 bytes"):
         parse_idx(idx_file(3, data=b"abc"), "x")
 
