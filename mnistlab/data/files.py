@@ -49,9 +49,9 @@ def parse_idx(content: bytes, name: str) -> Bytes:
     The array has 1 to 3 dimensions, none empty, and is a read-only view of the bytes. MnistlabError
     unless the content is exactly one IDX file of at most `SIZE_LIMIT` bytes.
 
-    Source: Y. LeCun, C. Cortes, C. J. C. Burges, "The MNIST database of handwritten digits", section
-    "The IDX file format": two zero bytes, the data type, the number of dimensions, each dimension
-    as a big-endian 32-bit integer, the data in C order.
+    Source: LeCun, Cortes and Burges, The MNIST database of handwritten digits, "The IDX file
+    format": two zero bytes, the data type, the number of dimensions, each dimension as a big-endian
+    32-bit integer, the data in C order.
     """
     if content.startswith(b"\x1f\x8b") or name.endswith(".gz"):
         try:

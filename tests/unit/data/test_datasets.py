@@ -334,7 +334,7 @@ def silent():
 
 
 def test_a_download_that_hangs_is_given_up_and_leaves_nothing(search, cache, silent):
-    with pytest.raises(MnistlabError, match="download: not done after 0.1 s"):
+    with pytest.raises(MnistlabError, match=r"download: not done after 0\.1 s"):
         load_dataset("mnist", search=with_download(search, silent, 0.1))
     assert list(cache.parent.iterdir()) == []
 
