@@ -40,7 +40,7 @@ PERTURBATIONS: Mapping[str, Callable[[Bytes], Bytes]] = MappingProxyType(
 
 
 def images_without_digits(count: int = 500) -> dict[str, Bytes]:
-    """Return raw images without a digit: "blank", of every fifth grey level, and uniform "noise"."""
+    """Return raw images without a digit: "blank", every fifth grey level, and uniform "noise"."""
     levels = np.arange(0, 256, 5, dtype=np.uint8)[:, None, None]
     noise = np.random.default_rng(0).integers(0, 256, (count, *IMAGE_SHAPE), dtype=np.uint8)
     return {"blank": np.tile(levels, (1, *IMAGE_SHAPE)), "noise": noise}
