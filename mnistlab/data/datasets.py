@@ -30,28 +30,19 @@ KERAS_URL = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.n
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Images with their labels, in a training and a test set.
+    """Images with their labels, in a training and a test set; the arrays are read-only.
 
-    Attributes
-    ----------
-    name, source : str
-        ``"mnist"``, ``"digits"`` or a name of one's own; where it came from, for people.
-    sha256 : str
-        SHA-256 of the joined `content_sha256` of the four arrays, in the order below.
-    train_images, train_labels, test_images, test_labels : numpy.ndarray of uint8
-        Images (N, 28, 28), 0 to 255, white on black; labels (N,), 0 to 9. Read-only.
-    note : str
-        Why this is not MNIST, if MNIST was preferred; else empty.
+    Images are uint8 (N, 28, 28), 0 to 255, white on black; labels are uint8 (N,), 0 to 9.
     """
 
-    name: str
-    source: str
-    sha256: str
+    name: str  # "mnist", "digits" or a name of one's own
+    source: str  # where it came from, for people
+    sha256: str  # of the joined `content_sha256` of the four arrays, in this order:
     train_images: Bytes
     train_labels: Bytes
     test_images: Bytes
     test_labels: Bytes
-    note: str = ""
+    note: str = ""  # why this is not MNIST, if MNIST was preferred
 
     @property
     def is_published(self) -> bool:
@@ -95,18 +86,13 @@ def load_dataset(
 ) -> Dataset:
     """Find, verify and read a dataset.
 
-    Parameters
-    ----------
-    name : str
-        ``"mnist"`` must be found, and must be MNIST by its hash. ``"auto"`` takes MNIST, else the
-        digits and says why in the note. ``"digits"`` needs no file. Any other name is your own, of
-        the data at `path`.
-    path : path-like, optional
-        A folder of four IDX files, gzipped or not, or an .npz of x_train, y_train, x_test and
-        y_test: uint8 images (N, 28, 28) of ten classes. No other place is searched. For MNIST it
-        defaults to ``MNISTLAB_DATA``.
-    seed : int
-        Draws the split of the digits; other data comes split.
+    ``"mnist"`` must be found, and must be MNIST by its hash. ``"auto"`` takes MNIST, else the
+    digits and says why in the note. ``"digits"`` needs no file; `seed` draws their split. Any other
+    name is your own, of the data at `path`.
+
+    `path` is a folder of four IDX files, gzipped or not, or an .npz of x_train, y_train, x_test and
+    y_test: uint8 images (N, 28, 28) of ten classes. No other place is searched. For MNIST it
+    defaults to ``MNISTLAB_DATA``.
 
     Raises
     ------
