@@ -21,7 +21,7 @@ Parts: TypeAlias = dict[str, Bytes]
 """Training images (N, 28, 28) and labels (N,), test images and labels, by names for messages."""
 SIZE_LIMIT = 1 << 28
 """Bytes in a file at most, five times MNIST's largest: it stops a gzip bomb."""
-UINT8 = 0x08
+IDX_MAGIC = b"\0\0\x08"  # two zero bytes, and the type: unsigned bytes
 IDX_NAMES = (
     "train-images-idx3-ubyte",
     "train-labels-idx1-ubyte",
@@ -61,17 +61,11 @@ def parse_idx(content: bytes, name: str) -> Bytes:
             raise _file_error(name, f"damaged gzip ({error})") from error
     if len(content) > SIZE_LIMIT:
         raise _file_error(name, f"more than {SIZE_LIMIT} bytes")
-    if len(content) < 4 or not content.startswith(b"\0\0"):
-        got = content[:4].hex() or "nothing"
-        raise _file_error(name, f"begins with {got}, required an IDX magic number 0000")
-    data_type, dimensions = content[2], content[3]
-    if data_type != UINT8:
-        got = f"data type 0x{data_type:02x}"
-        raise _file_error(name, f"{got}, required 0x{UINT8:02x} (unsigned bytes)")
+    dimensions = content[3] if content[:3] == IDX_MAGIC and len(content) > 3 else 0
     start = 4 + 4 * dimensions
     if not 1 <= dimensions <= 3 or len(content) < start:
-        got = f"{dimensions} dimensions in {len(content)} bytes"
-        raise _file_error(name, f"{got}, required 1 to 3")
+        got = content[:4].hex() or "nothing"
+        raise _file_error(name, f"begins with {got}, required IDX bytes: 000008, 01 to 03, sizes")
     shape = struct.unpack(f">{dimensions}I", content[4:start])
     # Python's integers do not overflow, and a header without its data allocates nothing.
     if math.prod(shape) != len(content) - start or 0 in shape:
@@ -82,7 +76,7 @@ def parse_idx(content: bytes, name: str) -> Bytes:
 
 def content_sha256(array: Bytes) -> str:
     """Return the SHA-256, in hexadecimal, of an array's uncompressed IDX file; any shape."""
-    digest = hashlib.sha256(struct.pack(f">HBB{array.ndim}I", 0, UINT8, array.ndim, *array.shape))
+    digest = hashlib.sha256(IDX_MAGIC + struct.pack(f">B{array.ndim}I", array.ndim, *array.shape))
     digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()
 

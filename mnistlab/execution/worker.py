@@ -1,9 +1,8 @@
 """Worker processes: each imports TensorFlow once, then does one task after another.
 
-A task that crashes or hangs costs its process, not ours. pebble 5.2, loky 3.7 and
-concurrent.futures do not fit: they start processes with multiprocessing, which fails under a Dask
-nanny ("daemonic processes are not allowed to have children"), imports the user's main script again,
-runs a `pickle.py` of the working directory, and leaves the processes that a killed task started.
+A task that crashes or hangs costs its process, not ours. pebble, loky and concurrent.futures start
+processes with multiprocessing, which fails under a Dask nanny, imports the user's main script
+again, runs a `pickle.py` of the working directory, and leaves what a killed task started.
 """
 
 import contextlib
@@ -166,8 +165,7 @@ class WorkerProcess:
         if innermost := re.search(r'File "([^"]*)", line (\d+) in (\S+)', text):
             file, line, function = innermost.groups()
             return f", in {function} ({os.path.basename(file)}, line {line})"
-        lines = text.strip().splitlines()
-        return f": {lines[-1]}" if lines else ""
+        return f": {text.strip().splitlines()[-1]}" if text.strip() else ""
 
 
 _WORKERS: defaultdict[tuple[str, int], WorkerProcess] = defaultdict(WorkerProcess)

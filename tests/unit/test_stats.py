@@ -15,7 +15,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import integrate, special, stats
 
-from mnistlab.errors import MnistlabError
 from mnistlab.stats import holm, information, mcnemar, non_inferiority, spending, tango, wilson
 
 NAN, INF = math.nan, math.inf
@@ -61,22 +60,6 @@ def test_wilson_covers_an_accuracy_of_97_percent_95_times_in_100():
     assert_rate([intervals[k].low <= 0.97 <= intervals[k].high for k in draws.tolist()], 0.95)
 
 
-@pytest.mark.parametrize(
-    ("successes", "trials"),
-    [(-1, 10), (11, 10), (0, 0), (1.0, 10), (1, 10.0), (NAN, 10), (1, -3), (None, 10)],
-)
-def test_wilson_refuses_what_are_no_counts(successes, trials):
-    with pytest.raises(MnistlabError, match="need whole numbers, none negative, and enough trials"):
-        wilson(successes, trials)
-
-
-@pytest.mark.parametrize("confidence", [0, 1, 95, -0.5, NAN])
-@pytest.mark.parametrize("interval", [lambda c: wilson(5, 10, c), lambda c: tango(1, 2, 10, c)])
-def test_a_confidence_outside_0_to_1_is_refused(interval, confidence):
-    with pytest.raises(MnistlabError, match=r"confidence is .*: need a number between 0 and 1"):
-        interval(confidence)
-
-
 def test_mcnemar_agrees_with_the_r_package_contingencytables():
     # Its tests print for Cavo et al. 2012 (6 and 16 discordant): "exact conditional test: P =
     # 0.052479", two-sided.
@@ -98,12 +81,6 @@ def test_mcnemar_is_scipys_binomial_test_of_the_changes(wrong, right):
 def test_mcnemar_of_the_same_predictions_is_1_and_of_five_losses_1_in_32():
     assert mcnemar(0, 0) == 1.0
     assert mcnemar(5, 0) == 1 / 32
-
-
-@pytest.mark.parametrize(("wrong", "right"), [(-1, 3), (3, -1), (2.0, 3), (3, NAN)])
-def test_mcnemar_refuses_what_are_no_counts(wrong, right):
-    with pytest.raises(MnistlabError, match="need whole numbers"):
-        mcnemar(wrong, right)
 
 
 @pytest.mark.parametrize(
@@ -154,14 +131,6 @@ def test_tango_covers_a_difference_of_half_a_point_95_times_in_100():
 
 
 @pytest.mark.parametrize(
-    ("wrong", "right", "trials"), [(6, 5, 10), (-1, 0, 10), (1.5, 0, 10), (0, 0, 0)]
-)
-def test_tango_refuses_what_are_no_counts(wrong, right, trials):
-    with pytest.raises(MnistlabError, match="enough trials"):
-        tango(wrong, right, trials)
-
-
-@pytest.mark.parametrize(
     ("low", "high", "decision"),
     [
         (-0.001, 0.0009, "passed"),
@@ -178,26 +147,15 @@ def test_only_a_bound_strictly_beside_the_margin_decides(low, high, decision):
     assert non_inferiority(low, high, 0.001) == decision
 
 
-@pytest.mark.parametrize(
-    ("low", "high", "margin"), [(NAN, 1, 1), (0, NAN, 1), (0, 1, NAN), (0, 1, INF), (2, 1, 0)]
-)
-def test_bounds_that_cannot_be_judged_do_not_pass(low, high, margin):
-    with pytest.raises(MnistlabError, match="need low <= high, a margin"):
-        non_inferiority(low, high, margin)
+@pytest.mark.parametrize(("low", "high", "margin"), [(NAN, NAN, 1), (0, NAN, 1), (0, 1, NAN)])
+def test_bounds_that_cannot_be_judged_are_undecided(low, high, margin):
+    assert non_inferiority(low, high, margin) == "undecided"
 
 
 def test_information_counts_the_baseline_that_all_looks_share():
     # 1 / (1/8 + 1/96) = 96/13, 1 / (1/16 + 1/96) = 96/7, 1 / (1/32 + 1/96) = 24.
     assert information([8, 16, 32], 96) == pytest.approx((4 / 13, 4 / 7, 1))
     assert information([8, 16, 32], 10**9) == pytest.approx((1 / 4, 1 / 2, 1), rel=1e-6)
-
-
-@pytest.mark.parametrize("seeds", [[], [8, 8], [16, 8], [1, 8], [8, NAN], [0, 8], [NAN]])
-def test_looks_at_seeds_that_do_not_increase_are_refused(seeds):
-    with pytest.raises(MnistlabError, match="need increasing numbers of at least 2"):
-        information(seeds, 96)
-    with pytest.raises(MnistlabError, match="baseline_seeds is 1"):
-        information([8, 16], 1)
 
 
 FIFTHS = (0.2, 0.4, 0.6, 0.8, 1.0)
@@ -274,19 +232,6 @@ def test_welchs_t_at_8_16_and_32_seeds_misses_at_most_1_percent_where_0075_is_sp
     )  # the rate that the docstring of spending states
 
 
-@pytest.mark.parametrize(
-    "fractions", [[], [0.0, 1.0], [0.5, 0.5], [0.6, 0.5], [0.5, 1.1], [0.5, NAN], [0.5, 0.5001]]
-)
-def test_fractions_that_do_not_increase_to_1_are_refused(fractions):
-    with pytest.raises(MnistlabError, match=r"need steps of at least 0.002, up to at most 1"):
-        spending(fractions, 0.01)
-
-
-def test_spending_refuses_an_alpha_of_a_half():
-    with pytest.raises(MnistlabError, match=r"alpha is 0.5: need a number between 0 and 0.5"):
-        spending([1.0], 0.5)
-
-
 def test_holm_agrees_with_rs_p_adjust():
     # R, p.adjust(c(0.01, 0.02, 0.03, 0.04, 0.05), method = "holm"): 0.05 0.08 0.09 0.09 0.09.
     assert holm([0.01, 0.02, 0.03, 0.04, 0.05]) == pytest.approx([0.05, 0.08, 0.09, 0.09, 0.09])
@@ -305,9 +250,3 @@ def test_holm_rejects_what_the_closed_test_of_bonferroni_rejects(p):
         for i in range(len(p))
     ]
     assert holm(p) == pytest.approx(closed)
-
-
-@pytest.mark.parametrize("p", [[], [0.1, NAN], [-0.1], [1.1], [[0.1]], 0.1])
-def test_holm_refuses_what_are_no_p_values(p):
-    with pytest.raises(MnistlabError, match=r"need one or more in \[0, 1\]"):
-        holm(p)

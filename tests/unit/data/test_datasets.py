@@ -382,7 +382,7 @@ def wrong_npy():
         (
             TRAIN_IMAGES,
             gzip.compress(b"<html>", mtime=0),
-            "begins with 3c68746d, required an IDX magic number",
+            "begins with 3c68746d, required IDX bytes",
         ),
         (
             TRAIN_IMAGES,
