@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"unknown arguments: {' '.join(further)}")
     options.pytest_arguments = further
     try:
-        if "mnist_data" in options:
+        if "mnist_data" in options and getattr(options, "action", "") != "show":
             check_dataset(options.dataset, options.mnist_data)
     except MnistlabError as error:
         parser.error(str(error))

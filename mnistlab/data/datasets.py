@@ -81,14 +81,13 @@ def load_dataset(
     name: str = "auto",
     path: str | os.PathLike[str] | None = None,
     *,
-    seed: int = 0,
     search: SearchSettings | None = None,
 ) -> Dataset:
     """Find, verify and read a dataset.
 
     ``"mnist"`` must be found, and must be MNIST by its hash. ``"auto"`` takes MNIST, else the
-    digits and says why in the note. ``"digits"`` needs no file; `seed` draws their split. Any other
-    name is your own, of the data at `path`.
+    digits and says why in the note. ``"digits"`` needs no file. Any other name is your own, of the
+    data at `path`.
 
     `path` is a folder of four IDX files, gzipped or not, or an .npz of x_train, y_train, x_test and
     y_test: uint8 images (N, 28, 28) of ten classes. No other place is searched. For MNIST it
@@ -102,7 +101,7 @@ def load_dataset(
     """
     check_dataset(name, path)
     if name == "digits":
-        return _digits(seed)
+        return _digits()
     if name not in DATASETS:
         place = Path(os.path.expanduser(path or ""))
         return _dataset(name, str(path), [*read_parts(place).values()])
@@ -114,7 +113,7 @@ def load_dataset(
     except MnistlabError as error:
         if name == "mnist":
             raise
-        return _digits(seed, note=str(error))
+        return _digits(str(error))
 
 
 @functools.lru_cache(maxsize=2)
@@ -207,7 +206,7 @@ def _mnist(path: Path, source: str, search: SearchSettings) -> Dataset:
     return _dataset("mnist", source, [*parts.values()])
 
 
-def _digits(seed: int, note: str = "") -> Dataset:
+def _digits(note: str = "") -> Dataset:
     # Imported here because only the digits need them.
     from scipy.ndimage import zoom
     from sklearn.datasets import load_digits
@@ -219,7 +218,7 @@ def _digits(seed: int, note: str = "") -> Dataset:
     levels = np.rint(boxes.clip(0, 16) * (255 / 16)).astype(np.uint8)
     images = np.pad(levels, ((0, 0), (4, 4), (4, 4)))
     labels = digits.target.astype(np.uint8)
-    split = train_test_split(images, labels, test_size=0.2, random_state=seed, stratify=labels)
+    split = train_test_split(images, labels, test_size=0.2, random_state=0, stratify=labels)
     arrays = [split[i] for i in (0, 2, 1, 3)]  # it returns the images of both sets first
     return _dataset("digits", "scikit-learn's bundled digits", arrays, note)
 

@@ -544,10 +544,6 @@ def test_each_digit_has_its_share_of_the_test_set(digits):
     assert in_test / everywhere == pytest.approx(0.2, abs=0.01)
 
 
-def test_the_seed_draws_the_split(digits):
-    assert load_dataset("digits", seed=1).sha256 != digits.sha256
-
-
 def test_digits_are_read_only_and_need_no_note(digits):
     assert isinstance(digits, Dataset)
     assert digits.note == ""
