@@ -44,11 +44,9 @@ def wilson(successes: int, trials: int, confidence: float = 0.95) -> Interval:
 def mcnemar(newly_wrong: int, newly_right: int) -> float:
     """Return the exact one-sided p-value for a candidate that is worse on the same images.
 
-    P(X >= newly_wrong), X ~ Binomial(newly_wrong + newly_right, 1/2); 1 if nothing changed. It
-    compares two files; two trainings differ by more than this.
-
-    Source: McNemar 1947, Psychometrika 12:153; exact form: Fagerland et al. 2014, Stat. Med.
-    33:2850.
+    P(X >= newly_wrong), X ~ Binomial(newly_wrong + newly_right, 1/2). It compares two files; two
+    trainings differ by more. Source: McNemar 1947, Psychometrika 12:153; exact form: Fagerland et
+    al. 2014, Stat. Med. 33:2850.
     """
     return float(scipy.stats.binom.sf(newly_wrong - 1, newly_wrong + newly_right, 0.5))
 
@@ -57,9 +55,7 @@ def tango(newly_wrong: int, newly_right: int, trials: int, confidence: float = 0
     """Return the two-sided interval of a paired difference of accuracies, candidate - baseline.
 
     It inverts the score test of each difference d in [-1, 1], where q is the maximum-likelihood
-    fraction of newly wrong images given d.
-
-    Source: Tango 1998, Stat. Med. 17:891, the score interval.
+    fraction of newly wrong images given d. Source: Tango 1998, Stat. Med. 17:891.
     """
     z = float(scipy.stats.norm.isf((1 - confidence) / 2))
 
@@ -81,22 +77,16 @@ def tango(newly_wrong: int, newly_right: int, trials: int, confidence: float = 0
 def non_inferiority(
     low: float, high: float, margin: float
 ) -> Literal["passed", "failed", "undecided"]:
-    """Decide from an interval of the degradation, of which larger is worse.
-
-    Passed if the interval is below the margin, failed if it is above, undecided if neither, as
-    with NaN.
-    """
+    """Decide from an interval of the degradation; undecided if it has the margin in it, or NaN."""
     return "passed" if high < margin else "failed" if low > margin else "undecided"
 
 
 def information(seeds: Sequence[int], baseline_seeds: int) -> tuple[float, ...]:
     """Return each look's information on a difference of means, as a fraction of the last look's.
 
-    1 / Var D_k ~ 1 / (1 / n_k + 1 / m). Looks are planned before the data, so the two spreads are
-    assumed equal. All looks share one baseline, which keeps Cov(D_j, D_k) = Var D_k for j < k, the
-    canonical joint distribution.
-
-    Source: Jennison and Turnbull 2000, Group Sequential Methods, sec. 3.1.
+    1 / Var D_k ~ 1 / (1 / n_k + 1 / m), with equal spreads, as looks are planned before the data.
+    All looks share one baseline, which keeps the canonical joint distribution, Cov(D_j, D_k) =
+    Var D_k for j < k. Source: Jennison and Turnbull 2000, Group Sequential Methods, sec. 3.1.
     """
     return tuple((1 / seeds[-1] + 1 / baseline_seeds) / (1 / n + 1 / baseline_seeds) for n in seeds)
 
@@ -104,13 +94,10 @@ def information(seeds: Sequence[int], baseline_seeds: int) -> tuple[float, ...]:
 def spending(fractions: Sequence[float], alpha: float) -> tuple[Look, ...]:
     """Spend alpha, in (0, 0.5), over looks at increasing fractions of the information, up to 1.
 
-    The spending function is of Pocock's type. With Welch's t and F, each look is judged at its
-    nominal alpha (Pocock 1977, Biometrika 64:191). That is liberal: with 8, 16 and 32 seeds against
-    96, an alpha of 0.01 really is 0.0115, and 0.0075 is 0.0091 (simulated with normal data,
-    standard error 0.0002).
-
-    Source: Lan and DeMets 1983, Biometrika 70:659; Armitage, McPherson and Rowe 1969, JRSS A
-    132:235.
+    The spending function is of Pocock's type. Each look is judged at its nominal alpha (Pocock
+    1977, Biometrika 64:191), which with Welch's t is liberal: with 8, 16 and 32 seeds against 96,
+    0.0075 really is 0.0091 (simulated with normal data, standard error 0.0002). Source: Lan and
+    DeMets 1983, Biometrika 70:659; Armitage, McPherson and Rowe 1969, JRSS A 132:235.
     """
     times, normal = np.array([0.0, *fractions]), scipy.stats.norm
     spent = alpha * np.log1p((math.e - 1) * times)
@@ -133,10 +120,7 @@ def spending(fractions: Sequence[float], alpha: float) -> tuple[Look, ...]:
 
 
 def holm(p_values: ArrayLike) -> Array:
-    """Adjust p-values for their number, in input order; those still at most alpha are rejected.
-
-    Source: Holm 1979, Scand. J. Stat. 6:65.
-    """
+    """Adjust p-values for their number, in input order: Holm 1979, Scand. J. Stat. 6:65."""
     p = np.asarray(p_values, dtype=np.float64)
     order = np.argsort(p)
     rising = np.maximum.accumulate(p[order] * np.arange(p.size, 0, -1))

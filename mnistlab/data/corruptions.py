@@ -3,12 +3,11 @@
 To add a corruption, add a function decorated with `_corruption` at the end of this file.
 
 Where MNIST-C has the same corruption, this one has its definition and unit, and MNIST-C's published
-parameter is one of its five. `Corruption.mnist_c` says at which severity. The other parameters make
-the accuracy of the published recipe fall step by step; Gaussian noise, impulse noise and JPEG have
-all five of MNIST-C's code. MNIST-C has no occlusion, thin or thick, and unlike `blur` its
-gaussian_blur blurs columns only.
+parameter is one of its five, at the severity in `Corruption.mnist_c`. The others make the accuracy
+of the published recipe fall step by step; Gaussian noise, impulse noise and JPEG have all five of
+MNIST-C's code. Unlike `blur`, its gaussian_blur blurs columns only.
 
-Random draws depend only on the seed, the corruption and the image's index. So an image's severities
+Random draws depend only on the seed, the corruption and the image's index: an image's severities
 differ in strength only, and more images do not change the first ones. Results repeat bit for bit on
 one machine; another processor, NumPy, SciPy or libjpeg may change a pixel by a grey level.
 

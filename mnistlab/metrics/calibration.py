@@ -40,9 +40,8 @@ def reliability(confidence: Array, right: Bools, bins: int = BINS) -> Reliabilit
     With bins of equal width, as in the paper, nearly all predictions of a good model would be in
     the last bin. MnistlabError if the shapes differ or there are fewer predictions than bins.
 
-    Source: Guo, Pleiss, Sun and Weinberger (2017), On calibration of modern neural networks,
-    equation 3; equal mass: Nguyen and O'Connor (2015), Posterior calibration and exploratory
-    analysis, section 3.
+    Source: Guo, Pleiss, Sun and Weinberger (2017), On calibration of modern neural networks, eq. 3;
+    equal mass: Nguyen and O'Connor (2015), Posterior calibration and exploratory analysis, sec. 3.
     """
     confidence, right = np.asarray(confidence, np.float64), np.asarray(right, bool)
     if confidence.ndim != 1 or confidence.shape != right.shape or not 1 <= bins <= len(confidence):
@@ -59,9 +58,7 @@ def calibration_bias(confidence: Array, bins: int = BINS, draws: int = 200) -> f
     The expected calibration error is never negative, so its estimate is biased upwards. The bias is
     the mean over simulated models, each right with the probability that its confidence states. With
     200 draws its standard error is a fourteenth of the spread between models. The seed is fixed.
-
-    Source: Broecker and Smith (2007), Increasing the reliability of reliability diagrams, section
-    3a.
+    Source: Broecker and Smith (2007), Increasing the reliability of reliability diagrams, sec. 3a.
     """
     rng = np.random.default_rng(0)
     simulated = (rng.random(len(confidence)) < confidence for _ in range(draws))
