@@ -13,7 +13,6 @@ from typing import Any, Literal
 import pytest
 
 from mnistlab.errors import MnistlabError
-from mnistlab.options import check_dataset
 from mnistlab.plugin.suite import OPTIONS, PIPELINE, SUMMARY, suite_arguments
 from mnistlab.report import summary_text
 from mnistlab.requirement import Verdict
@@ -66,7 +65,7 @@ class _Keeper:
 
 def validate(
     pipeline: Any = None,
-    dataset: str = "auto",
+    dataset: Literal["auto", "mnist", "digits"] = "auto",
     *,
     report: str | Path = "report",
     **options: Any,
@@ -78,13 +77,12 @@ def validate(
     pipeline : Pipeline, class, str or None
         An object with the five methods and the spec of a `Pipeline`, or its class; or a reference
         such as ``"my_file.py:MyPipeline"``. None is the published recipe.
-    dataset : str
-        ``"mnist"``, ``"digits"``, or a name for your own `data`. ``"auto"`` takes MNIST, and the
-        digits where there is no MNIST.
+    dataset : {"auto", "mnist", "digits"}
+        ``"auto"`` takes MNIST, and the digits where there is no MNIST.
     report : path-like
         Folder of the page and of ``verdict.json``.
     **options
-        The command's other options: data, seed, margin, seeds, baselines, model, spec,
+        The command's other options: mnist_data, seed, margin, seeds, baselines, model, spec,
         scheduler, strict.
 
     Returns
@@ -105,7 +103,6 @@ def validate(
     """
     if unknown := sorted({*options} - {*OPTIONS, "strict"}):
         raise MnistlabError(f"{unknown[0]} is not an option; known: {', '.join(OPTIONS)}, strict")
-    check_dataset(dataset, options.get("data") or options.get("mnist_data"))
     reference = pipeline if isinstance(pipeline, str) else None
     settings = {**options, "dataset": dataset, "report": report, "pipeline": reference}
     keeper = _Keeper(None if reference else pipeline)
