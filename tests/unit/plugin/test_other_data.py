@@ -65,7 +65,7 @@ def test_facts_of_mnist_are_recorded_and_not_required_of_other_data(judge, tmp_p
     measured = [rows[name]["measured"] for name in facts]
     assert measured == ["30 30 30 30 30 30 30 30 30 30", "0 to 199", 1]
     assert not any(rows[name]["asked"] for name in facts)
-    assert "the accepted hash holds fashion" in rows[facts[0]]["message"]
+    assert "its hash identifies fashion" in rows[facts[0]]["message"]
 
 
 def test_other_data_must_be_the_one_that_was_accepted(judge, tmp_path):
