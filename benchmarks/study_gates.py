@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
-from scipy.stats import binom
+from scipy.stats import binom, ttest_ind
 from weakened import ONE_THREAD, RECIPES, STREAMED
 
 from mnistlab.arrays import Array, Bools
@@ -14,7 +14,7 @@ from mnistlab.gate import AcceptedSeeds, Baseline, Plan, SeedMetrics, gate_metri
 from mnistlab.gate.baseline_file import unpack
 from mnistlab.gate.error_rates import Outcome, shift, simulate
 from mnistlab.gate.plan import FAIL_ALPHA
-from mnistlab.stats import difference_bounds, information, moments, spending
+from mnistlab.stats import information, spending
 
 BUDGET = 32
 GATES, FEW_GATES = 10_000, 2000
@@ -203,10 +203,11 @@ def welch(study: Study, name: str, plan: Plan) -> tuple[Bools, Array]:
             at_look = levels[fail][look], levels[metric.alpha][look]
             new = study.recipes[name][metric.key][rows[:, :count]]
             sign = 1 if metric.lower_is_better else -1
-            old = moments(sign * study.accepted.columns[metric.key])
-            low, high, _ = difference_bounds(moments(sign * new), old, *at_look)
-            failed |= running & open_[number] & (low > metric.margin)
-            open_[number] &= ~(running & (high < metric.margin))
+            old = sign * study.accepted.columns[metric.key]
+            test = ttest_ind(sign * new, old, axis=1, equal_var=False)
+            low, high = (test.confidence_interval(1 - 2 * alpha) for alpha in at_look)
+            failed |= running & open_[number] & (low.low > metric.margin)
+            open_[number] &= ~(running & (high.high < metric.margin))
     return ~open_.any(axis=0) & ~failed, seeds
 
 

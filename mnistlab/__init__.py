@@ -20,18 +20,7 @@ _HOMES = {
     "load_dataset": "mnistlab.data",
     "validate": "mnistlab.plugin.validation",
 }
-__all__ = [
-    "Layer",
-    "MnistlabError",
-    "Pipeline",
-    "Requirement",
-    "Spec",
-    "ValidationResult",
-    "__version__",
-    "bounds_of",
-    "load_dataset",
-    "validate",
-]
+__all__ = [*_HOMES, "__version__"]
 
 
 def __getattr__(name: str) -> Any:

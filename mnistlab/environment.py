@@ -19,13 +19,7 @@ PACKAGE = Path(__file__).resolve().parent
 
 
 def suite_folder() -> Path:
-    """Find the suite: in the package of an installed wheel, else in the clone.
-
-    Raises
-    ------
-    MnistlabError
-        If it is in neither.
-    """
+    """Find the suite: in the package of an installed wheel, else in the clone."""
     for folder in (PACKAGE / "quality", PACKAGE.parent / "tests" / "quality"):
         if folder.is_dir():
             return folder
@@ -33,20 +27,10 @@ def suite_folder() -> Path:
 
 
 def baseline_folder(folder: str | None, file: str) -> Path:
-    """Return the folder of an accepted result.
+    """Return the folder of an accepted result: the one that the user chose, if any.
 
-    Parameters
-    ----------
-    folder : str, optional
-        The folder that the user chose.
-    file : str
-        Name of the accepted result's file.
-
-    Returns
-    -------
-    Path
-        The chosen folder; else the first that has the file: ``baselines`` here, in the clone, in
-        the installed package. If none has it, ``baselines`` here.
+    Else the first that has the file: ``baselines`` here, in the clone, in the installed package. If
+    none has it, ``baselines`` here.
     """
     if folder:
         return Path(folder)
@@ -61,8 +45,15 @@ def environment() -> dict[str, Any]:
         "platform": platform.platform(),
         "cores": os.cpu_count(),
         "mnistlab": __version__,
-        **{package: importlib.metadata.version(package) for package in RECORDED},
+        **{package: _version(package) for package in RECORDED},
     }
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
 
 
 @functools.cache
@@ -70,20 +61,15 @@ def versions() -> dict[str, str]:
     """Return what two machines must share to give the same results: versions and a source hash."""
     python = ".".join(platform.python_version_tuple()[:2])
     found = {"mnistlab": __version__, "mnistlab's sources": sources(), "Python": python}
-    for package in NUMERICS:
-        try:
-            found[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            found[package] = "not installed"
-    return found
+    return found | {package: _version(package) for package in NUMERICS}
 
 
 @functools.cache
 def sources() -> str:
     """Hash the Python files of the package and of the suite, wherever the suite lies."""
     quality = suite_folder()
-    package = [path for path in sorted(PACKAGE.rglob("*.py")) if quality not in path.parents]
-    files = {path.relative_to(PACKAGE).as_posix(): path for path in package}
+    files = {path.relative_to(PACKAGE).as_posix(): path for path in sorted(PACKAGE.rglob("*.py"))}
+    files = {name: path for name, path in files.items() if quality not in path.parents}
     files |= {f"quality/{path.name}": path for path in sorted(quality.glob("*.py"))}
     digest = hashlib.sha256()
     for name, path in files.items():

@@ -15,12 +15,7 @@ class MnistlabError(Exception):
 class ContractError(MnistlabError):
     """A method of a pipeline raised an error or returned something that it must not return.
 
-    Parameters
-    ----------
-    method : str
-        The method's name, which begins the message.
-    problem : str
-        What the method did, what is required, and what to do next.
+    The message begins with the method's name.
     """
 
     def __init__(self, method: str, problem: str) -> None:
@@ -43,16 +38,19 @@ class NotRequiredError(NotJudgedError):
 def describe_error(error: BaseException, file: str | None = None) -> str:
     """Describe an error in one line: its type, its message, and the line of code that raised it.
 
-    Parameters
-    ----------
-    error : BaseException
-    file : str, optional
-        The user's file. Its last line in the traceback is named, else the last line of any file.
+    That is the last line of the user's `file` in the traceback, else the last line of any file.
     """
     message = error.msg if isinstance(error, SyntaxError) else str(error)
     text = " ".join(re.sub(r"\x1b\[[0-9;]*m", "", message).split())
     text = text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
-    return f"{type(error).__name__}: {text or 'no message'}{_location(error, file)}"
+    if isinstance(error, SyntaxError) and error.filename:
+        lines = [(error.filename, error.lineno)]
+    else:
+        frames = traceback.walk_tb(error.__traceback__)
+        lines = [(frame.f_code.co_filename, line) for frame, line in frames]
+        lines = [line for line in lines if line[0] == file] or lines[-1:]
+    place = f" ({Path(lines[-1][0]).name}, line {lines[-1][1]})" if lines else ""
+    return f"{type(error).__name__}: {text or 'no message'}{place}"
 
 
 def type_name(value: object) -> str:
@@ -61,12 +59,3 @@ def type_name(value: object) -> str:
     if value is None:
         return "None"
     return name if package == "builtins" else f"{package} {name}"
-
-
-def _location(error: BaseException, file: str | None) -> str:
-    if isinstance(error, SyntaxError) and error.filename:
-        return f" ({Path(error.filename).name}, line {error.lineno})"
-    frames = traceback.walk_tb(error.__traceback__)
-    lines = [(frame.f_code.co_filename, line) for frame, line in frames]
-    own = [line for line in lines if line[0] == file] or lines[-1:]
-    return f" ({Path(own[-1][0]).name}, line {own[-1][1]})" if own else ""

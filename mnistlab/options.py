@@ -4,22 +4,45 @@
 """
 
 import argparse
+import re
 import shlex
 from collections.abc import Callable
 from typing import Any
 
+from mnistlab.errors import MnistlabError
+
+DATASETS = ("auto", "mnist", "digits")
+"""Names of datasets that need no `--data`; not free for data of one's own."""
 BUDGET = 32
 """Most seeds of the recipe gate, by default. With 16, 1 healthy recipe of 8 stays undecided."""
 
 
 def add_data_options(add: Callable[..., Any]) -> None:
     """Add the options of the data and the seed."""
-    add("--mnist-data", metavar="PATH", help="MNIST: a folder of IDX files, or an .npz")
-    choices = ["auto", "mnist", "digits"]
-    text = "auto (default): MNIST, else scikit-learn's digits"
-    add("--dataset", choices=choices, default="auto", help=text)
+    text = "the data: a folder of IDX files, or an .npz"
+    add("--data", "--mnist-data", dest="mnist_data", metavar="PATH", help=text)
+    text = "auto (MNIST, else digits; the default), mnist, digits, or your name for other --data"
+    add("--dataset", metavar="NAME", default="auto", help=text)
     text = "seed of initial weights and sample order (default: 0)"
     add("--seed", type=_seed, default=0, help=text)
+
+
+def check_dataset(name: str, path: object) -> None:
+    """Raise MnistlabError unless a dataset may have this name, with or without a path to data."""
+    if path and (name == "digits" or (name not in DATASETS and name.lower() in DATASETS)):
+        raise MnistlabError(f"dataset {name!r}: the name is taken; give the data at {path} another")
+    if name in DATASETS:
+        return
+    if not path:
+        import difflib
+
+        near = "".join(difflib.get_close_matches(name.lower(), DATASETS, 1))
+        meant = f"did you mean {near}? " if near else ""
+        what = f"is unknown; {meant}data of your own needs its place: --data PATH"
+        raise MnistlabError(f"dataset {name!r} {what}")
+    if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", name):
+        required = "required letters, digits, '_', '-' or '.'"
+        raise MnistlabError(f"dataset {name!r}: {required}, as it becomes part of a file's name")
 
 
 def add_report_option(add: Callable[..., Any]) -> None:
@@ -60,10 +83,15 @@ def add_scheduler_option(add: Callable[..., Any]) -> None:
 
 
 def accept_command(
-    dataset: str, pipeline: str | None, spec: str | None, baselines: str | None
+    dataset: str,
+    pipeline: str | None,
+    spec: str | None,
+    baselines: str | None,
+    data: str | None = None,
 ) -> str:
     """Return the options of ``mnistlab baseline accept`` that accept what a run judged."""
-    given = {"dataset": dataset, "pipeline": pipeline, "spec": spec, "baselines": baselines}
+    given = {"data": data, "dataset": dataset, "pipeline": pipeline}
+    given |= {"spec": spec, "baselines": baselines}
     return " ".join(f"--{name} {shlex.quote(value)}" for name, value in given.items() if value)
 
 

@@ -16,11 +16,7 @@ Status = Literal["passed", "failed", "undecided", "not run"]
 
 @dataclass(frozen=True)
 class Verdict:
-    """The outcome of one requirement; the fields are those of ``verdict.json``.
-
-    `asked` is False where neither the pipeline's spec nor the accepted state requires it: then the
-    status is "not run", whatever was measured, and the run may pass without it.
-    """
+    """The outcome of one requirement; the fields are those of ``verdict.json``."""
 
     name: str
     group: str
@@ -32,7 +28,7 @@ class Verdict:
     status: Status
     source: str
     message: str
-    asked: bool = True
+    asked: bool = True  # False: neither the spec nor the accepted state requires it
 
     @property
     def margin(self) -> float | None:
@@ -53,62 +49,37 @@ class Verdict:
 class Requirement:
     """A claim with a bound.
 
-    Parameters
-    ----------
-    name : str
-        What is measured, in words; unique within a run.
-    group : str
-        The part of the work that it is about, for instance "training".
-    bound : float, int or str
-        What the measured value must reach.
-    direction : str
-        ``"at least"``, ``"at most"`` or ``"equal to"``; ``"holds"`` for a claim without a number.
-        None in a spec: the check of this name knows it.
-    unit : str
-        ``"fraction"`` is shown in percent; any other unit follows the number.
-    source : str
-        Where the bound comes from.
-    advice : str
-        The likely cause of a miss and what to look at next.
+    `direction` is ``"at least"``, ``"at most"`` or ``"equal to"``; ``"holds"`` for a claim without
+    a number. It is None in a spec: the check of this name knows it.
     """
 
-    name: str
-    group: str = ""
+    name: str  # what is measured, in words; unique within a run
+    group: str = ""  # the part of the work that it is about, for instance "training"
     bound: Value = None
     direction: Direction | None = "holds"
-    unit: str = ""
-    source: str = ""
-    advice: str = ""
+    unit: str = ""  # "fraction" is shown in percent; any other unit follows the number
+    source: str = ""  # where the bound comes from
+    advice: str = ""  # the likely cause of a miss and what to look at next
 
     def completed(self, claim: "Requirement") -> "Requirement":
         """Return a bound of a spec with what only the claim of its check knows.
 
-        Raises
-        ------
-        MnistlabError
-            If the bound of a fraction is above 1.
+        MnistlabError if the bound of a fraction is above 1.
         """
         unit = self.unit or claim.unit
         if unit == "fraction" and _is_number(self.bound) and abs(self.bound) > 1:
             what = f"bounds.{self.name!r} = {self.bound}"
             raise MnistlabError(f"{what}; required a fraction, not percent")
+        names = ("group", "direction", "unit", "advice")
         return replace(
-            self,
-            group=self.group or claim.group,
-            direction=self.direction or claim.direction,
-            unit=unit,
-            advice=self.advice or claim.advice,
+            self, **{name: getattr(self, name) or getattr(claim, name) for name in names}
         )
 
     def judge(self, measured: Any, detail: str = "") -> Verdict:
         """Compare a measured value with the bound: passed or failed, with a message of one line.
 
-        Parameters
-        ----------
-        measured : float, int, str, bool or None, or a NumPy scalar
-            In the unit of the requirement. NaN and infinity miss every bound that is a number.
-        detail : str
-            What else was seen, for instance an interval; it ends the message.
+        NaN and infinity miss every bound that is a number. `detail` says what else was seen, for
+        instance an interval; it ends the message.
         """
         measured = _plain(measured)
         passed = self._is_met_by(measured)

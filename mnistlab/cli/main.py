@@ -18,6 +18,7 @@ from mnistlab.options import (
     add_pipeline_options,
     add_report_option,
     add_scheduler_option,
+    check_dataset,
 )
 
 # This module imports nothing heavy, so that `mnistlab --help` answers at once. Each command is a
@@ -45,6 +46,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if further and options.command != "validate":
         parser.error(f"unknown arguments: {' '.join(further)}")
     options.pytest_arguments = further
+    try:
+        if "mnist_data" in options and getattr(options, "action", "") != "show":
+            check_dataset(options.dataset, options.mnist_data)
+    except MnistlabError as error:
+        parser.error(str(error))
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow logs its start-up otherwise
     try:
         return int(importlib.import_module(f"mnistlab.cli.{options.command}").run(options))

@@ -1,4 +1,4 @@
-"""Find, verify and read a dataset: the real MNIST, or scikit-learn's bundled digits."""
+"""Find, verify and read a dataset: MNIST, scikit-learn's bundled digits, or data in their form."""
 
 import contextlib
 import dataclasses
@@ -6,6 +6,8 @@ import functools
 import hashlib
 import os
 import sys
+import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,10 +15,9 @@ from pathlib import Path
 import numpy as np
 
 from mnistlab.arrays import Bytes
-from mnistlab.data.download import KERAS_DOWNLOAD, temporary_download
-from mnistlab.data.idx import content_sha256
-from mnistlab.data.mnist_files import read_verified
+from mnistlab.data.files import content_sha256, read_parts
 from mnistlab.errors import MnistlabError
+from mnistlab.options import DATASETS, check_dataset
 
 MNIST_SHA256 = (  # of the four uncompressed IDX files as published, in the order of IDX_NAMES
     "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
@@ -24,32 +25,35 @@ MNIST_SHA256 = (  # of the four uncompressed IDX files as published, in the orde
     "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
     "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
 )
+KERAS_URL = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz"
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Images of handwritten digits with their labels, in a training and a test set.
+    """Images with their labels, in a training and a test set; the arrays are read-only.
 
-    Attributes
-    ----------
-    name, source : str
-        ``"mnist"`` or ``"digits"``; where it came from, for people.
-    sha256 : str
-        SHA-256 of the joined `content_sha256` of the four arrays, in the order below.
-    train_images, train_labels, test_images, test_labels : numpy.ndarray of uint8
-        Images (N, 28, 28), 0 to 255, white on black; labels (N,), 0 to 9. Read-only.
-    note : str
-        Why this is not MNIST, if MNIST was preferred; else empty.
+    Images are uint8 (N, 28, 28), 0 to 255, white on black; labels are uint8 (N,), 0 to 9.
     """
 
-    name: str
-    source: str
-    sha256: str
+    name: str  # "mnist", "digits" or a name of one's own
+    source: str  # where it came from, for people
+    sha256: str  # of the joined `content_sha256` of the four arrays, in this order:
     train_images: Bytes
     train_labels: Bytes
     test_images: Bytes
     test_labels: Bytes
-    note: str = ""
+    note: str = ""  # why this is not MNIST, if MNIST was preferred
+
+    @property
+    def is_published(self) -> bool:
+        """Whether it is MNIST or the digits, of which facts such as counts are published."""
+        return self.name in DATASETS
+
+    @property
+    def waived(self) -> str:
+        """Why a published fact is not required of it; empty if it is."""
+        reason = f"published of MNIST and the digits only; its hash identifies {self.name}"
+        return "" if self.is_published else reason
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle as name, path and hash; each process that unpickles it reads the data once."""
@@ -66,51 +70,41 @@ def _roots() -> Sequence[Path]:
 class SearchSettings:
     """Where to look for MNIST and what to accept as MNIST; only tests change the defaults."""
 
-    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
-    """Only ``MNISTLAB_DATA`` and ``KERAS_HOME`` matter."""
-    roots: Sequence[Path] = field(default_factory=_roots)
-    """MNIST may be in data/mnist of a root, or in shared/mnist of its parent."""
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)  # two names matter
+    roots: Sequence[Path] = field(default_factory=_roots)  # of data/mnist and ../shared/mnist
     sha256: Sequence[str] = MNIST_SHA256
-    download: Sequence[str] = (sys.executable, "-c", KERAS_DOWNLOAD)
-    """A command that writes datasets/mnist.npz in ``KERAS_HOME``, and its time limit below."""
-    download_seconds: float = 60
+    url: str = KERAS_URL  # "" does not download
+    seconds: float = 60  # time limit of the download
 
 
 def load_dataset(
     name: str = "auto",
     path: str | os.PathLike[str] | None = None,
     *,
-    seed: int = 0,
     search: SearchSettings | None = None,
 ) -> Dataset:
     """Find, verify and read a dataset.
 
-    Parameters
-    ----------
-    name : {"auto", "mnist", "digits"}
-        ``"mnist"`` must be found. ``"auto"`` falls back to the digits and says why in the note.
-    path : path-like, optional
-        MNIST as a folder of IDX files or an .npz file; no other place is searched. Defaults to
-        ``MNISTLAB_DATA``.
-    seed : int
-        Draws the split of the digits; MNIST comes split.
-    search : SearchSettings, optional
+    ``"mnist"`` must be found, and must be MNIST by its hash. ``"auto"`` takes MNIST, else the
+    digits and says why in the note. ``"digits"`` needs no file. Any other name is your own, of the
+    data at `path`.
 
-    Returns
-    -------
-    Dataset
-        Its content is verified, whatever the container.
+    `path` is a folder of four IDX files, gzipped or not, or an .npz of x_train, y_train, x_test and
+    y_test: uint8 images (N, 28, 28) of ten classes. No other place is searched. For MNIST it
+    defaults to ``MNISTLAB_DATA``.
 
     Raises
     ------
     MnistlabError
-        If the name is unknown, the named path is not MNIST, or MNIST is required and not found. The
-        message then lists what was tried.
+        If the name is unknown, or the data is not there or not as required. The message lists what
+        was tried.
     """
-    if name not in ("auto", "mnist", "digits"):
-        raise MnistlabError(f"dataset {name!r}: required auto, mnist or digits; choose one of them")
+    check_dataset(name, path)
     if name == "digits":
-        return _digits(seed)
+        return _digits()
+    if name not in DATASETS:
+        place = Path(os.path.expanduser(path or ""))
+        return _dataset(name, str(path), [*read_parts(place).values()])
     search = search or SearchSettings()
     if named := path or search.environ.get("MNISTLAB_DATA"):
         return _mnist(Path(os.path.expanduser(named)), str(named), search)
@@ -119,15 +113,14 @@ def load_dataset(
     except MnistlabError as error:
         if name == "mnist":
             raise
-        return _digits(seed, note=str(error))
+        return _digits(str(error))
 
 
 @functools.lru_cache(maxsize=2)
 def _load_same(name: str, path: str, sha256: str, note: str) -> Dataset:
     """Load another process's dataset, from the same path or from where this machine has it."""
-    no_download = (sys.executable, "-c", "import sys; sys.exit('not tried here')")
-    known = path if name == "mnist" and os.path.exists(path) else None
-    dataset = load_dataset(name, known, search=SearchSettings(download=no_download))
+    elsewhere = name == "digits" or (name == "mnist" and not os.path.exists(path))
+    dataset = load_dataset(name, None if elsewhere else path, search=SearchSettings(url=""))
     if dataset.sha256 != sha256:
         got, required = dataset.sha256[:12], sha256[:12]
         problem = f"content has SHA-256 {got}..., required {required}..."
@@ -152,28 +145,68 @@ def _find_mnist(search: SearchSettings) -> Dataset:
     try:
         return _download(cache, search)
     except MnistlabError as error:
-        tried.append(f"Keras's download: {error}")
+        tried.append(f"download: {error}")
     reasons = " ".join(f"({count}) {reason}." for count, reason in enumerate(tried, start=1))
     raise MnistlabError(
-        f"no MNIST found; name its folder with --mnist-data or MNISTLAB_DATA. Tried: {reasons}"
+        f"no MNIST found; name its folder with --data or MNISTLAB_DATA. Tried: {reasons}"
     )
 
 
 def _download(cache: Path, search: SearchSettings) -> Dataset:
-    download = (cache, search.download, search.environ, search.download_seconds)
-    with temporary_download(*download) as path:
-        dataset = _mnist(path, "downloaded by keras.datasets", search)
-        # Not cached if another run was first, or the file system has no hard links.
-        with contextlib.suppress(OSError):
-            os.link(path, cache)
-        return dataset
+    """Download MNIST next to Keras's cached file, verify it, and link it there: never half a file.
+
+    A cached file is never replaced.
+    """
+    if os.path.lexists(cache):
+        raise MnistlabError("not tried, as it would replace the cached file; delete that first")
+    if not search.url:
+        raise MnistlabError("not tried here")
+    limit = f"at most {search.seconds:g} s"
+    print(f"mnistlab: downloading MNIST (11 MB) from {search.url}, {limit}", file=sys.stderr)
+    try:
+        cache.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=cache.parent, prefix="mnistlab-") as folder:
+            path = Path(folder, cache.name)
+            path.write_bytes(_content(search))
+            dataset = _mnist(path, f"downloaded from {search.url}", search)
+            # Not cached if another run was first, or the file system has no hard links.
+            with contextlib.suppress(OSError):
+                os.link(path, cache)
+            return dataset
+    except OSError as error:
+        advice = "set KERAS_HOME to a folder that can be written to"
+        raise MnistlabError(f"{error}; {advice}") from error
+
+
+def _content(search: SearchSettings) -> bytes:
+    import http.client
+    import urllib.request
+
+    deadline, content = time.monotonic() + search.seconds, bytearray()
+    try:
+        with urllib.request.urlopen(search.url, timeout=min(10, search.seconds)) as response:
+            while part := response.read1(1 << 16):
+                content += part
+                if time.monotonic() > deadline:
+                    raise TimeoutError
+    except TimeoutError:
+        raise MnistlabError(f"not done after {search.seconds:g} s") from None
+    except (OSError, http.client.HTTPException) as error:
+        raise MnistlabError(str(error) or type(error).__name__) from error
+    return bytes(content)
 
 
 def _mnist(path: Path, source: str, search: SearchSettings) -> Dataset:
-    return _dataset("mnist", source, read_verified(path, search.sha256))
+    parts = read_parts(path)
+    for (name, array), required in zip(parts.items(), search.sha256, strict=True):
+        if (got := content_sha256(array)) != required:
+            hashes = f"content has SHA-256 {got[:12]}..., required {required[:12]}..."
+            advice = "download the file again, or name other data: --dataset NAME"
+            raise MnistlabError(f"{name}: not MNIST's: {hashes}; {advice}")
+    return _dataset("mnist", source, [*parts.values()])
 
 
-def _digits(seed: int, note: str = "") -> Dataset:
+def _digits(note: str = "") -> Dataset:
     # Imported here because only the digits need them.
     from scipy.ndimage import zoom
     from sklearn.datasets import load_digits
@@ -185,7 +218,7 @@ def _digits(seed: int, note: str = "") -> Dataset:
     levels = np.rint(boxes.clip(0, 16) * (255 / 16)).astype(np.uint8)
     images = np.pad(levels, ((0, 0), (4, 4), (4, 4)))
     labels = digits.target.astype(np.uint8)
-    split = train_test_split(images, labels, test_size=0.2, random_state=seed, stratify=labels)
+    split = train_test_split(images, labels, test_size=0.2, random_state=0, stratify=labels)
     arrays = [split[i] for i in (0, 2, 1, 3)]  # it returns the images of both sets first
     return _dataset("digits", "scikit-learn's bundled digits", arrays, note)
 

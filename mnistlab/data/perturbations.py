@@ -40,11 +40,7 @@ PERTURBATIONS: Mapping[str, Callable[[Bytes], Bytes]] = MappingProxyType(
 
 
 def images_without_digits(count: int = 500) -> dict[str, Bytes]:
-    """Return raw images, uint8 (N, 28, 28), that show no digit, by kind.
-
-    ``"blank"``: one image for every grey level that is a multiple of 5. ``"noise"``: `count` images
-    of pixels drawn uniformly from 0 to 255 with a fixed seed.
-    """
+    """Return raw images without a digit: "blank", every fifth grey level, and uniform "noise"."""
     levels = np.arange(0, 256, 5, dtype=np.uint8)[:, None, None]
     noise = np.random.default_rng(0).integers(0, 256, (count, *IMAGE_SHAPE), dtype=np.uint8)
     return {"blank": np.tile(levels, (1, *IMAGE_SHAPE)), "noise": noise}

@@ -20,75 +20,38 @@ machine learning benchmarks; github.com/cleanlab/label-errors, mturk/mnist_mturk
 
 @functools.lru_cache(maxsize=1)
 def nearest_training_images(dataset: Dataset) -> tuple[Array, Array]:
-    """Find the nearest training image of every test image: indices, and distances in grey levels.
-
-    Results are those of `nearest_images`, kept for the last dataset.
-    """
+    """Find the nearest training image of every test image; see `nearest_images`, in grey levels."""
     test, train = dataset.test_images, dataset.train_images
     return nearest_images(test.astype(np.float32), train.astype(np.float32))
 
 
-def nearest_images(
-    images: Floats, others: Floats, components: int = 40, block: int = 100
-) -> tuple[Array, Array]:
-    """Find for every image the most similar one of others, by the others' principal components.
+def nearest_images(images: Floats, others: Floats, components: int = 40) -> tuple[Array, Array]:
+    """Find for every image, (N, 28, 28), the most similar one of others, (M, 28, 28).
 
-    Parameters
-    ----------
-    images, others : numpy.ndarray of float32, shapes (N, 28, 28) and (M, 28, 28)
-    components : int
-        Principal components, of a sample of at most 6 000 of the others.
-    block : int
-        Images whose distances are in memory at a time: 100 take 24 MB against 60 000 others.
-
-    Returns
-    -------
-    indices : numpy.ndarray of int, shape (N,)
-        Into `others`.
-    distances : numpy.ndarray of float, shape (N,)
-        Root mean square difference of all pixels, in the unit of the pixels.
+    They are compared by the principal components of at most 6 000 of the others. Returns indices
+    into the others, int (N,), and root mean square differences of all pixels, float (N,).
     """
+    from sklearn.decomposition import PCA
+    from sklearn.metrics import pairwise_distances_argmin
+
     rows, columns = (array.reshape(len(array), -1) for array in (images, others))
-    sample = columns[:: -(-len(columns) // 6000)]
-    sample = sample - sample.mean(axis=0)
-    axes = np.linalg.eigh(sample.T @ sample)[1][:, -components:]
-    left, right = rows @ axes, columns @ axes
-    # |a - b|^2 = |a|^2 - 2 ab + |b|^2, and |a|^2 is the same for all b: one product gives the rest.
-    left = np.column_stack([-2 * left, np.ones_like(left[:, :1])])
-    right = np.column_stack([right, (right**2).sum(axis=1)]).T.copy()
-    indices = np.empty(len(left), dtype=np.intp)
-    # Allocated once: fresh memory for each block costs more time than the sums.
-    distances = np.empty((block, right.shape[1]), dtype=left.dtype)
-    for start in range(0, len(left), block):
-        part = left[start : start + block]
-        np.matmul(part, right, out=distances[: len(part)])
-        indices[start : start + block] = distances[: len(part)].argmin(axis=1)
+    axes = PCA(components, svd_solver="covariance_eigh").fit(columns[:: -(-len(columns) // 6000)])
+    indices = pairwise_distances_argmin(axes.transform(rows), axes.transform(columns))
     return indices, np.sqrt(((rows - columns[indices]) ** 2).mean(axis=1))
 
 
 def likely_label_errors(probabilities: Array, labels: Bytes) -> Array:
-    """Find labels that are likely wrong, by confident learning.
+    """Return the indices of labels that are likely wrong, the most suspect first.
 
-    A class is confident for an image if its probability reaches the mean over the images with that
-    label. A label is suspect if the most probable confident class is another one.
+    Confident learning: a class is confident for an image if its probability reaches the mean over
+    the images with that label. A label is suspect if the most probable confident class is another
+    one. They are ordered by the probability of the label minus that of the best other class.
 
-    Parameters
-    ----------
-    probabilities : numpy.ndarray of float, shape (N, classes)
-        Of images that the model was not trained on.
-    labels : numpy.ndarray of uint8, shape (N,)
-        Each class at least once.
+    `probabilities`, (N, classes), are of images that the model was not trained on; `labels`, (N,),
+    have each class at least once.
 
-    Returns
-    -------
-    numpy.ndarray of int
-        Indices, the most suspect first: ordered by the normalised margin, which is the probability
-        of the label minus that of the best other class.
-
-    Source
-    ------
-    Northcutt, Jiang and Chuang (2021), Confident learning: estimating uncertainty in dataset
-    labels, section 3.1, equations 1 and 2; the ranking: section 3.2.
+    Source: Northcutt, Jiang and Chuang (2021), Confident learning: estimating uncertainty in
+    dataset labels, section 3.1, equations 1 and 2; the ranking: section 3.2.
     """
     index = np.arange(len(labels))
     classes = range(probabilities.shape[1])
@@ -103,16 +66,9 @@ def likely_label_errors(probabilities: Array, labels: Bytes) -> Array:
 
 
 def pixel_drift(images: Floats, others: Floats) -> tuple[float, float]:
-    """Measure how far two sets of prepared images differ at the pixel where they differ most.
+    """Return the largest difference of a pixel's mean, and of its standard deviation.
 
-    Parameters
-    ----------
-    images, others : numpy.ndarray of float32, shapes (N, 28, 28) and (M, 28, 28)
-
-    Returns
-    -------
-    mean, deviation : float
-        Largest difference of a pixel's mean, and of its standard deviation, in the unit of pixels.
+    Of two sets of prepared images, (N, 28, 28) and (M, 28, 28), in the unit of the pixels.
     """
     moments = np.array([_mean_and_deviation(part) for part in (images, others)])
     mean, deviation = np.abs(moments[0] - moments[1]).max(axis=(1, 2)).tolist()

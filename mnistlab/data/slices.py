@@ -17,17 +17,12 @@ FEATURES = {
 def features(images: Bytes) -> dict[str, Doubles]:
     """Measure the strokes of raw images, uint8 (N, height, width); 0 if an image has none.
 
-    Returns
-    -------
-    dict of numpy.ndarray of float64, shape (N,)
-        ``"thickness"``: width of the stroke in pixels, twice its area over the length of its edge.
-        ``"slant"``: the shear mu11 / mu02 that sets it upright, positive to the right. ``"size"``:
-        root mean square distance of its ink from the centre of mass, in pixels.
+    ``"thickness"``: width of the stroke in pixels, twice its area over the length of its edge.
+    ``"slant"``: the shear mu11 / mu02 that sets it upright, positive to the right. ``"size"``: root
+    mean square distance of its ink from the centre of mass, in pixels.
 
-    Source
-    ------
-    Central moments: Hu (1962), Visual pattern recognition by moment invariants, section II. The
-    slant is that of deskewing: LeCun, Bottou, Bengio and Haffner (1998), section III.A.
+    Source: central moments: Hu (1962), Visual pattern recognition by moment invariants, section II;
+    the slant is that of deskewing: LeCun, Bottou, Bengio and Haffner (1998), section III.A.
     """
     ink = images.astype(np.float64) / 255
     y, x = np.indices(ink.shape[1:], dtype=np.float64)
@@ -46,13 +41,9 @@ def features(images: Bytes) -> dict[str, Doubles]:
 
 
 def slice_by_feature(images: Bytes) -> dict[str, Indices]:
-    """Split raw images, uint8 (N, height, width), into thirds of each feature.
+    """Return the indices of the thirds of raw images by each feature, such as ``"slant: left"``.
 
-    Returns
-    -------
-    dict of numpy.ndarray of int64
-        Indices by name, for instance ``"slant: left"``. Equal values keep the order of the images,
-        so three slices differ in size by one at most.
+    Equal values keep the order of the images, so three slices differ in size by one at most.
     """
     slices = {}
     for feature, values in features(images).items():

@@ -79,16 +79,9 @@ def _render(strokes: list[Stroke]) -> Bytes:
 
 
 def draw_digits() -> tuple[Bytes, Bytes]:
-    """Draw three forms of each digit.
+    """Draw three forms of each digit: uint8 images (30, 28, 28) and their ascending labels (30,).
 
-    Returns
-    -------
-    images : numpy.ndarray of uint8, shape (30, 28, 28), 0 to 255, white on black
-    labels : numpy.ndarray of uint8, shape (30,), 0 to 9 in ascending order
-
-    Source
-    ------
-    Minimum functionality test: Ribeiro et al. (2020), Beyond accuracy: CheckList, section 2.2.
+    A minimum functionality test: Ribeiro et al. (2020), Beyond accuracy: CheckList, section 2.2.
     """
     images = np.stack([_render(strokes) for _, strokes in _FORMS])
     return images, np.array([digit for digit, _ in _FORMS], np.uint8)

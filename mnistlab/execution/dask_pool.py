@@ -78,8 +78,7 @@ class Cluster:
         self, executor: Any, function: bytes, item: bytes, seconds: float | None
     ) -> Future[bytes]:
         task = environment.versions(), self._owner, function, item, seconds
-        future: Future[bytes] = executor.submit(_call, f"{__name__}:in_worker", *task)
-        return future
+        return executor.submit(_call, f"{__name__}:in_worker", *task)  # type: ignore[no-any-return]
 
 
 def _connect(address: str) -> Any:

@@ -27,9 +27,8 @@ class Backend:
     def __post_init__(self) -> None:
         """Raise MnistlabError if a number is out of range."""
         if self.processes < 0:
-            raise MnistlabError(
-                f"--processes {self.processes}: required 1 or more; 0 is one a core"
-            )
+            required = "required 1 or more; 0 is one a core"
+            raise MnistlabError(f"--processes {self.processes}: {required}")
         if self.seconds is not None and not 0 < self.seconds < 1e6:  # as much as poll() takes
             required = "required a number of seconds above 0, below 1 000 000"
             raise MnistlabError(f"--timeout {self.seconds:g}: {required}")
@@ -97,9 +96,8 @@ def open_pool(backend: Backend) -> Iterator[Pool]:
     owner = uuid.uuid4().hex
     threads = ThreadPoolExecutor(backend.processes or available_cores())
     try:
-        yield Pool(
-            lambda function, item: threads.submit(run_task, owner, function, item, backend.seconds)
-        )
+        seconds = backend.seconds
+        yield Pool(lambda *task: threads.submit(run_task, owner, task[0], task[1], seconds))
     finally:
         threads.shutdown(wait=False, cancel_futures=True)
         end_workers(owner)

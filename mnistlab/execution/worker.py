@@ -1,9 +1,8 @@
 """Worker processes: each imports TensorFlow once, then does one task after another.
 
-A task that crashes or hangs costs its process, not ours. pebble 5.2, loky 3.7 and
-concurrent.futures do not fit: they start processes with multiprocessing, which fails under a Dask
-nanny ("daemonic processes are not allowed to have children"), imports the user's main script again,
-runs a `pickle.py` of the working directory, and leaves the processes that a killed task started.
+A task that crashes or hangs costs its process, not ours. pebble, loky and concurrent.futures start
+processes with multiprocessing, which fails under a Dask nanny, imports the user's main script
+again, runs a `pickle.py` of the working directory, and leaves what a killed task started.
 """
 
 import contextlib
@@ -103,14 +102,8 @@ class WorkerProcess:
         The process unpickles a function only if it differs from the last one, so that a function
         can keep data. An empty item has the function loaded, not called.
 
-        Raises
-        ------
-        WorkerSetupError
-            If the process cannot load the function.
-        WorkerDiedError
-            If the process crashed, was ended, or was killed after so many seconds.
-        MnistlabError
-            If the function raised.
+        WorkerSetupError if the process cannot load the function; WorkerDiedError if it crashed, was
+        ended, or was killed after so many seconds; MnistlabError if the function raised.
         """
         with self._busy:
             process = self._live_process()
@@ -123,10 +116,9 @@ class WorkerProcess:
                     raise TimeoutError
                 failed, retire, answer = self._connection.recv()
             except (EOFError, OSError) as error:
-                late = isinstance(error, TimeoutError)
-                elapsed = round(time.perf_counter() - start, 2)
-                how = _ending(process)
-                how = f"timed out after {seconds:g} s" if late else f"crashed: {how}"
+                elapsed, how = round(time.perf_counter() - start, 2), f"crashed: {_ending(process)}"
+                if isinstance(error, TimeoutError):
+                    how = f"timed out after {seconds:g} s"
                 raise WorkerDiedError(how + self._place(log_start), elapsed) from None
             if retire:
                 _kill(process)
@@ -173,8 +165,7 @@ class WorkerProcess:
         if innermost := re.search(r'File "([^"]*)", line (\d+) in (\S+)', text):
             file, line, function = innermost.groups()
             return f", in {function} ({os.path.basename(file)}, line {line})"
-        lines = text.strip().splitlines()
-        return f": {lines[-1]}" if lines else ""
+        return f": {text.strip().splitlines()[-1]}" if text.strip() else ""
 
 
 _WORKERS: defaultdict[tuple[str, int], WorkerProcess] = defaultdict(WorkerProcess)
@@ -188,9 +179,8 @@ def run_task(owner: str, function: bytes, item: bytes, seconds: float | None) ->
 
 def end_workers(owner: str) -> None:
     """End the processes of an owner."""
-    for key in list(_WORKERS):
-        if key[0] == owner:
-            _WORKERS[key].end()
+    for worker in [worker for key, worker in [*_WORKERS.items()] if key[0] == owner]:
+        worker.end()
 
 
 def _ending(process: subprocess.Popen[bytes]) -> str:

@@ -54,6 +54,9 @@ def _apply_tables(tables: dict[str, Any], spec: Spec) -> tuple[Spec, float | Non
     values = _with_none(stated)
     if isinstance(layers := values.get("layers"), list):
         values["layers"] = tuple(_layer(place, it) for place, it in enumerate(layers, start=1))
+    for key in ("image_range", "training"):
+        if isinstance(values.get(key), list):
+            values[key] = tuple(values[key])
     others = tuple(bound for bound in spec.bounds if bound.name not in numbers)
     stated_bounds = bounds_of(numbers, "stated in --spec")
     gate = {key: None if it is False else it for key, it in tables.get("gate", {}).items()}

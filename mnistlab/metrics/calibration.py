@@ -17,19 +17,11 @@ BINS = 15
 
 @dataclass(frozen=True, eq=False)
 class Reliability:
-    """Predictions in bins of rising confidence; arrays with one entry for each bin.
+    """Predictions in bins of rising confidence; arrays with one entry for each bin."""
 
-    Attributes
-    ----------
-    confidence, accuracy : numpy.ndarray of float64
-        Mean confidence, and fraction of the predictions that are right; 0 to 1.
-    count : numpy.ndarray of int64
-        Predictions in the bin.
-    """
-
-    confidence: Doubles
-    accuracy: Doubles
-    count: Indices
+    confidence: Doubles  # the mean in the bin
+    accuracy: Doubles  # the fraction of its predictions that are right
+    count: Indices  # of its predictions
 
     @property
     def error(self) -> float:
@@ -46,18 +38,10 @@ def reliability(confidence: Array, right: Bools, bins: int = BINS) -> Reliabilit
     """Compare confidence and accuracy in bins of equal mass, whose counts differ by one at most.
 
     With bins of equal width, as in the paper, nearly all predictions of a good model would be in
-    the last bin.
+    the last bin. MnistlabError if the shapes differ or there are fewer predictions than bins.
 
-    Raises
-    ------
-    MnistlabError
-        If the shapes differ or there are fewer predictions than bins.
-
-    Source
-    ------
-    Guo, Pleiss, Sun and Weinberger (2017), On calibration of modern neural networks, equation 3;
-    equal mass: Nguyen and O'Connor (2015), Posterior calibration and exploratory analysis,
-    section 3.
+    Source: Guo, Pleiss, Sun and Weinberger (2017), On calibration of modern neural networks, eq. 3;
+    equal mass: Nguyen and O'Connor (2015), Posterior calibration and exploratory analysis, sec. 3.
     """
     confidence, right = np.asarray(confidence, np.float64), np.asarray(right, bool)
     if confidence.ndim != 1 or confidence.shape != right.shape or not 1 <= bins <= len(confidence):
@@ -74,10 +58,7 @@ def calibration_bias(confidence: Array, bins: int = BINS, draws: int = 200) -> f
     The expected calibration error is never negative, so its estimate is biased upwards. The bias is
     the mean over simulated models, each right with the probability that its confidence states. With
     200 draws its standard error is a fourteenth of the spread between models. The seed is fixed.
-
-    Source
-    ------
-    Broecker and Smith (2007), Increasing the reliability of reliability diagrams, section 3a.
+    Source: Broecker and Smith (2007), Increasing the reliability of reliability diagrams, sec. 3a.
     """
     rng = np.random.default_rng(0)
     simulated = (rng.random(len(confidence)) < confidence for _ in range(draws))
@@ -85,32 +66,20 @@ def calibration_bias(confidence: Array, bins: int = BINS, draws: int = 200) -> f
 
 
 def brier_score(probabilities: Array, labels: Array) -> float:
-    """Return the mean squared distance of probabilities and truth, summed over classes.
+    """Return the mean squared distance of probabilities, (N, classes), from the labels, (N,).
 
-    Parameters
-    ----------
-    probabilities : numpy.ndarray of float, shape (N, classes)
-    labels : numpy.ndarray of int, shape (N,)
-
-    Returns
-    -------
-    float
-        0 (best) to 2.
-
-    Source
-    ------
-    Brier (1950), Verification of forecasts expressed in terms of probability, equation 2.
-    scikit-learn has it for more than two classes only from 1.7 on.
+    Summed over classes, from 0 (best) to 2: Brier (1950), Verification of forecasts expressed in
+    terms of probability, equation 2. scikit-learn has it for many classes only from 1.7 on.
     """
     truth = np.eye(np.shape(probabilities)[1])[labels]
     return float(np.mean(np.sum((np.asarray(probabilities, np.float64) - truth) ** 2, axis=1)))
 
 
 def confidence_auroc(confidence: Array, right: Bools) -> float:
-    """Return the area under the ROC curve of confidence as a score for right predictions.
+    """Return the probability that a right prediction is more confident than a wrong one.
 
-    It is the probability that a right prediction is more confident than a wrong one: 0.5 if
-    confidence says nothing, NaN if all predictions are right or all are wrong.
+    This is the area under the ROC curve: 0.5 if confidence says nothing, NaN if all predictions are
+    right or all are wrong.
     """
     from sklearn.metrics import roc_auc_score
 

@@ -14,19 +14,10 @@ EPSILON = 1e-7
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """Accuracy, loss and the like of a model's predictions.
+    """Accuracy, loss and the like of a model's probabilities, float32 (N, 10), for labels (N,).
 
-    Parameters
-    ----------
-    probabilities : numpy.ndarray of float32, shape (N, 10)
-        As predicted; rows are not normalised.
-    labels : numpy.ndarray of uint8, shape (N,), 0 to 9
-
-    Raises
-    ------
-    MnistlabError
-        If the shapes do not match, there are no images, a label is not a digit, or a probability is
-        not finite.
+    MnistlabError if the shapes do not match, there are no images, a label is not 0 to 9, or a
+    probability is not finite.
     """
 
     probabilities: Floats
@@ -88,10 +79,7 @@ class Evaluation:
 
     @property
     def recall(self) -> Doubles:
-        """The fraction of each digit's images that are predicted correctly; NaN without images.
-
-        float64, shape (10,).
-        """
+        """The fraction of each digit's images that are predicted correctly, (10,); NaN of none."""
         with np.errstate(invalid="ignore"):
             return np.asarray(np.diag(self.confusion) / self.confusion.sum(axis=1))
 

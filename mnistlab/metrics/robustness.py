@@ -26,16 +26,7 @@ def predict_raw(pipeline: Any, model: Any, images: Bytes) -> Floats:
 def accuracies(
     pipeline: Any, model: Any, corrupted: Iterable[tuple[str, int, Bytes]], dataset: Dataset
 ) -> Accuracies:
-    """Measure the accuracy on the test images of a dataset under every corruption.
-
-    Parameters
-    ----------
-    pipeline : Pipeline
-    model : keras.Model
-    corrupted : iterable of (str, int, uint8 array)
-        The test images as `mnistlab.data.corrupt_all` yields them.
-    dataset : Dataset
-    """
+    """Measure the accuracy on the test images, which come corrupted as by `corrupt_all`."""
 
     def accuracy(images: Bytes) -> float:
         predicted = predict_raw(pipeline, model, images).argmax(axis=1)
@@ -59,18 +50,9 @@ def mean_accuracy(accuracies: Accuracies) -> float:
 
 
 def accuracy_by_position(right: Bools, labels: Bytes) -> dict[str, float]:
-    """Compare accuracy between parts of the test set that only the order of its images defines.
+    """Return the accuracy in a part of the test set minus that in the rest, by the part's name.
 
-    Parameters
-    ----------
-    right : numpy.ndarray of bool, shape (N,)
-        Whether each prediction is correct, in the order of the test set.
-    labels : numpy.ndarray of uint8, shape (N,)
-
-    Returns
-    -------
-    dict
-        Accuracy in the named part minus accuracy in the rest, -1 to 1.
+    Only the order of the images defines the parts. `right`, bool (N,), is in that order.
     """
     index = np.arange(len(labels))
     parts = {

@@ -62,7 +62,8 @@ def accept_options(pytestconfig: pytest.Config, dataset: Dataset) -> str:
     option = pytestconfig.option
     # With --model alone, --spec describes the file and not the accepted recipe.
     spec = option.spec if option.pipeline or not option.model else None
-    return accept_command(dataset.name, option.pipeline, spec, option.baselines)
+    data = option.mnist_data
+    return accept_command(dataset.name, option.pipeline, spec, option.baselines, data)
 
 
 @pytest.fixture(scope="session")

@@ -19,8 +19,8 @@ from mnistlab.environment import suite_folder
 from mnistlab.execution import WorkerProcess
 
 OPTIONS = (
-    "dataset", "mnist_data", "seed", "report", "margin", "seeds", "baselines", "model", "pipeline",
-    "spec", "scheduler",
+    "dataset", "data", "mnist_data", "seed", "report", "margin", "seeds", "baselines", "model",
+    "pipeline", "spec", "scheduler",
 )  # fmt: skip
 """Options of the plugin that `suite_arguments` passes on."""
 

@@ -1,6 +1,7 @@
 """What a pipeline promises: its architecture, how it is trained, and the bounds of its quality."""
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, TypeAlias
@@ -19,7 +20,7 @@ def is_number(value: Any) -> bool:
     return is_real and -(2**63) <= value <= 2**63
 
 
-def _are_all(values: Any, item_type: type) -> bool:
+def _are_all(values: Any, item_type: Any) -> bool:
     return isinstance(values, tuple) and all(isinstance(value, item_type) for value in values)
 
 
@@ -38,8 +39,25 @@ _COUNT: Rule = (_is_count, "a whole number")
 _COUNT_FROM_1: Rule = (lambda value: _is_count(value) and value > 0, "a whole number from 1")
 _SPLIT: Rule = (lambda value: is_number(value) and 0 <= value < 1, "a number from 0, below 1")
 _TEXT: Rule = (lambda value: isinstance(value, str) and value != "", "a string")
+TRAINING = ("early stopping", "best weights", "augmentation", "schedule", "warm-up", "fixed order")
+"""What a spec may promise that a training does beyond the plain recipe."""
+
+
+def _is_name(value: Any) -> bool:
+    return isinstance(value, str) and re.fullmatch(r"[\w.-]+", value) is not None
+
+
+def _is_range(value: Any) -> bool:
+    return (
+        _are_all(value, float | int)
+        and len(value) == 2
+        and all(map(is_number, value))
+        and (value[0] < value[1])
+    )
+
+
 _RULES: Mapping[str, Rule] = {
-    "dataset": (lambda value: value in ("mnist", "digits"), '"mnist" or "digits"'),
+    "dataset": (_is_name, "a name of letters, digits, - _ and ."),
     "layers": (lambda value: _are_all(value, Layer), "a tuple of Layer (in TOML [[spec.layers]])"),
     "optimizer": _TEXT,
     "learning_rate": (lambda value: is_number(value) and value > 0, "a number above 0"),
@@ -48,6 +66,12 @@ _RULES: Mapping[str, Rule] = {
     "epochs": _COUNT_FROM_1,
     "batch_size": _COUNT_FROM_1,
     "validation_split": _SPLIT,
+    "image_range": (_is_range, "the least and the largest value, as (0.0, 1.0)"),
+    "refuses_wrong_input": (lambda value: isinstance(value, bool), "True or False"),
+    "training": (
+        lambda value: isinstance(value, tuple) and all(item in TRAINING for item in value),
+        f"a tuple, in TOML a list, of {', '.join(map(repr, TRAINING))}",
+    ),
     "bounds": (lambda value: _are_all(value, Requirement), "a tuple of Requirement"),
     "gate": (lambda value: _are_margins(value), "margins above 0 by metric, None for no margin"),
     "kind": _TEXT,
@@ -59,7 +83,7 @@ _RULES: Mapping[str, Rule] = {
 """What the fields of `Spec` and `Layer` may be."""
 KERAS_FIELDS = ("layers", "optimizer", "learning_rate", "loss", "metric")
 """What a spec can only require of a Keras model."""
-OPTIONAL = (*KERAS_FIELDS, "units", "activation", "parameters")
+OPTIONAL = (*KERAS_FIELDS, "image_range", "units", "activation", "parameters")
 """Fields that may be None, in TOML false: then they are not checked."""
 
 
@@ -128,15 +152,16 @@ DIGITS_ACCURACY = replace(
 
 @dataclass(frozen=True)
 class Spec:
-    """What is required of a model. The defaults are the published recipe's, without its bounds.
+    """What is required of a model. The defaults are the published recipe's.
 
-    Fields that are None are not checked. For a model that is not Keras's, set the five that may be
-    None, `layers`, `optimizer`, `learning_rate`, `loss` and `metric`, all to None.
+    Fields that are None are not checked. For a model that is not Keras's, set `layers`,
+    `optimizer`, `learning_rate`, `loss` and `metric` to None. One promise of the published recipe
+    is not a default, `refuses_wrong_input`: a recipe of your own makes it only if it states it.
 
     Parameters
     ----------
     dataset : str
-        The dataset that the bounds hold for, ``"mnist"`` or ``"digits"``.
+        The dataset that the bounds hold for.
     layers : tuple of Layer, optional
         The architecture, from input to output.
     optimizer, loss, metric : str, optional
@@ -146,7 +171,14 @@ class Spec:
     epochs, batch_size : int
         Number of epochs, and of images a step.
     validation_split : float
-        Fraction of the training data, at its end, that is held out for validation.
+        Fraction of the training data, at its end, that is held out for validation; may be 0.
+    image_range : tuple of two numbers, optional
+        Least and largest value of a prepared pixel.
+    refuses_wrong_input : bool
+        Whether preparation raises an error for arrays that are not as read from the dataset.
+    training : tuple of str
+        What ``fit`` may do beyond the plain recipe, of `TRAINING`. Checks that then cannot tell a
+        promise from a fault are not asked.
     bounds : tuple of Requirement
         What the pipeline promises of its result. See `bounds_of`. Other numbers are held against
         the accepted state.
@@ -178,6 +210,9 @@ class Spec:
     epochs: int = 5
     batch_size: int = 32
     validation_split: float = 0.2
+    image_range: tuple[float, float] | None = (0.0, 1.0)
+    refuses_wrong_input: bool = False
+    training: tuple[str, ...] = ()
     bounds: tuple[Requirement, ...] = (ACCURACY,)
     gate: Mapping[str, float | None] = field(default_factory=dict)
 
@@ -202,6 +237,10 @@ class Spec:
             raise NotRequiredError(f"the spec promises no {field.replace('_', ' ')}")
         return value
 
+    def allows(self, what: str) -> bool:
+        """Tell whether the training may do this, one of `TRAINING`."""
+        return what in self.training
+
     def trained_on(self, count: int) -> int:
         """Return how many of `count` images are not held out, rounded as ``Model.fit`` rounds."""
         return math.floor(count * (1 - self.validation_split))
@@ -211,9 +250,9 @@ class Spec:
         return math.ceil(count / (1 - self.validation_split))
 
 
-PUBLISHED = Spec()
+PUBLISHED = Spec(refuses_wrong_input=True)
 """The recipe on MNIST."""
-DIGITS = Spec(dataset="digits", epochs=40, bounds=(DIGITS_ACCURACY,))
+DIGITS = replace(PUBLISHED, dataset="digits", epochs=40, bounds=(DIGITS_ACCURACY,))
 """The recipe on scikit-learn's digits: 30 times fewer images, so 8 times as many epochs."""
 
 

@@ -18,38 +18,19 @@ def png(figure: Figure, *, dpi: int = canvas.DPI) -> bytes:
 
 
 def samples(images: Bytes, labels: Array, *, title: str = "The first images") -> Figure:
-    """Draw the first twenty images with their labels.
-
-    Parameters
-    ----------
-    images : uint8 array, (n, 28, 28)
-    labels : integer array, (n,)
-    title : str
-    """
+    """Draw the first twenty images, uint8 (N, 28, 28), with their labels."""
     return gallery(images[:20], [f"label {label}" for label in labels[:20]], title=title)
 
 
 def gallery(images: Bytes, captions: Sequence[str], *, title: str, columns: int = 10) -> Figure:
-    """Draw images in rows, or the sentence that there are none.
-
-    Parameters
-    ----------
-    images : uint8 array, (n, height, width)
-    captions : n strings, shown literally
-    title : str
-    columns : int, images in a row
-    """
+    """Draw images, uint8 (N, height, width), in rows with captions, or say that there are none."""
     return canvas.tiles(title, images, captions, (canvas.WIDTH - 2 * canvas.MARGIN) // columns)
 
 
 def curves(history: Mapping[str, Sequence[float]]) -> Figure:
-    """Draw loss and accuracy after each epoch, in training and validation.
+    """Draw "loss", "accuracy", "val_loss" and "val_accuracy" after each epoch.
 
-    Parameters
-    ----------
-    history : mapping
-        "loss", "accuracy", "val_loss" and "val_accuracy", each with one number an epoch; accuracies
-        in [0, 1]. All but "loss" may be missing.
+    Accuracies are in [0, 1]. All but "loss" may be missing.
     """
     keys = ("loss", "val_loss", "accuracy", "val_accuracy")
     n = len(history["loss"])

@@ -2,10 +2,12 @@
 
 import html
 from collections.abc import Iterable, Mapping
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from mnistlab.report.templates import render
+from jinja2 import Environment, StrictUndefined
+
 from mnistlab.requirement import Verdict, show, show_difference
 
 STYLESHEET = Path(__file__).with_name("page.css")
@@ -14,6 +16,18 @@ MEANING = {
     "FAILED": "a requirement is not met or undecided; the reasons are below",
     "NOT RUN": "nothing failed, but not every requirement of the spec was judged",
 }
+
+
+def render(package: str, name: str, **values: object) -> str:
+    """Return the HTML of a Jinja2 template, a file in a package; all values are escaped.
+
+    A name in the template that has no value raises ``jinja2.UndefinedError``.
+    """
+    source = resources.files(package).joinpath(name).read_text(encoding="utf-8")
+    templates = Environment(
+        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined
+    )
+    return templates.from_string(source).render(values)
 
 
 def headline(summary: Mapping[str, Any]) -> str:

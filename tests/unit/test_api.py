@@ -37,7 +37,7 @@ def test_an_unknown_name_is_an_attribute_error():
 
 def test_an_unknown_option_of_validate_is_named():
     with pytest.raises(
-        MnistlabError, match="sed is not an option; known: dataset, mnist_data, seed"
+        MnistlabError, match="sed is not an option; known: dataset, data, mnist_data"
     ):
         validate(sed=1)
 

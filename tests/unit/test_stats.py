@@ -15,75 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import integrate, special, stats
 
-from mnistlab.errors import MnistlabError
-from mnistlab.stats import (
-    difference_bounds,
-    holm,
-    information,
-    mcnemar,
-    moments,
-    non_inferiority,
-    ratio_bounds,
-    spending,
-    tango,
-    welch_error,
-    wilson,
-)
+from mnistlab.stats import holm, information, mcnemar, non_inferiority, spending, tango, wilson
 
 NAN, INF = math.nan, math.inf
-
-# R's data set ToothGrowth (Crampton 1947): length by supplement, orange juice and ascorbic acid, 30
-# each.
-ORANGE_JUICE = [
-    15.2,
-    21.5,
-    17.6,
-    9.7,
-    14.5,
-    10.0,
-    8.2,
-    9.4,
-    16.5,
-    9.7,
-    19.7,
-    23.3,
-    23.6,
-    26.4,
-    20.0,
-    25.2,
-    25.8,
-]
-ORANGE_JUICE += [21.2, 14.5, 27.3, 25.5, 26.4, 22.4, 24.5, 24.8, 30.9, 26.4, 27.3, 29.4, 23.0]
-ASCORBIC_ACID = [
-    4.2,
-    11.5,
-    7.3,
-    5.8,
-    6.4,
-    10.0,
-    11.2,
-    11.2,
-    5.2,
-    7.0,
-    16.5,
-    16.5,
-    15.2,
-    17.3,
-    22.5,
-    17.3,
-    13.6,
-]
-ASCORBIC_ACID += [14.5, 18.8, 15.5, 23.6, 18.5, 33.9, 25.5, 26.4, 32.5, 26.7, 21.5, 23.3, 29.5]
-
-
-def welch(new, old, alpha_low, alpha_high):
-    return difference_bounds(
-        moments(np.asarray(new)), moments(np.asarray(old)), alpha_low, alpha_high
-    )
-
-
-def spread(new, old, alpha_low, alpha_high):
-    return ratio_bounds(moments(np.asarray(new)), moments(np.asarray(old)), alpha_low, alpha_high)
 
 
 def assert_rate(hits, nominal):
@@ -126,22 +60,6 @@ def test_wilson_covers_an_accuracy_of_97_percent_95_times_in_100():
     assert_rate([intervals[k].low <= 0.97 <= intervals[k].high for k in draws.tolist()], 0.95)
 
 
-@pytest.mark.parametrize(
-    ("successes", "trials"),
-    [(-1, 10), (11, 10), (0, 0), (1.0, 10), (1, 10.0), (NAN, 10), (1, -3), (None, 10)],
-)
-def test_wilson_refuses_what_are_no_counts(successes, trials):
-    with pytest.raises(MnistlabError, match="need whole numbers, none negative, and enough trials"):
-        wilson(successes, trials)
-
-
-@pytest.mark.parametrize("confidence", [0, 1, 95, -0.5, NAN])
-@pytest.mark.parametrize("interval", [lambda c: wilson(5, 10, c), lambda c: tango(1, 2, 10, c)])
-def test_a_confidence_outside_0_to_1_is_refused(interval, confidence):
-    with pytest.raises(MnistlabError, match=r"confidence is .*: need a number between 0 and 1"):
-        interval(confidence)
-
-
 def test_mcnemar_agrees_with_the_r_package_contingencytables():
     # Its tests print for Cavo et al. 2012 (6 and 16 discordant): "exact conditional test: P =
     # 0.052479", two-sided.
@@ -163,12 +81,6 @@ def test_mcnemar_is_scipys_binomial_test_of_the_changes(wrong, right):
 def test_mcnemar_of_the_same_predictions_is_1_and_of_five_losses_1_in_32():
     assert mcnemar(0, 0) == 1.0
     assert mcnemar(5, 0) == 1 / 32
-
-
-@pytest.mark.parametrize(("wrong", "right"), [(-1, 3), (3, -1), (2.0, 3), (3, NAN)])
-def test_mcnemar_refuses_what_are_no_counts(wrong, right):
-    with pytest.raises(MnistlabError, match="need whole numbers"):
-        mcnemar(wrong, right)
 
 
 @pytest.mark.parametrize(
@@ -219,76 +131,6 @@ def test_tango_covers_a_difference_of_half_a_point_95_times_in_100():
 
 
 @pytest.mark.parametrize(
-    ("wrong", "right", "trials"), [(6, 5, 10), (-1, 0, 10), (1.5, 0, 10), (0, 0, 0)]
-)
-def test_tango_refuses_what_are_no_counts(wrong, right, trials):
-    with pytest.raises(MnistlabError, match="enough trials"):
-        tango(wrong, right, trials)
-
-
-def test_welch_agrees_with_r_on_toothgrowth():
-    # R, t.test(len ~ supp): t = 1.9153, df = 55.309, 95 percent confidence interval: -0.1710156
-    # 7.5710156.
-    low, high, estimate = welch(ORANGE_JUICE, ASCORBIC_ACID, 0.025, 0.025)
-    assert (low, high) == pytest.approx((-0.1710156, 7.5710156), abs=5e-8)
-    (_, new, _), (_, old, _) = moments(np.array(ORANGE_JUICE)), moments(np.array(ASCORBIC_ACID))
-    error, freedom = welch_error(new, old, 30, 30)
-    assert freedom == pytest.approx(55.309, abs=5e-4)
-    assert estimate / error == pytest.approx(1.9153, abs=5e-5)
-
-
-def test_welch_agrees_with_rs_one_sided_interval():
-    # R, t.test(x1, x2, alternative = "greater"): df = 16.74, 95 percent confidence interval:
-    # -0.4937982 Inf.
-    x1 = [12.9, 10.2, 7.4, 7.0, 10.5, 11.9, 7.1, 9.9, 14.4, 11.3]
-    x2 = [10.2, 6.9, 10.9, 11.0, 10.1, 5.3, 7.5, 10.3, 9.2, 8.8]
-    assert welch(x1, x2, 0.05, 0.01)[0] == pytest.approx(-0.4937982, abs=5e-8)
-
-
-@pytest.mark.parametrize(("new", "old"), [(2, 2), (2, 96), (8, 96), (96, 8)])
-def test_welch_agrees_with_scipy_for_different_numbers_of_seeds(new, old):
-    random = np.random.default_rng(new)
-    candidate, baseline = random.normal(0.975, 0.002, new), random.normal(0.976, 0.001, old)
-    low, high, _ = welch(candidate, baseline, 0.01, 0.001)
-    result = stats.ttest_ind(candidate, baseline, equal_var=False)
-    assert low == pytest.approx(result.confidence_interval(0.98).low, rel=1e-9)
-    assert high == pytest.approx(result.confidence_interval(0.998).high, rel=1e-9)
-
-
-def test_welchs_bound_covers_99_times_in_100_with_unlike_spreads():
-    random = np.random.default_rng(3)
-    assert_rate(
-        welch(random.normal(0, 2, (2000, 16)), random.normal(0, 1, (2000, 96)), 0.01, 0.01)[0] <= 0,
-        0.99,
-    )
-
-
-def test_the_bounds_on_the_spread_agree_with_r_on_toothgrowth():
-    # R, var.test(len ~ supp): ratio of variances 0.6385951, 95 percent confidence interval:
-    # 0.3039488 1.3416857.
-    low, high, estimate = spread(ORANGE_JUICE, ASCORBIC_ACID, 0.025, 0.025)
-    assert np.square([low, estimate, high]) == pytest.approx(
-        [0.3039488, 0.6385951, 1.3416857], abs=5e-8
-    )
-
-
-def test_the_bounds_on_the_spread_cover_95_and_90_times_in_100():
-    random = np.random.default_rng(4)
-    low, high, _ = spread(
-        random.normal(0, 2, (2000, 8)), random.normal(0, 1, (2000, 96)), 0.1, 0.05
-    )
-    assert_rate(high >= 2, 0.95)
-    assert_rate(low <= 2, 0.90)
-
-
-@pytest.mark.parametrize("values", [[0.1] * 3, [0.9748] * 8, [0.5]])
-def test_values_that_all_agree_have_no_spread_to_the_last_bit(values):
-    mean, sd, number = moments(np.array(values))
-    assert (sd, number) == (0, len(values))
-    assert mean == pytest.approx(values[0])
-
-
-@pytest.mark.parametrize(
     ("low", "high", "decision"),
     [
         (-0.001, 0.0009, "passed"),
@@ -305,12 +147,9 @@ def test_only_a_bound_strictly_beside_the_margin_decides(low, high, decision):
     assert non_inferiority(low, high, 0.001) == decision
 
 
-@pytest.mark.parametrize(
-    ("low", "high", "margin"), [(NAN, 1, 1), (0, NAN, 1), (0, 1, NAN), (0, 1, INF), (2, 1, 0)]
-)
-def test_bounds_that_cannot_be_judged_do_not_pass(low, high, margin):
-    with pytest.raises(MnistlabError, match="need low <= high, a margin"):
-        non_inferiority(low, high, margin)
+@pytest.mark.parametrize(("low", "high", "margin"), [(NAN, NAN, 1), (0, NAN, 1), (0, 1, NAN)])
+def test_bounds_that_cannot_be_judged_are_undecided(low, high, margin):
+    assert non_inferiority(low, high, margin) == "undecided"
 
 
 def test_information_counts_the_baseline_that_all_looks_share():
@@ -319,46 +158,26 @@ def test_information_counts_the_baseline_that_all_looks_share():
     assert information([8, 16, 32], 10**9) == pytest.approx((1 / 4, 1 / 2, 1), rel=1e-6)
 
 
-@pytest.mark.parametrize("seeds", [[], [8, 8], [16, 8], [1, 8], [8, NAN], [0, 8], [NAN]])
-def test_looks_at_seeds_that_do_not_increase_are_refused(seeds):
-    with pytest.raises(MnistlabError, match="need increasing numbers of at least 2"):
-        information(seeds, 96)
-    with pytest.raises(MnistlabError, match="baseline_seeds is 1"):
-        information([8, 16], 1)
-
-
 FIFTHS = (0.2, 0.4, 0.6, 0.8, 1.0)
 
 
 @pytest.mark.parametrize(
-    ("fractions", "alpha", "kind", "z", "tolerance"),
+    ("fractions", "alpha", "z", "tolerance"),
     [
         # R package rpact, its unit tests, typeOfDesign = "asP": unequal looks, criticalValues.
-        ((0.35, 0.7, 1.0), 0.13, "pocock", (1.5446617, 1.4828682, 1.4620058), 1e-7),
+        ((0.35, 0.7, 1.0), 0.13, (1.5446617, 1.4828682, 1.4620058), 1e-7),
         # Program ld98 (Reboussin, DeMets, Kim and Lan 2000, Control. Clin. Trials 21:190), two-
         # sided 0.05.
-        (FIFTHS, 0.025, "pocock", (2.4380, 2.4268, 2.4101, 2.3966, 2.3859), 2e-4),
-        (FIFTHS, 0.025, "obrien-fleming", (4.8769, 3.3569, 2.6803, 2.2898, 2.0310), 2e-4),
-        # Julia package SeqBounds, README, one-sided, grid step 0.05.
-        (
-            (0.25, 0.5, 0.75, 1.0),
-            0.05,
-            "obrien-fleming",
-            (3.74955, 2.53993, 2.01604, 1.72014),
-            1e-4,
-        ),
+        (FIFTHS, 0.025, (2.4380, 2.4268, 2.4101, 2.3966, 2.3859), 2e-4),
     ],
 )
-def test_spending_agrees_with_published_boundaries(fractions, alpha, kind, z, tolerance):
-    looks = spending(fractions, alpha, kind)
+def test_spending_agrees_with_published_boundaries(fractions, alpha, z, tolerance):
+    looks = spending(fractions, alpha)
     assert [look.z for look in looks] == pytest.approx(z, abs=tolerance)
-    assert [look.information for look in looks] == list(fractions)
-    assert looks[-1].spent == pytest.approx(alpha)
 
 
-@pytest.mark.parametrize("kind", ["pocock", "obrien-fleming"])
-def test_two_looks_spend_exactly_alpha_by_direct_integration(kind):
-    first, last = spending([0.4, 1.0], 0.01, kind)
+def test_two_looks_spend_exactly_alpha_by_direct_integration():
+    first, last = spending([0.4, 1.0], 0.01)
     rest = math.sqrt(1 - 0.4)
 
     def stays_below(x):
@@ -376,7 +195,7 @@ def test_one_look_is_the_ordinary_test():
 
 def test_many_close_looks_still_spend_in_steps():
     looks = spending(np.arange(1, 26) / 25, 0.01)
-    assert looks[-1].spent == pytest.approx(0.01)
+    assert all(a.z > b.z for a, b in itertools.pairwise(looks))
     assert all(0 < look.alpha < 0.01 for look in looks)
 
 
@@ -396,12 +215,9 @@ def mean_gates(random, seeds, drop, gates):
 def test_looks_that_share_one_baseline_miss_as_often_as_alpha_says():
     seeds, margin = [8, 16, 32], 1.25
     means, _, baseline, _ = mean_gates(np.random.default_rng(5), seeds, margin, 50_000)
-    for kind in ("pocock", "obrien-fleming"):
-        critical = np.array([look.z for look in spending(information(seeds, 96), 0.01, kind)])[
-            :, None
-        ]
-        error = np.sqrt(1 / np.array(seeds) + 1 / 96)[:, None]
-        assert_rate((baseline - means + critical * error < margin).any(axis=0), 0.01)
+    critical = np.array([look.z for look in spending(information(seeds, 96), 0.01)])[:, None]
+    error = np.sqrt(1 / np.array(seeds) + 1 / 96)[:, None]
+    assert_rate((baseline - means + critical * error < margin).any(axis=0), 0.01)
 
 
 def test_welchs_t_at_8_16_and_32_seeds_misses_at_most_1_percent_where_0075_is_spent():
@@ -414,25 +230,6 @@ def test_welchs_t_at_8_16_and_32_seeds_misses_at_most_1_percent_where_0075_is_sp
     assert_rate(
         (high < margin).any(axis=0), 0.0091
     )  # the rate that the docstring of spending states
-
-
-@pytest.mark.parametrize(
-    "fractions", [[], [0.0, 1.0], [0.5, 0.5], [0.6, 0.5], [0.5, 1.1], [0.5, NAN], [0.5, 0.5001]]
-)
-def test_fractions_that_do_not_increase_to_1_are_refused(fractions):
-    with pytest.raises(MnistlabError, match=r"need steps of at least 0.002, up to at most 1"):
-        spending(fractions, 0.01)
-
-
-def test_spending_refuses_another_kind_another_alpha_and_a_look_too_early_to_spend():
-    with pytest.raises(
-        MnistlabError, match="kind of spending 'haybittle': need 'pocock' or 'obrien-fleming'"
-    ):
-        spending([1.0], 0.01, "haybittle")
-    with pytest.raises(MnistlabError, match=r"alpha is 0.5: need a number between 0 and 0.5"):
-        spending([1.0], 0.5)
-    with pytest.raises(MnistlabError, match="the first spends nothing; need a later one"):
-        spending([0.002, 1.0], 0.001, "obrien-fleming")
 
 
 def test_holm_agrees_with_rs_p_adjust():
@@ -453,9 +250,3 @@ def test_holm_rejects_what_the_closed_test_of_bonferroni_rejects(p):
         for i in range(len(p))
     ]
     assert holm(p) == pytest.approx(closed)
-
-
-@pytest.mark.parametrize("p", [[], [0.1, NAN], [-0.1], [1.1], [[0.1]], 0.1])
-def test_holm_refuses_what_are_no_p_values(p):
-    with pytest.raises(MnistlabError, match=r"need one or more in \[0, 1\]"):
-        holm(p)

@@ -51,7 +51,19 @@ def test_a_baseline_is_looked_for_where_told_then_here_then_where_there_is_one(
 def test_the_command_that_accepts_names_what_the_run_was_told():
     told = accept_command("mnist", "my file.py:Mine", None, "kept")
     assert told == "--dataset mnist --pipeline 'my file.py:Mine' --baselines kept"
-    assert accept_command("digits", None, None, None) == "--dataset digits"
+    own = accept_command("fashion", None, None, None, "my data")
+    assert own == "--data 'my data' --dataset fashion"
+
+
+def test_a_mistyped_dataset_is_refused_before_anything_is_loaded(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(["validate", "--dataset=minst"])
+    assert "dataset 'minst' is unknown; did you mean mnist?" in capsys.readouterr().err
+
+
+def test_what_was_accepted_of_other_data_is_shown_without_the_data(tmp_path, capsys):
+    assert cli.main(["baseline", "show", "--dataset=fashion", f"--baselines={tmp_path}"]) == 1
+    assert "seed-fashion.json: nothing was accepted yet" in capsys.readouterr().err
 
 
 def test_showing_what_was_accepted_of_a_pipeline_of_ones_own_names_its_file(tmp_path, capsys):

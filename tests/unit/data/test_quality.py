@@ -7,12 +7,12 @@ from mnistlab.data import quality
 from mnistlab.data.datasets import Dataset
 
 RNG = np.random.default_rng(0)
-IMAGES = RNG.random((300, 28, 28)).astype(np.float32)
+IMAGES = RNG.random((300, 12, 12)).astype(np.float32)
 
 
 def test_the_nearest_image_is_the_one_that_was_copied():
     copied = np.array([7, 42, 250])
-    copies = IMAGES[copied] + RNG.normal(0, 0.02, (3, 28, 28)).astype(np.float32)
+    copies = IMAGES[copied] + RNG.normal(0, 0.02, (3, 12, 12)).astype(np.float32)
     indices, distances = quality.nearest_images(copies, IMAGES)
     assert indices.tolist() == copied.tolist()
     np.testing.assert_allclose(distances, 0.02, rtol=0.1)
@@ -21,7 +21,7 @@ def test_the_nearest_image_is_the_one_that_was_copied():
 def test_the_nearest_image_agrees_with_all_distances_where_all_components_are_used():
     few = IMAGES[:20, :, :]
     indices, distances = quality.nearest_images(
-        few + 0.1 * IMAGES[100:120], IMAGES[20:], components=784
+        few + 0.1 * IMAGES[100:120], IMAGES[20:], components=144
     )
     rows = (few + 0.1 * IMAGES[100:120]).reshape(20, 1, -1) - IMAGES[20:].reshape(1, 280, -1)
     every = np.sqrt((rows**2).mean(axis=2))

@@ -330,7 +330,7 @@ def test_a_port_that_says_nothing_is_an_error_and_not_a_hang(silent, monkeypatch
 
 @pytest.mark.parametrize("address", [NO_SUCH_PLACE, "nonsense://x", "tcp://"])
 def test_a_wrong_address_is_an_error_and_not_a_hang(address, monkeypatch):
-    monkeypatch.setattr(dask_cluster, "CONNECT_SECONDS", 1)
+    monkeypatch.setattr(dask_cluster, "CONNECT_SECONDS", 0.3)
     with pytest.raises(
         MnistlabError, match=f"--scheduler {address}: .*required the address of a Dask scheduler"
     ):

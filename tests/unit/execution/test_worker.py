@@ -135,8 +135,9 @@ def test_a_process_that_a_task_started_ends_with_it(worker, tmp_path, then):
 process = subprocess.Popen(["sleep", "60"])
 pathlib.Path({str(path)!r}).write_text(str(process.pid))
 {then}"""
+    do(worker, abs, -1)  # the process has started
     with pytest.raises(WorkerDiedError, match=r"timed out|crashed"):
-        do(worker, exec, code, seconds=2)
+        do(worker, exec, code, seconds=1)
     assert ends(int(path.read_text()))
 
 

@@ -1,6 +1,7 @@
 """A promise in TOML says what it says, and nothing is guessed from what it should not say."""
 
 import runpy
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -20,6 +21,9 @@ WHOLE = """
     epochs = 3
     batch_size = 64
     validation_split = 0
+    image_range = [-0.5, 0.5]
+    refuses_wrong_input = true
+    training = ["augmentation", "schedule"]
     layers = [
         {kind = "Flatten"},
         {kind = "Dense", units = 10, activation = "softmax", parameters = 7850},
@@ -35,7 +39,9 @@ WHOLE = """
 def test_every_field_can_be_stated():
     stated, margin = apply_toml(WHOLE, "x.toml", Spec())
     layers = (Layer("Flatten"), Layer("Dense", 10, "softmax", 7850))
-    assert stated == Spec("digits", layers, "sgd", 0.1, None, None, 3, 64, 0, stated.bounds)
+    training = ("augmentation", "schedule")
+    expected = Spec("digits", layers, "sgd", 0.1, None, None, 3, 64, 0, (-0.5, 0.5), True, training)
+    assert replace(stated, bounds=expected.bounds) == expected
     assert {bound.name: (bound.bound, bound.direction) for bound in stated.bounds} == {
         "test accuracy": (0.9, None),  # the check knows the side
         "Brier score": (0.1, None),
@@ -54,6 +60,10 @@ def test_a_bound_replaces_its_namesake_and_false_takes_it_away():
     spec, _ = apply_toml("[bounds]\n'test loss' = 0.4\n'Brier score' = false", "x.toml", own)
     stated = {bound.name: bound.bound for bound in spec.bounds}
     assert stated == {"test accuracy": 0.97, "test loss": 0.4}
+
+
+def test_a_range_of_images_need_not_be_promised():
+    assert apply_toml("[spec]\nimage_range = false", "x.toml", Spec())[0].image_range is None
 
 
 def test_layers_may_be_an_array_of_tables_or_not_be_promised():
@@ -90,7 +100,7 @@ def test_what_a_layer_leaves_out_is_not_asked(left_out):
         ("spec = 1", r"spec = 1; required a table, \[spec\]$"),
         (
             "[spec]\nepoch = 1",
-            r"spec\.epoch is unknown; allowed: dataset, layers, optimizer, .*, validation_split$",
+            r"spec\.epoch is unknown; allowed: dataset, layers, optimizer, .*, training$",
         ),
         ("[spec]\nepochs = 1.5", r"spec\.epochs = 1\.5; required a whole number from 1$"),
         ("[spec]\nepochs = false", r"spec\.epochs = False; required a whole number from 1$"),
@@ -116,7 +126,15 @@ def test_what_a_layer_leaves_out_is_not_asked(left_out):
             "[spec]\nvalidation_split = 1",
             r"spec\.validation_split = 1; required a number from 0, below 1$",
         ),
-        ("[spec]\ndataset = 'cifar'", r'spec\.dataset = \'cifar\'; required "mnist" or "digits"$'),
+        (
+            "[spec]\ndataset = ''",
+            r"spec\.dataset = ''; required a name of letters, digits, - _ and",
+        ),
+        ("[spec]\nimage_range = 1", r"spec\.image_range = 1; required the least and the largest "),
+        (
+            "[spec]\ntraining = [[]]",
+            r"spec\.training = \(\[\],\); required a tuple, in TOML a list",
+        ),
         (
             "[spec]\nlayers = 3",
             r"spec\.layers = 3; required a tuple of Layer \(in TOML \[\[spec\.layers\]\]\), or",

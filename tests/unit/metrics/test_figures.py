@@ -1,11 +1,7 @@
 """Figures of metrics say what they must, for every input that a run can give them."""
 
-import io
-
 import numpy as np
 import pytest
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.image import imread
 from matplotlib.text import Text
 
 from mnistlab.data import CORRUPTIONS
@@ -19,13 +15,6 @@ MATRIX[4, 9] = 17
 MATRIX[7, 2] = 3
 RECALL = np.array([0.99, 0.98, 0.97, 0.96, 0.95, 0.93, 0.95, 0.96, 0.97, 0.98])
 NAN = np.full(10, np.nan)
-DRAW = {
-    "first_predictions": lambda: figures.first_predictions(IMAGES, np.eye(10)[LABELS], LABELS),
-    "confusion": lambda: figures.confusion(MATRIX),
-    "recall_by_digit": lambda: figures.recall_by_digit(
-        RECALL, RECALL - 0.01, RECALL + 0.01, np.full(10, 0.94)
-    ),
-}
 
 
 def texts(figure):
@@ -34,38 +23,6 @@ def texts(figure):
 
 def title(figure):
     return figure.get_suptitle().replace("\n", " ")
-
-
-@pytest.fixture(scope="module")
-def files():
-    return {name: png(draw()) for name, draw in DRAW.items()}
-
-
-def test_pictures_make_small_files(files):
-    assert all(imread(io.BytesIO(file)).shape[1] == 940 for file in files.values())
-    assert sum(map(len, files.values())) < 200_000
-
-
-@pytest.mark.parametrize("name", DRAW)
-def test_a_figure_has_a_title_fits_a_page_and_nothing_is_cut_off_or_on_the_title(name):
-    figure = DRAW[name]()
-    wide, high = figure.get_size_inches()
-    renderer = FigureCanvasAgg(figure).get_renderer()
-    drawn = figure.get_tightbbox(renderer)
-    heading = figure.texts[0].get_window_extent(renderer)
-    assert title(figure)
-    assert wide == 9.4
-    assert high < 6
-    assert min(drawn.xmin, drawn.ymin) >= 0
-    assert drawn.xmax <= wide
-    assert drawn.ymax <= high
-    assert heading.ymin >= max(axes.get_tightbbox(renderer).ymax for axes in figure.axes)
-
-
-def test_the_same_values_give_the_same_file_and_others_another(files):
-    assert png(DRAW["recall_by_digit"]()) == files["recall_by_digit"]
-    other = figures.recall_by_digit(RECALL, RECALL - 0.02, RECALL, np.full(10, 0.94))
-    assert png(other) != files["recall_by_digit"]
 
 
 def test_no_images_are_said_to_be_none():

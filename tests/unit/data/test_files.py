@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mnistlab.data import idx
-from mnistlab.data.idx import content_sha256, parse_idx
+from mnistlab.data import files
+from mnistlab.data.files import content_sha256, parse_idx
 from mnistlab.errors import MnistlabError
 
 
@@ -38,12 +38,18 @@ def test_a_parsed_array_cannot_be_written_to():
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "x: begins with nothing, required an IDX magic number 0000; download the file again"),
-        (b"<!DOCTYPE html>", "x: begins with 3c21444f, required an IDX magic number"),
-        (idx_file(2, magic=b"\0\0\x0d"), "x: data type 0x0d, required 0x08"),
-        (idx_file(data=b""), "0 dimensions in 4 bytes, required 1 to 3"),
-        (idx_file(1, 1, 1, 1), "4 dimensions in 21 bytes, required 1 to 3"),
-        (idx_file(2, 3)[:9], "2 dimensions in 9 bytes"),
+        (
+            b"",
+            "x: begins with nothing, required IDX bytes: 000008, 01 to 03, sizes; download",
+        ),
+        (b"<!DOCTYPE html>", "x: begins with 3c21444f, required IDX bytes"),
+        (idx_file(2, magic=b"\0\0\x0d"), "x: begins with 00000d01, required IDX bytes"),
+        (idx_file(data=b""), "x: begins with 00000800, required IDX bytes"),
+        (idx_file(1, 1, 1, 1), "x: begins with 00000804, required IDX bytes"),
+        (
+            idx_file(2, 3)[:9],
+            "x: begins with 00000802, required IDX bytes: 000008, 01 to 03, sizes",
+        ),
         (idx_file(2, 3)[:-1], "x: 5 bytes of data, required 2 x 3"),
         (idx_file(2, 3) + b"\0", "x: 7 bytes of data, required 2 x 3"),
         (idx_file(0, 28, 28), "x: 0 bytes of data, required 0 x 28 x 28"),
@@ -70,13 +76,13 @@ def test_a_plain_file_named_gz_is_refused():
 
 
 def test_a_gzip_bomb_stops_at_the_limit(monkeypatch):
-    monkeypatch.setattr(idx, "SIZE_LIMIT", 1000)
+    monkeypatch.setattr(files, "SIZE_LIMIT", 1000)
     with pytest.raises(MnistlabError, match="x: more than 1000 bytes"):
         parse_idx(gzip.compress(bytes(10**6), mtime=0), "x")
 
 
 def test_a_plain_file_beyond_the_limit_is_refused(monkeypatch):
-    monkeypatch.setattr(idx, "SIZE_LIMIT", 10)
+    monkeypatch.setattr(files, "SIZE_LIMIT", 10)
     with pytest.raises(MnistlabError, match="x: more than 10 bytes"):
         parse_idx(idx_file(3, data=b"abc"), "x")
 
