@@ -96,7 +96,7 @@ class CheckedPipeline:
     ) -> dict[str, Any]:
         """See `Pipeline`."""
         history = self._call("fit", model, images, labels, seed=seed, epochs=epochs)
-        return contract.check_history(history, model, self.spec)
+        return contract.check_history(history, model)
 
     def predict(self, model: Any, images: Floats) -> Floats:
         """See `Pipeline`."""
