@@ -132,7 +132,7 @@ def test_a_file_may_import_what_lies_beside_it(write):
         (
             "mine.py:make",
             "def make(): pass",
-            r"make is a function; required a class or an instance$",
+            r"make is not a pipeline: it has no prepare_images, .*, as in mnistlab\.Pipeline$",
         ),
         (
             "mine.py:Bare",
