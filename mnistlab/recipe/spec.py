@@ -71,14 +71,12 @@ def _are_margins(values: Any) -> bool:
 
 _COUNT: _Rule = (_is_count, "a whole number")
 _COUNT_FROM_1: _Rule = (lambda it: _is_count(it) and it > 0, "a whole number from 1")
-_NAME: _Rule = (
-    lambda it: isinstance(it, str) and re.fullmatch(r"[\w.-]+", it),
-    "a name of letters, digits, - _ and .",
-)
-_SPLIT: _Rule = (lambda it: is_number(it) and 0 <= it < 1, "a number from 0, below 1")
 _TEXT: _Rule = (lambda it: isinstance(it, str) and it != "", "a string")
 _RULES: Mapping[str, _Rule] = {
-    "dataset": _NAME,
+    "dataset": (
+        lambda it: isinstance(it, str) and re.fullmatch(r"[\w.-]+", it),
+        "a name of letters, digits, - _ and .",
+    ),
     "layers": (lambda it: _are_all(it, Layer), "a tuple of Layer (in TOML [[spec.layers]])"),
     "optimizer": _TEXT,
     "learning_rate": (lambda it: is_number(it) and it > 0, "a number above 0"),
@@ -86,7 +84,7 @@ _RULES: Mapping[str, _Rule] = {
     "metric": _TEXT,
     "epochs": _COUNT_FROM_1,
     "batch_size": _COUNT_FROM_1,
-    "validation_split": _SPLIT,
+    "validation_split": (lambda it: is_number(it) and 0 <= it < 1, "a number from 0, below 1"),
     "image_range": (_is_range, "the least and the largest value, as (0.0, 1.0)"),
     "refuses_wrong_input": (lambda it: isinstance(it, bool), "True or False"),
     "training": (
@@ -128,42 +126,21 @@ class Spec:
 
     The defaults are those of the published recipe, but for `refuses_wrong_input`, which a recipe
     of your own promises only if it says so. For a model that is not Keras's, set `layers`,
-    `optimizer`, `learning_rate`, `loss` and `metric` to None.
+    `optimizer`, `learning_rate`, `loss` and `metric` to None. A MnistlabError names a field whose
+    value is of another type or out of range.
 
-    Parameters
-    ----------
-    dataset : str
-        The dataset that the bounds hold for.
-    layers : tuple of Layer, optional
-        The architecture, from input to output.
-    optimizer, loss, metric : str, optional
-        As Keras names them.
-    learning_rate : float, optional
-        The optimizer's.
-    epochs, batch_size : int
-        Number of epochs, and of images a step.
-    validation_split : float
-        Fraction of the training data that is held out for validation, at its end.
-    image_range : tuple of two numbers, optional
-        Least and largest value of a prepared pixel. (0, 1) also promises that grey levels are
-        scaled, pixel by pixel.
-    refuses_wrong_input : bool
-        Whether preparation raises an error for arrays that are not as read from the dataset.
-    training : tuple of str
-        What ``fit`` may do beyond the plain recipe: "early stopping", "best weights" (restored),
-        "augmentation", "schedule", "warm-up" (of the learning rate), "fixed order" (in every
-        epoch). Checks that then cannot tell a promise from a fault are not asked.
-    bounds : tuple of Requirement
-        What the pipeline promises of its result; see `bounds_of`. Other numbers are compared with
-        the accepted state.
-    gate : mapping of str to float or None
-        Margins of the recipe gate by metric, such as ``{"accuracy": 0.001, "recall of 8": 0.01}``,
-        in the metric's unit; None leaves a metric out. Other metrics have default margins.
-
-    Raises
-    ------
-    MnistlabError
-        If a value is of another type or out of range.
+    - `dataset`: the one that the bounds hold for; on another one they do not apply.
+    - `layers`: from input to output. `optimizer`, `loss`, `metric`: as Keras names them.
+    - `validation_split`: the fraction of the training data, at its end, that is held out.
+    - `image_range`: the least and the largest value of a prepared pixel. (0, 1) also promises that
+      grey levels are scaled, pixel by pixel.
+    - `refuses_wrong_input`: preparation raises an error for arrays that are not as read.
+    - `training`: what ``fit`` may do beyond the plain recipe, of "early stopping", "best weights"
+      (restored), "augmentation", "schedule" and "warm-up" (of the learning rate), "fixed order" (in
+      every epoch). Checks that then cannot tell a promise from a fault are not asked.
+    - `bounds`: of the result; see `bounds_of`. Other numbers are compared with the accepted state.
+    - `gate`: margins of the recipe gate by metric, in its unit, such as ``{"recall of 8": 0.01}``;
+      None leaves a metric out. Other metrics have default margins.
 
     Examples
     --------
