@@ -63,16 +63,14 @@ class CheckedPipeline:
         array = np.asarray(images)
         if array.dtype != np.uint8 or array.shape[1:] != IMAGE_SHAPE:
             return self.pipeline.prepare_images(images)  # type: ignore[no-any-return]
-        prepared = self._call("prepare_images", images)
-        return contract.check_array("prepare_images", prepared, array.shape)
+        return self._array("prepare_images", array.shape, images)
 
     def prepare_labels(self, labels: Bytes) -> Floats:
         """See `Pipeline`. How arrays that are not labels are refused is up to the pipeline."""
         array = np.asarray(labels)
         if array.dtype != np.uint8 or array.ndim != 1 or (array >= CLASSES).any():
             return self.pipeline.prepare_labels(labels)  # type: ignore[no-any-return]
-        prepared = self._call("prepare_labels", labels)
-        return contract.check_array("prepare_labels", prepared, (len(array), CLASSES))
+        return self._array("prepare_labels", (len(array), CLASSES), labels)
 
     def build(self, seed: int) -> Any:
         """See `Pipeline`. If the spec requires nothing of Keras, any object may be the model."""
@@ -87,9 +85,11 @@ class CheckedPipeline:
 
     def predict(self, model: Any, images: Floats) -> Floats:
         """See `Pipeline`."""
-        rows = self._call("predict", model, images)
-        rows = contract.check_array("predict", rows, (len(images), CLASSES))
+        rows = self._array("predict", (len(images), CLASSES), model, images)
         return contract.check_probabilities(rows)
+
+    def _array(self, method: str, shape: tuple[int, ...], *args: Any) -> Floats:
+        return contract.check_array(method, self._call(method, *args), shape)
 
     def _call(self, method: str, *args: Any, **kwargs: Any) -> Any:
         """Call a method of the pipeline. Its error becomes a ContractError with the line."""
