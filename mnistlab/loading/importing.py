@@ -108,11 +108,12 @@ def checked_instance(name: str, named: Any) -> Any:
     if missing:
         required = f"required {', '.join(METHODS)} and spec, as in mnistlab.Pipeline"
         raise MnistlabError(f"{name} is not a pipeline: it has no {', '.join(missing)}; {required}")
-    for attribute in ("name", "spec"):
-        with _as_user_error(f"the {attribute} of {name} ", file):
-            value = getattr(named, attribute, None) if attribute == "name" else named.spec
-    if not isinstance(value, Spec):
-        got = f"the spec of {name} is of type {type(value).__name__}"
+    with _as_user_error(f"the name of {name} ", file):
+        getattr(named, "name", None)
+    with _as_user_error(f"the spec of {name} ", file):
+        spec = named.spec
+    if not isinstance(spec, Spec):
+        got = f"the spec of {name} is of type {type(spec).__name__}"
         raise MnistlabError(f"{got}; required mnistlab.Spec")
     return named
 
