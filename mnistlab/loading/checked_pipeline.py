@@ -3,7 +3,7 @@
 import copy
 import re
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -21,38 +21,25 @@ from mnistlab.loading.spec_toml import apply_toml
 from mnistlab.recipe import DIGITS, PUBLISHED, Pipeline, Spec
 from mnistlab.requirement import Requirement
 
-
-@dataclass(frozen=True)
-class PipelineSource:
-    """What makes a pipeline anew in another process, even on a machine without its files."""
-
-    reference: str | None
-    code: str | None
-    spec_file: str | None
-    toml: str | None
-    dataset: str
+Toml: TypeAlias = tuple[str, str]
+"""Text and name of a spec's file."""
+Source: TypeAlias = tuple[str | None, str | None, Toml | None, str]
+"""Reference, code, spec and dataset, which make a pipeline anew where its files are not."""
 
 
 @dataclass(eq=False)
 class CheckedPipeline:
     """A pipeline whose methods raise ContractError if they break the contract.
 
-    Attributes
-    ----------
-    pipeline : object
-        The pipeline that is checked.
-    spec : Spec
-        What is required on the dataset at hand.
-    margin : float, optional
-        Margin of the gates, a fraction, if ``--spec`` states one.
-    name : str
-        Names files and reports.
+    `spec` is what is required on the dataset at hand; `margin` that of the gates, a fraction, if
+    ``--spec`` states one; `name` names files and reports.
     """
 
     pipeline: Any
     spec: Spec
-    source: PipelineSource | None = None
     margin: float | None = None
+    toml: Toml | None = None
+    source: Source | None = None
 
     def __post_init__(self) -> None:
         """Name the pipeline."""
@@ -61,7 +48,7 @@ class CheckedPipeline:
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the source, because another process cannot import a class from the user's file."""
         if self.source:
-            return _from_source, (self.source,)
+            return _load, self.source
         return CheckedPipeline, (self.pipeline, self.spec)
 
     @property
@@ -76,16 +63,14 @@ class CheckedPipeline:
         array = np.asarray(images)
         if array.dtype != np.uint8 or array.shape[1:] != IMAGE_SHAPE:
             return self.pipeline.prepare_images(images)  # type: ignore[no-any-return]
-        prepared = self._call("prepare_images", images)
-        return contract.check_array("prepare_images", prepared, array.shape)
+        return self._array("prepare_images", array.shape, images)
 
     def prepare_labels(self, labels: Bytes) -> Floats:
         """See `Pipeline`. How arrays that are not labels are refused is up to the pipeline."""
         array = np.asarray(labels)
         if array.dtype != np.uint8 or array.ndim != 1 or (array >= CLASSES).any():
             return self.pipeline.prepare_labels(labels)  # type: ignore[no-any-return]
-        prepared = self._call("prepare_labels", labels)
-        return contract.check_array("prepare_labels", prepared, (len(array), CLASSES))
+        return self._array("prepare_labels", (len(array), CLASSES), labels)
 
     def build(self, seed: int) -> Any:
         """See `Pipeline`. If the spec requires nothing of Keras, any object may be the model."""
@@ -96,13 +81,15 @@ class CheckedPipeline:
     ) -> dict[str, Any]:
         """See `Pipeline`."""
         history = self._call("fit", model, images, labels, seed=seed, epochs=epochs)
-        return contract.check_history(history, model, self.spec)
+        return contract.check_history(history, model)
 
     def predict(self, model: Any, images: Floats) -> Floats:
         """See `Pipeline`."""
-        rows = self._call("predict", model, images)
-        rows = contract.check_array("predict", rows, (len(images), CLASSES))
+        rows = self._array("predict", (len(images), CLASSES), model, images)
         return contract.check_probabilities(rows)
+
+    def _array(self, method: str, shape: tuple[int, ...], *args: Any) -> Floats:
+        return contract.check_array(method, self._call(method, *args), shape)
 
     def _call(self, method: str, *args: Any, **kwargs: Any) -> Any:
         """Call a method of the pipeline. Its error becomes a ContractError with the line."""
@@ -121,58 +108,44 @@ class CheckedPipeline:
 def load_pipeline(reference: str | None, spec_file: str | None, dataset: str) -> CheckedPipeline:
     """Load the pipeline that is to be judged.
 
-    Parameters
-    ----------
-    reference : str or None
-        ``FILE.py:Name`` or ``package.module:Name``, of a class or an instance. None for the
-        published recipe.
-    spec_file : str or None
-        A TOML file that replaces parts of the pipeline's spec.
-    dataset : str
-        ``"mnist"`` or ``"digits"``.
-
-    Raises
-    ------
-    MnistlabError
-        If a file cannot be read, or does not hold what it must.
+    `reference` is ``FILE.py:Name`` or ``package.module:Name``, of a class or an instance; None for
+    the published recipe. `spec_file`, in TOML, replaces parts of its spec. Raises MnistlabError if
+    a file cannot be read, or does not hold what it must.
     """
     code = read_source(reference) if reference else None
-    toml = read_text(spec_file, f"--spec {spec_file}") if spec_file else None
-    return _from_source(PipelineSource(reference, code, spec_file, toml, dataset))
+    return _load(reference, code, _read_toml(spec_file), dataset)
 
 
 def check_pipeline(
     pipeline: Any, spec_file: str | None = None, dataset: str = "mnist"
 ) -> CheckedPipeline:
-    """Wrap a pipeline object, or its class, that Python code hands over.
-
-    Arguments, return value and errors are those of `load_pipeline`.
-    """
+    """Wrap a pipeline object, or its class, that Python code hands over; see `load_pipeline`."""
     owner = pipeline if isinstance(pipeline, type) else type(pipeline)
-    toml = read_text(spec_file, f"--spec {spec_file}") if spec_file else None
-    source = PipelineSource(None, None, spec_file, toml, dataset)
-    return _with_spec(checked_instance(owner.__name__, pipeline), source, None)
+    return _with_spec(checked_instance(owner.__name__, pipeline), _read_toml(spec_file), dataset)
 
 
-def _from_source(source: PipelineSource) -> CheckedPipeline:
-    pipeline: Any = Pipeline()
-    if source.reference:
-        pipeline = import_pipeline(source.reference, source.code)
-    return _with_spec(pipeline, source, source)
+def _read_toml(path: str | None) -> Toml | None:
+    return (read_text(path, f"--spec {path}"), path) if path else None
 
 
-def _with_spec(
-    pipeline: Any, source: PipelineSource, pickled_as: PipelineSource | None
-) -> CheckedPipeline:
-    """Apply what the source says of the spec; the result is pickled as a source, or by value."""
-    if pipeline.spec is PUBLISHED and source.dataset == DIGITS.dataset:
+def _load(*source: Any) -> CheckedPipeline:
+    reference, code, toml, dataset = source
+    pipeline = import_pipeline(reference, code) if reference else Pipeline()
+    checked = _with_spec(pipeline, toml, dataset)
+    checked.source = source
+    return checked
+
+
+def _with_spec(pipeline: Any, toml: Toml | None, dataset: str) -> CheckedPipeline:
+    """Check a pipeline, by its own spec or the published one for this dataset, and TOML over it."""
+    if pipeline.spec is PUBLISHED and dataset == DIGITS.dataset:
         pipeline = copy.copy(pipeline)  # the user's instance may be judged on MNIST as well
         pipeline.spec = DIGITS
-    spec, margin = _for_dataset(pipeline.spec, source.dataset), None
-    if source.toml is not None:
-        spec, margin = apply_toml(source.toml, str(source.spec_file), spec)
-        spec = _for_dataset(spec, source.dataset)
-    return CheckedPipeline(pipeline, spec, pickled_as, margin)
+    spec, margin = _for_dataset(pipeline.spec, dataset), None
+    if toml:
+        spec, margin = apply_toml(*toml, spec)
+        spec = _for_dataset(spec, dataset)
+    return CheckedPipeline(pipeline, spec, margin, toml)
 
 
 def _for_dataset(spec: Spec, dataset: str) -> Spec:

@@ -18,6 +18,9 @@ def check_array(method: str, array: Any, shape: tuple[int, ...]) -> Floats:
     if not isinstance(array, np.ndarray):
         raise ContractError(method, f"returned {type_name(array)} {required}, a numpy.ndarray")
     if array.dtype != np.float32 or array.shape != shape:
+        if method == "predict" and array.ndim == 2 and 1 < array.shape[1] < shape[1]:
+            required += "; has the model seen every class? If not, put its columns where its "
+            required += "classes belong (model.classes_ in scikit-learn), 0 elsewhere"
         raise ContractError(method, f"returned {array.dtype} {array.shape} {required}")
     if not np.isfinite(array).all():
         bad = int((~np.isfinite(array)).reshape(len(array), -1).any(axis=1).sum())
@@ -45,49 +48,39 @@ def check_probabilities(rows: Floats) -> Floats:
 
 def check_model(model: Any, spec: Spec) -> Any:
     """Return the model of ``build`` if it can be trained and checked against the spec."""
+    promised = [name for name in KERAS_FIELDS if getattr(spec, name)]
+    problem = ""
     if model is None:
-        raise ContractError("build", "returned None; required a model: does it end with return?")
-    if not is_keras(model):
-        if promised := [name for name in KERAS_FIELDS if getattr(spec, name)]:
-            required = f"because the spec states {', '.join(promised)}"
-            advice = "for another model set these to None"
-            problem = f"returned {type_name(model)}; required a compiled keras.Model"
-            raise ContractError("build", f"{problem}, {required}; {advice}")
-        return model
-    name = type(model).__name__
-    if not model.compiled:
-        advice = "call model.compile(optimizer=..., loss=..., metrics=[...])"
-        raise ContractError("build", f"returned a {name} model that is not compiled; {advice}")
-    if not model.built:
-        advice = "begin it with keras.Input((28, 28)), or call it once"
-        raise ContractError("build", f"returned a {name} model that has no weights yet; {advice}")
-    if steps := int(model.optimizer.iterations):
-        problem = f"returned a model that was trained for {steps} steps"
-        raise ContractError("build", f"{problem}; required an untrained one")
+        problem = "None; required a model: does it end with return?"
+    elif not is_keras(model):
+        if promised:
+            problem = f"{type_name(model)}; required a compiled keras.Model, because the spec "
+            problem += f"states {', '.join(promised)}; for another model set these to None"
+    elif not model.compiled and promised not in ([], ["layers"]):
+        problem = f"a {type(model).__name__} model that is not compiled; call model.compile("
+        problem += "optimizer=..., loss=..., metrics=[...])"
+    elif not model.built:
+        problem = f"a {type(model).__name__} model that has no weights yet; begin it with "
+        problem += "keras.Input((28, 28)), or call it once"
+    elif model.compiled and (steps := int(model.optimizer.iterations)):
+        problem = f"a model that was trained for {steps} steps; required an untrained one"
+    if problem:
+        raise ContractError("build", f"returned {problem}")
     return model
 
 
-def check_history(history: Any, model: Any, spec: Spec) -> dict[str, Any]:
-    """Return the history of ``fit`` if it has the lists by which the spec is judged."""
+def check_history(history: Any, model: Any) -> dict[str, Any]:
+    """Return the history of ``fit`` if it is a dict whose lists have one number per epoch."""
     if not isinstance(history, dict):
         is_keras_history = isinstance(getattr(history, "history", None), dict)
         advice = "return its .history" if is_keras_history else "lists with one number per epoch"
         raise ContractError("fit", f"returned {type_name(history)}; required a dict: {advice}")
-    stated = {"loss": spec.loss, "accuracy": spec.metric}
-    required = [key for key, promise in stated.items() if promise]
-    required += [f"val_{key}" for key in required if spec.validation_split]
-    missing = ", ".join(key for key in required if key not in history)
-    if missing:
-        keys = ", ".join(map(str, history)) or "none"
-        raise ContractError("fit", f"returned a dict without {missing}; its keys: {keys}")
     lists = [key for key in ("loss", "accuracy", "val_loss", "val_accuracy") if key in history]
     lengths = {key: _length_of(key, history[key]) for key in lists}
     if len(set(lengths.values())) > 1:
         counts = ", ".join(f"{count} of {key}" for key, count in lengths.items())
-        required_lengths = "required one number per epoch in each"
-        raise ContractError(
-            "fit", f"returned lists of unequal lengths, {counts}; {required_lengths}"
-        )
+        problem = f"returned lists of unequal lengths, {counts}"
+        raise ContractError("fit", f"{problem}; required one number per epoch in each")
     if "averaged_weights" in history:
         _check_averaged(history["averaged_weights"], model)
     return history
@@ -111,12 +104,10 @@ def _length_of(key: str, values: Any) -> int:
 
 def _check_averaged(arrays: Any, model: Any) -> None:
     """Refuse averaged weights that ``model.set_weights`` would not take."""
-    if not hasattr(model, "get_weights"):
-        problem = f"returned averaged_weights for {type_name(model)}, which has no set_weights"
-        raise ContractError("fit", problem)
-    required = [np.shape(weight) for weight in model.get_weights()]
+    weights = model.get_weights() if hasattr(model, "get_weights") else ()
+    required = [np.shape(weight) for weight in weights]
     is_list = isinstance(arrays, list | tuple)
     shapes = [np.shape(array) for array in arrays] if is_list else type_name(arrays)
-    if shapes != required:
+    if not required or shapes != required:
         problem = f"returned averaged_weights of shapes {shapes}"
         raise ContractError("fit", f"{problem}; required {required}, as model.get_weights()")

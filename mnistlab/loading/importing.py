@@ -34,17 +34,8 @@ def read_source(reference: str) -> str | None:
 def import_pipeline(reference: str, source: str | None) -> Any:
     """Return an instance of the pipeline that a reference names.
 
-    Parameters
-    ----------
-    reference : str
-        ``FILE.py:Name`` or ``package.module:Name``, of a class or an instance.
-    source : str or None
-        The text of the file, which need not exist on this machine; None for a module.
-
-    Raises
-    ------
-    MnistlabError
-        If it is not a pipeline, with the line of the user's file if that raised an error.
+    `source` is the text of its file, which need not exist on this machine; None for a module. If it
+    is not a pipeline, a MnistlabError has the line of the user's file that raised an error.
     """
     location, name = _parts(reference)
     try:
@@ -109,8 +100,6 @@ def _make_importable(folder: Path) -> None:
 def checked_instance(name: str, named: Any) -> Any:
     """Return a pipeline, or an instance of its class, after a look at its methods and its spec."""
     missing, file = _missing_methods(named), file_of(named)
-    if missing and callable(named) and not isinstance(named, type):
-        raise MnistlabError(f"{name} is a {type(named).__name__}; required a class or an instance")
     if not missing and isinstance(named, type):
         with _as_user_error(f"{name}() ", file):
             named = named()
@@ -119,13 +108,13 @@ def checked_instance(name: str, named: Any) -> Any:
     if missing:
         required = f"required {', '.join(METHODS)} and spec, as in mnistlab.Pipeline"
         raise MnistlabError(f"{name} is not a pipeline: it has no {', '.join(missing)}; {required}")
+    with _as_user_error(f"the name of {name} ", file):
+        getattr(named, "name", None)
     with _as_user_error(f"the spec of {name} ", file):
         spec = named.spec
     if not isinstance(spec, Spec):
         got = f"the spec of {name} is of type {type(spec).__name__}"
         raise MnistlabError(f"{got}; required mnistlab.Spec")
-    with _as_user_error(f"the name of {name} ", file):
-        getattr(named, "name", None)
     return named
 
 

@@ -8,7 +8,7 @@ from mnistlab.arrays import Floats
 from mnistlab.errors import MnistlabError, NotRequiredError
 from mnistlab.loading.checked_pipeline import CheckedPipeline
 from mnistlab.loading.spec_toml import apply_toml
-from mnistlab.recipe import KERAS_FIELDS, Spec, input_shape_of, read_model
+from mnistlab.recipe import KERAS_FIELDS, Pipeline, Spec, input_shape_of, read_model
 
 UNTRAINED = "--model judges a file, which does not tell how it was trained"
 
@@ -16,16 +16,12 @@ UNTRAINED = "--model judges a file, which does not tell how it was trained"
 class ModelFilePipeline(CheckedPipeline):
     """A pipeline that prepares the images for a model from a file, and neither builds nor trains.
 
-    Parameters
-    ----------
-    checked : CheckedPipeline
-        Prepares the images. Its bounds apply, but for those of the architecture and the training.
-    model : keras.Model, optional
-        It is not pickled: None in another process.
+    The bounds of the checked pipeline apply, but for those of the architecture and the training.
+    The model is not pickled: it is None in another process.
     """
 
     def __init__(self, checked: CheckedPipeline, model: Any = None) -> None:
-        super().__init__(checked.pipeline, _spec_of(checked), checked.source, checked.margin)
+        super().__init__(checked.pipeline, _spec_of(checked), checked.margin)
         self._checked = checked
         self.model = model
 
@@ -33,19 +29,16 @@ class ModelFilePipeline(CheckedPipeline):
         """Pickle the checked pipeline, without the model."""
         return ModelFilePipeline, (self._checked,)
 
-    def build(self, seed: int) -> NoReturn:
+    def build(self, *_: Any, **__: Any) -> NoReturn:
         """Raise NotRequiredError."""
         raise NotRequiredError(UNTRAINED)
 
-    def fit(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Raise NotRequiredError."""
-        raise NotRequiredError(UNTRAINED)
+    fit = build
 
     def predict(self, model: Any, images: Floats) -> Floats:
         """See `Pipeline`. Images are reshaped to what the model takes, if that is 784 pixels."""
-        shape = input_shape_of(model)
-        inputs = images if shape is None else images.reshape(len(images), *shape)
-        return super().predict(model, inputs)
+        shape = input_shape_of(model) or images.shape[1:]
+        return super().predict(model, images.reshape(len(images), *shape))
 
 
 def load_model(path: str) -> Any:
@@ -62,12 +55,16 @@ def _spec_of(checked: CheckedPipeline) -> Spec:
     The published recipe says nothing of a file's architecture: without a pipeline of the user's,
     that is required as far as ``--spec`` states it, with the bounds stated there.
     """
-    spec, source = checked.spec, checked.source
-    if source is None or not source.reference:
+    spec = checked.spec
+    if type(checked.pipeline) is Pipeline:
         none: Any = dict.fromkeys(KERAS_FIELDS)
         spec = replace(spec, **none)
-        if source and source.toml is not None:
-            spec, _ = apply_toml(source.toml, str(source.spec_file), replace(spec, bounds=()))
-    bounds = [it for it in spec.bounds if it.group not in ("architecture", "training")]
-    bounds = [it for it in bounds if not it.name.startswith("training accuracy")]
+        if checked.toml:
+            spec, _ = apply_toml(*checked.toml, replace(spec, bounds=()))
+    of_training = ("architecture", "training")
+    bounds = [
+        it
+        for it in spec.bounds
+        if it.group not in of_training and not it.name.startswith("training accuracy")
+    ]
     return replace(spec, bounds=tuple(bounds))

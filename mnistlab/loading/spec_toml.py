@@ -15,24 +15,9 @@ else:
 
 
 def apply_toml(text: str, name: str, spec: Spec) -> tuple[Spec, float | None]:
-    """Put the content of a TOML file over a spec.
+    """Put a TOML file over a spec; return it, and the margin of the gates if the file states one.
 
-    Parameters
-    ----------
-    text, name : str
-        The file's content, and its name as the user wrote it.
-    spec : Spec
-
-    Returns
-    -------
-    Spec
-    float or None
-        The margin of the gates, a fraction, if the file states one.
-
-    Raises
-    ------
-    MnistlabError
-        With the file's name, the key that is wrong, and what it may be.
+    A MnistlabError has the file's name, the key that is wrong, and what it may be.
     """
     try:
         return _apply_tables(tomllib.loads(text), spec)
@@ -47,24 +32,20 @@ def _apply_tables(tables: dict[str, Any], spec: Spec) -> tuple[Spec, float | Non
     for name, table in tables.items():
         if not isinstance(table, dict):
             raise MnistlabError(f"{name} = {table!r}; required a table, [{name}]")
-    stated, numbers = tables.get("spec", {}), tables.get("bounds", {})
-    _refuse_unknown(
-        "spec.", stated, [it.name for it in fields(Spec) if it.name not in ("bounds", "gate")]
-    )
-    values = _with_none(stated)
-    if isinstance(layers := values.get("layers"), list):
+    values, bounds, gate = (tables.get(name, {}) for name in ("spec", "bounds", "gate"))
+    names = [field.name for field in fields(Spec) if field.name not in ("bounds", "gate")]
+    _refuse_unknown("spec.", values, names)
+    values = {key: tuple(it) if isinstance(it, list) else it for key, it in values.items()}
+    if isinstance(layers := values.get("layers"), tuple):
         values["layers"] = tuple(_layer(place, it) for place, it in enumerate(layers, start=1))
-    for key in ("image_range", "training"):
-        if isinstance(values.get(key), list):
-            values[key] = tuple(values[key])
-    others = tuple(bound for bound in spec.bounds if bound.name not in numbers)
-    stated_bounds = bounds_of(numbers, "stated in --spec")
-    gate = {key: None if it is False else it for key, it in tables.get("gate", {}).items()}
-    margin = gate.pop("margin", None)
-    if "margin" in tables.get("gate", {}) and not (isinstance(margin, float) and 0 < margin < 0.5):
+    others = tuple(bound for bound in spec.bounds if bound.name not in bounds)
+    gate = {key: None if it is False else it for key, it in gate.items()}
+    margin = gate.pop("margin", 0.001)
+    if not (isinstance(margin, float) and 0 < margin < 0.5):
         raise MnistlabError(f"gate.margin = {margin!r:.60}; required a fraction such as 0.001")
-    values["gate"] = {**spec.gate, **gate}
-    return replace(spec, **values, bounds=others + stated_bounds), margin
+    changes = {**_with_none(values), "bounds": others + bounds_of(bounds, "stated in --spec")}
+    changed = replace(spec, **changes, gate={**spec.gate, **gate})
+    return changed, margin if "margin" in tables.get("gate", {}) else None
 
 
 def _layer(place: int, table: Any) -> Layer:
@@ -79,7 +60,7 @@ def _layer(place: int, table: Any) -> Layer:
         raise MnistlabError(f"{where}{error}") from error
 
 
-def _with_none(table: dict[str, Any]) -> dict[str, Any]:
+def _with_none(table: Mapping[str, Any]) -> dict[str, Any]:
     """Turn false, where a field may be None, into None, which TOML lacks."""
     return {key: None if it is False and key in OPTIONAL else it for key, it in table.items()}
 

@@ -59,10 +59,7 @@ def identify_output(
 def read_model(path: Path) -> Any:
     """Load a ``.keras`` file without running code that it may contain.
 
-    Raises
-    ------
-    MnistlabError
-        If it is not such a file or Keras cannot load it, with what to do about that.
+    If it is not such a file or Keras cannot load it, a MnistlabError says what to do about that.
     """
     _check_format(path)
     import keras

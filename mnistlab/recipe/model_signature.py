@@ -17,18 +17,10 @@ _NUMBERED = (
 
 
 def signature_of(model: Any) -> str | None:
-    """Describe a compiled model so that equal text means an equal program.
+    """Describe a compiled and built model so that equal text means an equal program.
 
-    Parameters
-    ----------
-    model : keras.Model
-        Compiled and built, with a built optimizer.
-
-    Returns
-    -------
-    str or None
-        JSON from which the model can be built again. None if the model runs any code that is not
-        Keras's: its configuration does not describe that code.
+    The text is JSON from which the model can be built again; None if the model runs any code that
+    is not Keras's, which its configuration does not describe.
     """
     import keras
 

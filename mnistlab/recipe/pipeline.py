@@ -14,34 +14,17 @@ class Pipeline:
     """The published recipe: a dense network of 128 hidden units, trained by Adam for 5 epochs.
 
     For a recipe of your own, override the methods that differ and state its requirements in `spec`.
-    An object of any other class is a pipeline as well if it has these five methods and a `spec`.
-
-    Attributes
-    ----------
-    name : str
-        Names the files of an accepted result.
-    spec : Spec
-        What the model is judged by.
+    `name` names the files of an accepted result. An object of any other class is a pipeline as well
+    if it has these five methods and a `spec`.
     """
 
     name = "seed"
     spec = PUBLISHED
 
     def prepare_images(self, images: Bytes) -> Floats:
-        """Scale grey levels from 0..255 to 0..1.
+        """Scale grey levels from 0..255, (N, 28, 28), to 0..1.
 
-        Parameters
-        ----------
-        images : numpy.ndarray of uint8, shape (N, 28, 28)
-
-        Returns
-        -------
-        numpy.ndarray of float32, shape (N, 28, 28)
-
-        Raises
-        ------
-        MnistlabError
-            If type or shape differ: a float image may have been scaled already.
+        Raises MnistlabError if type or shape differ: a float image may have been scaled already.
         """
         images = np.asarray(images)
         if images.dtype != np.uint8 or images.ndim != 3 or images.shape[1:] != IMAGE_SHAPE:
@@ -50,21 +33,9 @@ class Pipeline:
         return images.astype(np.float32) / WHITE
 
     def prepare_labels(self, labels: Bytes) -> Floats:
-        """Encode digits one-hot.
+        """Encode digits, integers (N,), one-hot, (N, 10).
 
-        Parameters
-        ----------
-        labels : numpy.ndarray of an integer type, shape (N,), 0 to 9
-
-        Returns
-        -------
-        numpy.ndarray of float32, shape (N, 10)
-            Each row has a 1 in the column of its digit.
-
-        Raises
-        ------
-        MnistlabError
-            If type, shape or range differ.
+        Raises MnistlabError if type, shape or range differ.
         """
         labels = np.asarray(labels)
         if not np.issubdtype(labels.dtype, np.integer) or labels.ndim != 1:
@@ -98,23 +69,10 @@ class Pipeline:
     def fit(
         self, model: Any, images: Floats, labels: Floats, *, seed: int, epochs: int | None = None
     ) -> History:
-        """Train a model in place, in a fresh order every epoch. Hold out the last images.
+        """Train a compiled model in place, in a fresh order every epoch; see `train`.
 
-        Parameters
-        ----------
-        model : keras.Model
-            Compiled.
-        images, labels : numpy.ndarray of float32, shapes (N, 28, 28) and (N, 10)
-            All prepared training data, the held-out part at the end.
-        seed : int
-            Decides the orders.
-        epochs : int, optional
-            By default as many as the spec states.
-
-        Returns
-        -------
-        dict
-            See `train`.
+        `images`, (N, 28, 28), and `labels`, (N, 10), are all prepared training data, of which the
+        last part is held out. The seed decides the orders.
         """
         count = self.spec.trained_on(len(images))
         epochs = self.spec.epochs if epochs is None else epochs
@@ -123,18 +81,7 @@ class Pipeline:
         return train(model, training, validation, orders, self.spec.batch_size)
 
     def predict(self, model: Any, images: Floats) -> Floats:
-        """Return the probabilities of the ten digits.
-
-        Parameters
-        ----------
-        model : keras.Model
-        images : numpy.ndarray of float32, shape (N, 28, 28)
-            Prepared.
-
-        Returns
-        -------
-        numpy.ndarray of float32, shape (N, 10)
-        """
+        """Return the probabilities of the ten digits, (N, 10), of prepared images."""
         size = 2000  # limits the memory that the activations of a convolution take
         batches = (images[i : i + size] for i in range(0, max(len(images), 1), size))
         rows = [np.asarray(model(batch, training=False), dtype=np.float32) for batch in batches]

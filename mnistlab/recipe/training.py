@@ -34,20 +34,9 @@ _XLA_LAYERS = """
 
 
 def epoch_order(seed: int, epoch: int, count: int) -> Order:
-    """Return the order in which one epoch visits the training images.
+    """Return the order in which one epoch visits the training images, indices (count,).
 
-    Parameters
-    ----------
-    seed, epoch : int
-        Not negative. NumPy's PCG64, seeded with both, draws the permutation: it is the same on
-        every machine.
-    count : int
-        Number of training images.
-
-    Returns
-    -------
-    numpy.ndarray of int32, shape (count,)
-        Indices into the training images.
+    Seed and epoch, not negative, seed NumPy's PCG64: the order is the same on every machine.
     """
     return np.random.default_rng([seed, epoch]).permutation(count).astype(np.int32)
 
@@ -61,25 +50,14 @@ def train(
 ) -> History:
     """Train a compiled Keras classifier in place, one epoch for every order.
 
-    Parameters
-    ----------
-    model : keras.Model
-        Compiled. Training continues from its weights and its optimizer's state.
-    training, validation : tuple of two numpy.ndarray of float32
-        Images and targets. Without validation the history has no ``val_`` keys.
-    orders : iterable of numpy.ndarray of int32
-        For every epoch the indices of the training images, in the order of their use. A smaller
-        last batch is trained too, as ``Model.fit`` does.
-    batch_size : int
-        Images a step.
+    Training continues from the weights and the optimizer's state. `training` and `validation` are
+    images and targets. An order has the indices of the training images in the order of their use; a
+    smaller last batch is trained too, as ``Model.fit`` does.
 
-    Returns
-    -------
-    dict
-        The history of ``Model.fit``: for every key a list with one float an epoch, the running mean
-        of the training metrics and the validation metrics at the epoch's end. The key
-        ``"averaged_weights"`` is ours: the average of the weights over the last epoch, sampled
-        about every `AVERAGING_STRIDE` steps, arrays in the order of ``model.get_weights()``.
+    Returns the history of ``Model.fit``, for every key a list with one float an epoch; without
+    validation it has no ``val_`` keys. Its ``"averaged_weights"`` are ours: the average of the
+    weights over the last epoch, sampled about every `AVERAGING_STRIDE` steps, in the order of
+    ``model.get_weights()``.
     """
     import tensorflow as tf
 

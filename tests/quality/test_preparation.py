@@ -6,8 +6,9 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from mnistlab.arrays import CLASSES, PIXELS
-from mnistlab.errors import MnistlabError
+from mnistlab.arrays import CLASSES, IMAGE_SHAPE, PIXELS
+from mnistlab.errors import MnistlabError, NotRequiredError
+from mnistlab.recipe import PUBLISHED
 
 # Derandomized, so that every run has the same examples and the same verdict. Not shrunk, because
 # nobody would read the smaller image.
@@ -19,23 +20,48 @@ examples = settings(
     phases=[Phase.generate],
     report_multiple_bugs=False,
 )
-images = arrays(np.uint8, st.tuples(st.integers(1, 5), st.just(28), st.just(28)))
-labels = arrays(np.uint8, st.integers(1, 20), elements=st.integers(0, 9))
+images = arrays(np.uint8, st.tuples(st.integers(1, 5), *map(st.just, IMAGE_SHAPE)))
+labels = arrays(np.uint8, st.integers(1, 20), elements=st.integers(0, CLASSES - 1))
 seeds = st.integers(0, 2**32 - 1)
 PART = 1000  # images
+FLOAT32 = 1e-6  # a few roundings of 2**-24 each
+SPEC = "state what is meant as image_range in the spec, None for any values"
+
+
+def scaled_by_255(pipeline):
+    """Raise NotRequiredError unless the pipeline promises pixels from 0 to 1."""
+    if pipeline.spec.image_range != PUBLISHED.image_range:
+        raise NotRequiredError("the spec does not promise that grey levels are scaled to 0 to 1")
+
+
+@pytest.fixture(scope="module")
+def ramps(pipeline):
+    """Return prepared images, (28, 784), each sorted: its many black pixels, then levels 1 to 255.
+
+    Every image has every grey level, so that it may be scaled by its own extremes. Sorted, because
+    another check tells whether pixels keep their places.
+    """
+    scaled_by_255(pipeline)
+    places = np.arange(PIXELS) + np.arange(0, PIXELS, 28)[:, None]
+    levels = np.maximum(places % PIXELS - (PIXELS - 256), 0).astype(np.uint8)
+    prepared = pipeline.prepare_images(levels.reshape(-1, *IMAGE_SHAPE))
+    return np.sort(prepared.reshape(-1, PIXELS), axis=1)
 
 
 @examples
 @given(images=images)
-def test_prepared_images_are_float32_within_0_and_1(pipeline, images):
+def test_prepared_images_are_float32_and_in_the_promised_range(pipeline, images):
     prepared = pipeline.prepare_images(images)
     assert prepared.dtype == np.float32, f"prepared images are {prepared.dtype}, required float32"
     got = f"prepared images have shape {prepared.shape}"
     assert prepared.shape == images.shape, f"{got}, required {images.shape}"
-    scaling = "look at the scaling: divide grey levels by 255"
-    low, high = prepared.min(), prepared.max()
-    assert low >= 0, f"a prepared pixel is {low}, required at least 0; {scaling}"
-    assert high <= 1, f"a prepared pixel is {high}, required at most 1; {scaling}"
+    if pipeline.spec.image_range:
+        least, most = pipeline.spec.image_range
+        rounding = FLOAT32 * max(abs(least), abs(most))
+        low, high = prepared.min(), prepared.max()
+        required = f"required {least:g} to {most:g}; look at the scaling by 255, or {SPEC}"
+        within = least - rounding <= low and high <= most + rounding
+        assert within, f"prepared pixels are from {low:g} to {high:g}, {required}"
 
 
 @examples
@@ -49,30 +75,30 @@ def test_preparing_images_leaves_them_as_they_are_and_repeats(pipeline, images):
     assert np.array_equal(again, first), f"a second call of prepare_images differs; {advice}"
 
 
-def test_black_becomes_0_and_white_becomes_1(pipeline):
-    ends = np.array([np.zeros((28, 28)), np.full((28, 28), 255)], dtype=np.uint8)
-    black, white = pipeline.prepare_images(ends)
-    assert (black == 0).all(), f"grey level 0 becomes {black.max()}, required 0"
+def test_black_becomes_0_and_white_becomes_1(ramps):
+    black, white = ramps[:, :-255], ramps[:, -1]
+    assert (black == 0).all(), f"grey level 0 becomes {black.max()}, required 0; {SPEC}"
     advice = "divide by 255 exactly once, after the conversion to float32"
-    assert (white == 1).all(), f"grey level 255 becomes {white.min()}, required 1; {advice}"
+    got = f"grey level 255 becomes {white.min()}, required 1"
+    assert (white == 1).all(), f"{got}; {advice}, or {SPEC}"
 
 
-def test_lighter_pixels_stay_lighter(pipeline):
-    ramp = np.broadcast_to(np.arange(256, dtype=np.uint8)[:, None, None], (256, 28, 28))
-    steps = np.diff(pipeline.prepare_images(np.ascontiguousarray(ramp)), axis=0)
-    flat = (steps <= 0).any(axis=(1, 2)).sum()
-    advice = "look for a threshold, rounding or an overflow"
+def test_lighter_pixels_stay_lighter(ramps):
+    flat = (np.diff(ramps[:, -256:], axis=1) <= 0).any(axis=0).sum()
+    advice = f"look for a threshold, rounding or an overflow, or {SPEC}"
     assert not flat, f"{flat} of 255 grey levels are not above the level below; {advice}"
 
 
 @examples
 @given(images=images, seed=seeds)
 def test_each_pixel_is_prepared_on_its_own(pipeline, images, seed):
+    scaled_by_255(pipeline)
     order = np.random.default_rng(seed).permutation(PIXELS)
     shuffled = images.reshape(-1, PIXELS)[:, order].reshape(images.shape)
     expected = pipeline.prepare_images(images).reshape(-1, PIXELS)[:, order].reshape(images.shape)
     same = np.array_equal(pipeline.prepare_images(shuffled), expected)
-    assert same, "a pixel's value depends on other pixels; look for blurring, shifting or centring"
+    advice = f"look for blurring, shifting or centring, or {SPEC}"
+    assert same, f"a pixel's value depends on other pixels; {advice}"
 
 
 @examples
@@ -129,6 +155,13 @@ def test_prepared_labels_are_those_of_the_dataset(dataset, prepared, part):
     assert not wrong, f"{got}, required none; {advice}"
 
 
+@pytest.fixture(scope="module")
+def refusing(pipeline):
+    """Raise NotRequiredError unless the pipeline promises to refuse wrong input."""
+    if not pipeline.spec.refuses_wrong_input:
+        raise NotRequiredError("the spec does not promise that wrong input is refused")
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -140,6 +173,7 @@ def test_prepared_labels_are_those_of_the_dataset(dataset, prepared, part):
         pytest.param(np.array(3, dtype=np.uint8), id="no-dimension"),
     ],
 )
+@pytest.mark.usefixtures("refusing")
 def test_labels_that_are_no_digits_are_refused_with_a_message(pipeline, wrong):
     with pytest.raises((MnistlabError, ValueError, TypeError, IndexError), match=r"\w+ \w+"):
         pipeline.prepare_labels(wrong)
@@ -154,6 +188,7 @@ def test_labels_that_are_no_digits_are_refused_with_a_message(pipeline, wrong):
         pytest.param(np.zeros((2, 27, 28), dtype=np.uint8), id="other-size"),
     ],
 )
+@pytest.mark.usefixtures("refusing")
 def test_images_that_are_not_as_read_are_refused_with_a_message(pipeline, wrong):
     with pytest.raises((MnistlabError, ValueError, TypeError), match=r"\w+ \w+"):
         pipeline.prepare_images(wrong)

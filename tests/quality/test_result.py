@@ -17,7 +17,7 @@ def test_first_five_predictions_can_be_looked_at(check, dataset, evaluation):
     check.picture("The first five predictions", caption, figure)
 
 
-def test_accuracy_on_the_test_images_is_as_required(check, evaluation):
+def test_accuracy_on_the_test_images_is_as_required(check, evaluation, trained):
     interval = wilson(int(evaluation.right.sum()), evaluation.count)
     ends = f"{100 * interval.low:.2f} to {100 * interval.high:.2f} %"
     detail = f"95 % Wilson interval {ends}, n = {evaluation.count}"
@@ -26,8 +26,9 @@ def test_accuracy_on_the_test_images_is_as_required(check, evaluation):
         evaluation.accuracy,
         worse="lower",
         images=evaluation.count,
-        advice="look at the curves: does it learn at all? If all else passed, this seed may be an "
-        "unlucky one: try --seed 1",
+        advice="is it the file that you meant, and are images prepared as in its training?"
+        if trained.history is None
+        else "look at the curves: does it learn at all?",
         detail=detail,
     )
 
@@ -44,6 +45,8 @@ def test_loss_on_the_test_images_is_as_required(check, evaluation):
 
 
 def test_training_accuracy_is_not_far_above_validation_accuracy(check, pipeline, trained, prepared):
+    trained.required("history")
+    pipeline.spec.promised("validation_split")
     count = len(prepared.train_images)
     gap = trained.history_of("accuracy")[-1] - trained.history_of("val_accuracy")[-1]
     check.within_healthy_range(

@@ -6,7 +6,7 @@ from mnistlab.arrays import WHITE, Array
 from mnistlab.faults.catalogue.registry import variants
 from mnistlab.recipe import Pipeline
 
-RANGE = "test_prepared_images_are_float32_within_0_and_1"
+RANGE = "test_prepared_images_are_float32_and_in_the_promised_range"
 ENDS = "test_black_becomes_0_and_white_becomes_1"
 MONOTONE = "test_lighter_pixels_stay_lighter"
 PIXELWISE = "test_each_pixel_is_prepared_on_its_own"

@@ -3,6 +3,7 @@
 import pickle
 import sys
 import textwrap
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -132,7 +133,7 @@ def test_a_file_may_import_what_lies_beside_it(write):
         (
             "mine.py:make",
             "def make(): pass",
-            r"make is a function; required a class or an instance$",
+            r"make is not a pipeline: it has no prepare_images, .*, as in mnistlab\.Pipeline$",
         ),
         (
             "mine.py:Bare",
@@ -221,6 +222,15 @@ def test_bounds_of_another_dataset_are_not_applied(write):
     subject = load_pipeline("mine.py:Bare", None, "digits")
     assert (subject.spec.bounds, subject.spec.epochs) == ((), 2)
     assert [bound.name for bound in subject.mnist_bounds] == ["test accuracy on MNIST"]
+
+
+def test_on_a_dataset_of_ones_own_only_bounds_that_are_stated_for_it_apply(write):
+    assert load_pipeline(None, None, "letters").spec == replace(
+        PUBLISHED, dataset="letters", bounds=()
+    )
+    write("[bounds]\n'test accuracy' = 0.8", "mine.toml")
+    spec = load_pipeline(None, "mine.toml", "letters").spec
+    assert (spec.dataset, spec.bound("test accuracy").bound) == ("letters", 0.8)
 
 
 def test_a_spec_of_its_own_without_a_name_is_not_the_published_recipes(write):
