@@ -30,10 +30,11 @@ def reference(text: str) -> str:
     """Check what ``--pipeline`` names, without running it: the ``type`` of that option."""
     location, _, name = text.rpartition(":")
     path, problem = Path(location), ""
+    is_file = location.endswith(".py")
     is_module = all(part.isidentifier() for part in location.split("."))
-    if not (location.endswith(".py") or is_module) or not name.isidentifier():
+    if not (is_file or is_module) or not name.isidentifier():
         problem = "required FILE.py:Name or package.module:Name, of a class or an instance"
-    elif is_module:
+    elif not is_file:
         problem = _missing_module(location.partition(".")[0])
     elif not path.is_file():
         near = did_you_mean(path.name, (file.name for file in path.parent.glob("*.py")))
