@@ -34,7 +34,7 @@ class _Parser(argparse.ArgumentParser):
     """Takes no abbreviated options, and says in one line what is wrong with a command line."""
 
     def __init__(self, *arguments: Any, **settings: Any) -> None:
-        super().__init__(*arguments, allow_abbrev=False, **settings)
+        super().__init__(*arguments, **{**settings, "allow_abbrev": False})
         self.set_defaults(refuse=self.error)
 
     def error(self, message: str) -> NoReturn:
@@ -75,7 +75,7 @@ def _at_least(least: int, purpose: str, better: int) -> Callable[[str], int]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    data, pipeline, scheduler, margin = (argparse.ArgumentParser(add_help=False) for _ in range(4))
+    data, pipeline, scheduler, margin = (_Parser(add_help=False) for _ in range(4))
     add_data_options(data.add_argument)
     add_pipeline_options(pipeline.add_argument)
     add_scheduler_option(scheduler.add_argument)

@@ -58,7 +58,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add_report_option(group.addoption)
     text = "names in depends_on that a test outside of this run may provide"
     parser.addini(OWN_CAUSES, text, type="linelist")
-    arguments = getattr(parser, "optparser", None)  # pytest's own argparse
+    arguments: Any = getattr(parser, "optparser", None)  # argparse's; pytest has no hook for this
 
     def error(message: str) -> NoReturn:
         """Name the nearest option, in one line."""

@@ -96,7 +96,8 @@ class SeedMeasurer:
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """Leave out the tests that measure nothing, if they are known."""
-        items[:] = [each for each in items if not self.tests or check_name(each.nodeid) in self.tests]
+        if self.tests:
+            items[:] = [item for item in items if check_name(item.nodeid) in self.tests]
 
 
 @functools.lru_cache(maxsize=1)

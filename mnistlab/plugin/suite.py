@@ -74,9 +74,7 @@ class SuiteRun:
     configuration, None if it refused the arguments.
     """
 
-    def __init__(
-        self, arguments: list[str], stashed: Mapping[Any, Any], *plugins: object
-    ) -> None:
+    def __init__(self, arguments: list[str], stashed: Mapping[Any, Any], *plugins: object) -> None:
         self._stashed = stashed
         self.config: pytest.Config | None = None
         output = io.StringIO()

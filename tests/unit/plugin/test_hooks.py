@@ -470,12 +470,14 @@ def read_or_end(descriptor):
 )
 def test_an_error_in_a_fixture_fails_the_run_before_and_after_its_test(pytester, place):
     fixture = f"import pytest\n@pytest.fixture\ndef broken():\n    {place}\n"
-    run = Run(pytester, fixture + textwrap.dedent(HEALTHY).replace("hold(check)", "hold(check, broken)"))
+    broken = textwrap.dedent(HEALTHY).replace("hold(check)", "hold(check, broken)")
+    run = Run(pytester, fixture + broken)
     assert (run.code, run.verdict, run.row("claims hold")["status"]) == (1, "FAILED", "failed")
     assert "disk full" in run.row("claims hold")["message"]
 
 
-def test_a_module_of_the_suite_that_cannot_be_imported_fails_the_run(pytester):
+def test_a_module_of_the_suite_that_cannot_be_imported_fails_the_run(pytester, monkeypatch):
+    monkeypatch.setattr("mnistlab.plugin.collector.suite_folder", lambda: pytester.path / "quality")
     run = Run(pytester, "import no_such_module")
     assert (run.code, run.verdict) == (2, "FAILED")
     assert (
