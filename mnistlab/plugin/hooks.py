@@ -44,7 +44,7 @@ ALL_TESTS = """<section class="mnistlab"><h3>All tests</h3>
 <noscript>The table needs JavaScript. The file verdict.json has the same content.</noscript>
 </section>"""
 GROUP_ORDER = (
-    "dataset", "preparation", "architecture", "prediction", "fit", "training", "leaks", "result",
+    "dataset", "preparation", "architecture", "prediction", "leaks", "fit", "training", "result",
     "serving", "behaviour", "calibration", "data_quality", "robustness", "regression",
 )  # fmt: skip
 """The modules of the suite as they run: what later ones rely on comes first."""
