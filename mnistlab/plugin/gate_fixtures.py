@@ -1,5 +1,7 @@
 """The gates inside pytest: their options, and the fixtures that compare with the accepted state."""
 
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +36,7 @@ from mnistlab.plugin.checker import AcceptedRanges
 from mnistlab.plugin.fixtures import Trained
 from mnistlab.plugin.progress import progress
 from mnistlab.plugin.suite import FIGURES
+from mnistlab.recipe import Pipeline
 from mnistlab.requirement import Requirement, Verdict
 
 
@@ -57,12 +60,21 @@ def accepted_path(pytestconfig: pytest.Config, pipeline: CheckedPipeline, datase
 
 
 @pytest.fixture(scope="session")
-def accept_options(pytestconfig: pytest.Config, dataset: Dataset) -> str:
+def accept_options(
+    pytestconfig: pytest.Config, dataset: Dataset, pipeline: CheckedPipeline
+) -> str:
     """Return the options of ``mnistlab baseline accept`` that accept what this run judges."""
     option = pytestconfig.option
     # With --model alone, --spec describes the file and not the accepted recipe.
     spec = option.spec if option.pipeline or not option.model else None
-    return accept_command(dataset.name, option.pipeline, spec, option.baselines)
+    reference = option.pipeline or _reference(type(pipeline.pipeline))
+    return accept_command(dataset.name, reference, spec, option.baselines)
+
+
+def _reference(kind: type) -> str | None:
+    """Return what ``--pipeline`` may be to name a class; None for the published recipe."""
+    file = getattr(sys.modules.get(kind.__module__), "__file__", None)
+    return f"{os.path.relpath(file)}:{kind.__name__}" if file and kind is not Pipeline else None
 
 
 @pytest.fixture(scope="session")
