@@ -109,7 +109,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         group = group_of(item)
         return GROUP_ORDER.index(group) if group in GROUP_ORDER else len(GROUP_ORDER)
 
-    items[:] = causes_first(sorted(items, key=rank), config.getini(OWN_CAUSES))
+    ordered = sorted(items, key=rank)
+    items.clear()  # should a cause be unknown, nothing is judged, and the last report stays
+    items += causes_first(ordered, config.getini(OWN_CAUSES))
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
