@@ -9,7 +9,7 @@ import pytest
 
 from mnistlab.data import Dataset
 from mnistlab.environment import baseline_folder
-from mnistlab.errors import ContractError, MnistlabError, NotJudgedError
+from mnistlab.errors import MnistlabError, NotJudgedError
 from mnistlab.execution import Backend
 from mnistlab.gate import (
     ACCEPT_AGAIN,
@@ -103,7 +103,7 @@ def baseline(accepted_state: Baseline | MnistlabError) -> Baseline:
     if isinstance(accepted_state, NoBaselineError):
         raise NotJudgedError(str(accepted_state))
     if isinstance(accepted_state, MnistlabError):
-        pytest.fail(str(accepted_state), pytrace=False)
+        raise accepted_state
     return accepted_state
 
 
@@ -145,10 +145,7 @@ def gate_plan(
     pytestconfig: pytest.Config, accepted_seeds: AcceptedSeeds, margins: tuple[GateMetric, ...]
 ) -> Plan:
     """Plan the recipe gate."""
-    try:
-        return make_plan(margins, pytestconfig.option.seeds, accepted_seeds)
-    except MnistlabError as error:
-        pytest.fail(str(error), pytrace=False)
+    return make_plan(margins, pytestconfig.option.seeds, accepted_seeds)
 
 
 @pytest.fixture
@@ -171,14 +168,9 @@ def recipe_gate(
     """Train accepted seeds until the gate has decided: once a run."""
     option = pytestconfig.option
     first = option.seed * gate_plan.looks[-1]
-    try:
-        runner, backend = SeedRunner(pipeline, dataset), Backend(option.scheduler)
-        with open_runner(runner, backend) as train, progress(pytestconfig) as show:
-            return sequential.run(train, accepted_seeds, first, gate_plan, show)
-    except (ContractError, NotJudgedError):
-        raise  # the plugin reports it once a run
-    except MnistlabError as error:
-        pytest.fail(str(error), pytrace=False)
+    runner, backend = SeedRunner(pipeline, dataset), Backend(option.scheduler)
+    with open_runner(runner, backend) as train, progress(pytestconfig) as show:
+        return sequential.run(train, accepted_seeds, first, gate_plan, show)
 
 
 @pytest.fixture(scope="session")
@@ -204,8 +196,4 @@ def file_comparison(
     evaluation: Evaluation,
 ) -> paired.PairedComparison:
     """Pair the file's predictions with the accepted ones."""
-    try:
-        margin = pytestconfig.option.margin or pipeline.margin
-        return paired.compare(evaluation, baseline, margin)
-    except MnistlabError as error:
-        pytest.fail(str(error), pytrace=False)
+    return paired.compare(evaluation, baseline, pytestconfig.option.margin or pipeline.margin)
