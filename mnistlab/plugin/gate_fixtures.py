@@ -16,7 +16,6 @@ from mnistlab.gate import (
     GROUP,
     AcceptedSeeds,
     Baseline,
-    GateMetric,
     NoBaselineError,
     Plan,
     SeedRunner,
@@ -60,9 +59,7 @@ def accepted_path(pytestconfig: pytest.Config, pipeline: CheckedPipeline, datase
 
 
 @pytest.fixture(scope="session")
-def accept_options(
-    pytestconfig: pytest.Config, dataset: Dataset, pipeline: CheckedPipeline
-) -> str:
+def accept_options(pytestconfig: pytest.Config, dataset: Dataset, pipeline: CheckedPipeline) -> str:
     """Return the options of ``mnistlab baseline accept`` that accept what this run judges."""
     option = pytestconfig.option
     # With --model alone, --spec describes the file and not the accepted recipe.
@@ -129,23 +126,16 @@ def accepted_seeds(trained: Trained, baseline: Baseline) -> AcceptedSeeds:
 
 
 @pytest.fixture(scope="session")
-def margins(
+def gate_plan(
     pytestconfig: pytest.Config,
     pipeline: CheckedPipeline,
     dataset: Dataset,
     accepted_seeds: AcceptedSeeds,
-) -> tuple[GateMetric, ...]:
-    """Return the metrics of the gate with their margins."""
-    leading, images = pytestconfig.option.margin or pipeline.margin, len(dataset.test_labels)
-    return gate_metrics(accepted_seeds.columns, images, pipeline.spec.gate, leading)
-
-
-@pytest.fixture(scope="session")
-def gate_plan(
-    pytestconfig: pytest.Config, accepted_seeds: AcceptedSeeds, margins: tuple[GateMetric, ...]
 ) -> Plan:
-    """Plan the recipe gate."""
-    return make_plan(margins, pytestconfig.option.seeds, accepted_seeds)
+    """Plan the recipe gate: its metrics with their margins, and when it looks."""
+    leading, images = pytestconfig.option.margin or pipeline.margin, len(dataset.test_labels)
+    metrics = gate_metrics(accepted_seeds.columns, images, pipeline.spec.gate, leading)
+    return make_plan(metrics, pytestconfig.option.seeds, accepted_seeds)
 
 
 @pytest.fixture
