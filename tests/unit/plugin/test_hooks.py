@@ -395,14 +395,6 @@ def test_what_cannot_be_judged_is_not_run_and_what_is_not_required_does_not_coun
     )  # deselected
 
 
-def test_a_broken_method_fails_one_test_under_xdist_too(pytester):
-    pytest.importorskip("xdist")
-    run = Run(pytester, BROKEN, "-n1", "--dist=load")
-    assert (run.code, run.verdict) == (1, "FAILED")
-    assert "fit returned None; required a dict" in run.row("first")["message"]
-    assert run.row("second")["status"] == "not run"
-
-
 def test_workers_of_xdist_send_verdicts_pictures_and_context(pytester):
     pytest.importorskip("xdist")
     more = """
@@ -413,12 +405,15 @@ def test_workers_of_xdist_send_verdicts_pictures_and_context(pytester):
         check.timed("recipe gate", np.float64(1.234))
         check.picture("A title", "A caption", Figure((1, 1)))
     """
+    broken = pytester.mkdir("quality") / "test_serving.py"
+    broken.write_text(textwrap.dedent(BROKEN), encoding="utf-8")
     before = without_times(Run(pytester, HEALTHY + more).summary)
-    run = Run(pytester, HEALTHY + more, "-n2")
+    run = Run(pytester, HEALTHY + more, "-n2", "--dist=loadfile")
     key = operator.itemgetter("test")
     after = without_times(run.summary)
     assert sorted(after.pop("requirements"), key=key) == sorted(before.pop("requirements"), key=key)
     assert after == before
+    assert (run.row("first")["status"], run.row("second")["status"]) == ("failed", "not run")
     assert run.summary["seconds"]["recipe gate"] == 1.23
     assert run.page.count('<img alt="A title"') == 1
 
