@@ -20,7 +20,7 @@ MARKERS = (
 
 
 class Marks(NamedTuple):
-    """The names on a test's markers. Of what it provides itself, no test depends."""
+    """The names on a test's markers. A test does not depend on what it provides itself."""
 
     provides: tuple[str, ...] = ()
     depends_on: tuple[str, ...] = ()
@@ -41,7 +41,7 @@ def failure(name: str, test: str) -> str:
 
 
 def causes_first(items: Iterable[pytest.Item], own: Iterable[str]) -> list[pytest.Item]:
-    """Move each test behind those that provide what it depends on; else the order stays.
+    """Move each test after those that provide what it depends on; keep the order otherwise.
 
     Raises
     ------

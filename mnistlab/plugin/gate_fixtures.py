@@ -69,9 +69,11 @@ def accept_options(pytestconfig: pytest.Config, dataset: Dataset, pipeline: Chec
 
 
 def _reference(kind: type) -> str | None:
-    """Return what ``--pipeline`` may be to name a class; None for the published recipe."""
+    """Return what names a class for ``--pipeline``; None for the published recipe."""
     file = getattr(sys.modules.get(kind.__module__), "__file__", None)
-    return f"{os.path.relpath(file)}:{kind.__name__}" if file and kind is not Pipeline else None
+    if kind is Pipeline or not file or kind.__name__ != kind.__qualname__:
+        return None  # also for a class in a notebook or in a function
+    return f"{os.path.relpath(file)}:{kind.__name__}"
 
 
 @pytest.fixture(scope="session")
