@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from mnistlab.errors import MnistlabError
+from mnistlab.spelling import did_you_mean, reference
 
 DATASETS = ("auto", "mnist", "digits")
 """Names of datasets that need no `--data`; not free for data of one's own."""
@@ -34,11 +35,8 @@ def check_dataset(name: str, path: object) -> None:
     if name in DATASETS:
         return
     if not path:
-        import difflib
-
-        near = "".join(difflib.get_close_matches(name.lower(), DATASETS, 1))
-        meant = f"did you mean {near}? " if near else ""
-        what = f"is unknown; {meant}data of your own needs its place: --data PATH"
+        near = did_you_mean(name.lower(), DATASETS)
+        what = f"is unknown{near or ';'} data of your own needs its place: --data PATH"
         raise MnistlabError(f"dataset {name!r} {what}")
     if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", name):
         required = "required letters, digits, '_', '-' or '.'"
@@ -53,7 +51,7 @@ def add_report_option(add: Callable[..., Any]) -> None:
 def add_pipeline_options(add: Callable[..., Any]) -> None:
     """Add the options that name a pipeline and its promise."""
     text = "judge this pipeline; also package.module:Name (default: the published recipe)"
-    add("--pipeline", metavar="FILE.py:Name", help=text)
+    add("--pipeline", type=reference, metavar="FILE.py:Name", help=text)
     text = "what it promises: architecture, recipe, bounds, margin"
     add("--spec", metavar="FILE.toml", help=text)
 

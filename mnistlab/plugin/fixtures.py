@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import functools
-import importlib
 import pickle
 import threading
 import time
@@ -91,11 +90,22 @@ def dataset(pytestconfig: pytest.Config) -> Dataset:
 
 
 @pytest.fixture(scope="session")
-def pipeline(pytestconfig: pytest.Config, dataset: Dataset) -> CheckedPipeline:
+def subject() -> Any:
+    """Return the pipeline to judge where ``--pipeline`` names none: override it in a conftest.py.
+
+    An object with the five methods and the spec of a `Pipeline`, or its class; None is the
+    published recipe.
+    """
+    return None
+
+
+@pytest.fixture(scope="session")
+def pipeline(pytestconfig: pytest.Config, dataset: Dataset, subject: Any) -> CheckedPipeline:
     """Load the pipeline or the model file that is judged."""
     option = pytestconfig.option
     with _errors_end_run(pytestconfig):
         given = pytestconfig.stash.get(PIPELINE, None)
+        given = subject if given is None and option.pipeline is None else given
         if isinstance(given, CheckedPipeline):
             recipe = given
         elif given is not None:
@@ -227,11 +237,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 def _load_tensorflow(worker: WorkerProcess) -> None:
     with contextlib.suppress(WorkerDiedError):  # the run ended first
-        worker(pickle.dumps(_import), pickle.dumps("tensorflow"))
-
-
-def _import(name: str) -> None:
-    importlib.import_module(name)
+        worker(pickle.dumps(exec), pickle.dumps("import tensorflow"))
 
 
 def _call(function: Callable[[], Any]) -> Any:

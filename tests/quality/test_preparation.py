@@ -48,6 +48,7 @@ def ramps(pipeline):
     return np.sort(prepared.reshape(-1, PIXELS), axis=1)
 
 
+@pytest.mark.provides("images")
 @examples
 @given(images=images)
 def test_prepared_images_are_float32_and_in_the_promised_range(pipeline, images):
@@ -64,6 +65,7 @@ def test_prepared_images_are_float32_and_in_the_promised_range(pipeline, images)
         assert within, f"prepared pixels are from {low:g} to {high:g}, {required}"
 
 
+@pytest.mark.provides("images")
 @examples
 @given(images=images)
 def test_preparing_images_leaves_them_as_they_are_and_repeats(pipeline, images):
@@ -75,6 +77,7 @@ def test_preparing_images_leaves_them_as_they_are_and_repeats(pipeline, images):
     assert np.array_equal(again, first), f"a second call of prepare_images differs; {advice}"
 
 
+@pytest.mark.provides("images")
 def test_black_becomes_0_and_white_becomes_1(ramps):
     black, white = ramps[:, :-255], ramps[:, -1]
     assert (black == 0).all(), f"grey level 0 becomes {black.max()}, required 0; {SPEC}"
@@ -101,6 +104,7 @@ def test_each_pixel_is_prepared_on_its_own(pipeline, images, seed):
     assert same, f"a pixel's value depends on other pixels; {advice}"
 
 
+@pytest.mark.provides("images")
 @examples
 @given(images=images, seed=seeds)
 def test_each_image_is_prepared_on_its_own(pipeline, images, seed):
@@ -110,6 +114,7 @@ def test_each_image_is_prepared_on_its_own(pipeline, images, seed):
     assert same, "an image's values depend on the images before it; prepare each image on its own"
 
 
+@pytest.mark.provides("images")
 @examples
 @given(images=images)
 def test_a_batch_is_prepared_as_its_parts_are(pipeline, images):
@@ -118,6 +123,7 @@ def test_a_batch_is_prepared_as_its_parts_are(pipeline, images):
     assert same, "train/serve skew: an image alone differs from one in a batch; use no batch values"
 
 
+@pytest.mark.provides("labels")
 @examples
 @given(labels=labels)
 def test_prepared_labels_are_one_hot(pipeline, labels):
@@ -133,6 +139,7 @@ def test_prepared_labels_are_one_hot(pipeline, labels):
     assert same, "the 1 is not in the column of the label; look at the order of the classes"
 
 
+@pytest.mark.provides("images")
 @pytest.mark.parametrize("part", ["train", "test"])
 def test_whole_sets_are_prepared_as_their_parts_are(pipeline, dataset, prepared, part):
     raw, whole = getattr(dataset, f"{part}_images"), getattr(prepared, f"{part}_images")
@@ -146,6 +153,7 @@ def test_whole_sets_are_prepared_as_their_parts_are(pipeline, dataset, prepared,
     )
 
 
+@pytest.mark.provides("labels")
 @pytest.mark.parametrize("part", ["train", "test"])
 def test_prepared_labels_are_those_of_the_dataset(dataset, prepared, part):
     labels, one_hot = getattr(dataset, f"{part}_labels"), getattr(prepared, f"{part}_labels")

@@ -53,6 +53,7 @@ def test_nothing_is_nan_or_infinite(trained):
     )
 
 
+@pytest.mark.depends_on("labels", "predict")
 def test_training_accuracy_of_the_history_is_that_of_the_model(
     check, pipeline, trained, prepared, dataset
 ):
@@ -72,6 +73,7 @@ def test_training_accuracy_of_the_history_is_that_of_the_model(
     )
 
 
+@pytest.mark.depends_on("labels", "predict")
 def test_validation_accuracy_of_the_history_is_that_of_the_model(
     check, pipeline, trained, prepared, dataset
 ):
