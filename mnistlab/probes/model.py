@@ -64,16 +64,6 @@ def unmoved_parameters(pipeline: Any, labels: Floats, *, seed: int) -> list[int]
     return [int((after == start).sum()) for after, start in pairs]
 
 
-def predicted_after_permutation(
-    pipeline: Any, images: Floats, labels: Floats, others: Floats, *, seed: int
-) -> Array:
-    """Train on permuted labels, which teach nothing; return the digits predicted for others."""
-    permuted = labels[np.random.default_rng(seed).permutation(len(labels))]
-    model = pipeline.build(seed)
-    pipeline.fit(model, images, permuted, seed=seed, epochs=2)
-    return np.asarray(np.argmax(pipeline.predict(model, others), axis=1))
-
-
 def validation_losses(
     pipeline: Any, images: Floats, labels: Floats, *, seed: int, epochs: int = 3
 ) -> tuple[list[float], float]:
