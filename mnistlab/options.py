@@ -8,6 +8,8 @@ import shlex
 from collections.abc import Callable
 from typing import Any
 
+from mnistlab.spelling import reference
+
 BUDGET = 32
 """Most seeds of the recipe gate, by default. With 16, 1 healthy recipe of 8 stays undecided."""
 
@@ -30,7 +32,7 @@ def add_report_option(add: Callable[..., Any]) -> None:
 def add_pipeline_options(add: Callable[..., Any]) -> None:
     """Add the options that name a pipeline and its promise."""
     text = "judge this pipeline; also package.module:Name (default: the published recipe)"
-    add("--pipeline", metavar="FILE.py:Name", help=text)
+    add("--pipeline", type=reference, metavar="FILE.py:Name", help=text)
     text = "what it promises: architecture, recipe, bounds, margin"
     add("--spec", metavar="FILE.toml", help=text)
 

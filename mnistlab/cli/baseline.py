@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 
 from mnistlab.cli.comparing import compare_baselines, describe_baseline
-from mnistlab.cli.quiet import import_keras
 from mnistlab.cli.run_log import RunLog
-from mnistlab.data import load_dataset
+from mnistlab.cli.shared import import_keras, load_data, require_writable
 from mnistlab.environment import environment, versions
 from mnistlab.errors import MnistlabError
 from mnistlab.execution import Backend
@@ -36,11 +35,8 @@ from mnistlab.loading import CheckedPipeline, load_pipeline
 from mnistlab.options import BUDGET
 from mnistlab.plugin import Measured, SeedMeasurer
 from mnistlab.recipe import Pipeline
-from mnistlab.report import check_writable
 from mnistlab.requirement import Requirement
 
-MIN_SEEDS = 16
-MIN_FIGURES = 8
 REPEATS = 16
 """Accepted seeds that are trained again with other rounding, to measure how well seeds match."""
 
@@ -52,9 +48,7 @@ def run(options: argparse.Namespace) -> int:
 
 def show(options: argparse.Namespace) -> int:
     """Print the accepted state of a pipeline on a dataset."""
-    name = options.dataset
-    if name == "auto":
-        name = load_dataset(name, options.mnist_data).name
+    name = load_data(options).name if options.dataset == "auto" else options.dataset
     pipeline = load_pipeline(options.pipeline, options.spec, name)
     path = baseline_path(Path(options.baselines), pipeline.name, name)
     print(describe_baseline(Baseline.load(path), str(path)))
@@ -66,54 +60,41 @@ def compare(options: argparse.Namespace) -> int:
     old, new = Baseline.load(options.old), Baseline.load(options.new)
     margin = options.margin or load_pipeline(None, options.spec, old.dataset).margin
     text, decision = compare_baselines(old, new, margin)
-    print(describe_baseline(new, str(options.new)))
-    print(text)
+    print(describe_baseline(new, str(options.new)), text, sep="\n")
     return 0 if decision == "PASSED" else 1
 
 
 def accept(options: argparse.Namespace) -> int:
     """Train seeds, show them against the accepted ones, and make them the accepted state."""
-    if options.seeds < MIN_SEEDS:
-        required = f"required at least {MIN_SEEDS} to know a spread; 96 are better"
-        raise MnistlabError(f"--seeds {options.seeds}: {required}")
-    if options.figures < MIN_FIGURES:
-        required = f"required at least {MIN_FIGURES} to know a healthy range; 32 are better"
-        raise MnistlabError(f"--figures {options.figures}: {required}")
-    dataset = load_dataset(options.dataset, options.mnist_data)
-    if dataset.note:
-        print(f"This is not MNIST: {dataset.note}")
+    dataset = load_data(options)
     pipeline = load_pipeline(options.pipeline, options.spec, dataset.name)
     _refuse_published_name(pipeline, options.pipeline)
     path = baseline_path(Path(options.baselines), pipeline.name, dataset.name)
-    try:
-        check_writable(path.parent, path.name)
-    except OSError as error:
-        advice = "choose a folder that can be written to with --baselines"
-        raise MnistlabError(f"{path}: {error.strerror}; {advice}") from error
+    require_writable("--baselines", path.parent, [path.name])
+    tests = _read_suites(options.suite)
     old = _old_baseline(path)
     first = old.first_seed if old else FIRST_SEED
-    log = RunLog(path, [versions(), dataset.sha256, identity(pipeline, dataset), first])
+    facts = [versions(), dataset.sha256, identity(pipeline, dataset), first]
+    log = RunLog(path, [*facts, tests] if tests else facts)
     import_keras()
     seeds = range(first, first + options.seeds)
     backend = Backend(options.scheduler)
-    measurer = SeedMeasurer(pipeline, dataset)
-    measured = [*log.run("figures of seed", measurer, seeds[: options.figures], backend)]
+    measurer = SeedMeasurer(pipeline, dataset, tuple(options.suite))
+    measured = log.run("figures of seed", measurer, seeds[: options.figures], backend)
     figures, not_judged = measured_figures(measured)
     refuse_broken_promises(pipeline, measured)
-    runs = [*log.run("seed", SeedRunner(pipeline, dataset), seeds, backend)]
+    runs = log.run("seed", SeedRunner(pipeline, dataset), seeds, backend)
     refuse_one_result(runs)
     repeat = SeedRunner(pipeline, dataset, perturbed=True)
-    repeats = [*log.run("repeated with other rounding", repeat, seeds[:REPEATS], backend)]
+    repeats = log.run("repeated with other rounding", repeat, seeds[:REPEATS], backend)
     machine = {"platform": f"{platform.system()} {platform.machine()}"}
     new = Baseline.from_runs(pipeline, dataset, runs, repeats, {**environment(), **machine})
     new = replace(new, figures=figures, not_judged=not_judged)
     new = replace(new, error_rates=rate_errors(new, len(dataset.test_labels), pipeline))
     print(describe_baseline(new, str(path)))
     try:
-        text = (
-            compare_baselines(old, new, pipeline.margin)[0] if old else "Nothing to compare with."
-        )
-        print(text)
+        compared = compare_baselines(old, new, pipeline.margin)[0] if old else ""
+        print(compared or "Nothing to compare with.")
     except MnistlabError as error:
         print(f"The old accepted state is of something else: {error}")
     new.save(path)
@@ -127,6 +108,17 @@ def _refuse_published_name(pipeline: CheckedPipeline, reference: str | None) -> 
         what = f"has the published recipe's name {pipeline.name!r} and would replace its result"
         advice = "give the class a name: name = 'mine'"
         raise MnistlabError(f"--pipeline {reference}: {what}; {advice}")
+
+
+def _read_suites(folders: Sequence[str]) -> dict[str, str]:
+    """Return the text of each file of further suites; MnistlabError if a folder has no tests."""
+    tests: dict[str, str] = {}
+    for folder in folders:
+        found = {str(path): path.read_text("utf-8") for path in sorted(Path(folder).rglob("*.py"))}
+        if not found:
+            raise MnistlabError(f"--suite {folder}: no Python files here; name a folder of tests")
+        tests |= found
+    return tests
 
 
 def _old_baseline(path: Path) -> Baseline | None:
@@ -194,7 +186,6 @@ def rate_errors(new: Baseline, images: int, pipeline: Any) -> dict[str, Any]:
     metrics = gate_metrics(new.columns, images, pipeline.spec.gate, pipeline.margin)
     accepted = new.accepted_seeds
     rates = error_rates.error_rates(make_plan(metrics, BUDGET, accepted), accepted)
-    print(f"The gate: {error_rates.sentence(rates)}")
-    for line in error_rates.advice(rates, metrics, accepted):
-        print(line)
+    advice = error_rates.advice(rates, metrics, accepted)
+    print(f"The gate: {error_rates.sentence(rates)}", *advice, sep="\n")
     return rates

@@ -2,11 +2,18 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from mnistlab.errors import MnistlabError
 from mnistlab.gate import IDENTITY, Baseline, HealthyRange, gate_metrics, sequential
 from mnistlab.gate.baseline import SHOWN
-from mnistlab.gate.baseline_file import mean_and_sd
 from mnistlab.report import table
+
+WORDS = {
+    "PASSED": "no metric is worse by its margin",
+    "FAILED": "it is worse",
+    "UNDECIDED": "it may be worse",
+}
 
 
 def describe_baseline(baseline: Baseline, title: str) -> str:
@@ -17,7 +24,7 @@ def describe_baseline(baseline: Baseline, title: str) -> str:
     for key, values in baseline.columns.items():
         weights, _, metric = key.partition(" ")
         if metric in SHOWN:
-            mean, sd = mean_and_sd(values)
+            mean, sd = np.mean(values), np.std(values, ddof=1)
             lines.append(f"  {metric + ', ' + weights + ' weights':44} {mean:.5f} (sd {sd:.5f})")
     ranges = f"{len(baseline.figures)} figures have a healthy range"
     lines.append(f"  {ranges}; {len(baseline.not_judged)} tests could not be judged")
@@ -29,18 +36,9 @@ def compare_baselines(
 ) -> tuple[str, sequential.Decision]:
     """Compare an accepted state with an older one; return lines for people, and the decision.
 
-    All seeds are compared at one look: seed by seed if both have the same ones.
-
-    Parameters
-    ----------
-    old, new : Baseline
-    margin : float, optional
-        Of the leading metric, a fraction.
-
-    Raises
-    ------
-    MnistlabError
-        If they are of two pipelines, datasets, test sets or specs.
+    All seeds are compared at one look: seed by seed if both have the same ones. `margin` is the
+    leading metric's, a fraction. MnistlabError if they are of two pipelines, datasets, test sets or
+    specs.
     """
     if differs := old.difference({field: getattr(new, field) for field in IDENTITY}, "in the new"):
         advice = "compare only states of one pipeline, dataset, test set and spec"
@@ -48,16 +46,11 @@ def compare_baselines(
     metrics = gate_metrics(old.columns, len(old.predictions), leading=margin)
     metrics = tuple(metric for metric in metrics if metric.key in new.columns)
     comparisons = sequential.compare_once(metrics, old.accepted_seeds, new.accepted_seeds)
-    lines = [f"  {each.summary}: {each.status}" for each in comparisons]
     decision = sequential.decision_of(comparisons)
-    words = {
-        "PASSED": "no metric is worse by its margin",
-        "FAILED": "it is worse",
-        "UNDECIDED": "it may be worse",
-    }
     better = ", ".join(each.metric.name for each in comparisons if each.improved)
     gained = f"; better beyond the margin in {better}" if better else ""
-    head = f"Against the {old.seeds} seeds accepted {old.accepted}: {words[decision]}{gained}"
+    head = f"Against the {old.seeds} seeds accepted {old.accepted}: {WORDS[decision]}{gained}"
+    lines = [f"  {each.summary}: {each.status}" for each in comparisons]
     return "\n".join([head, *lines, *compare_figures(old, new)]), decision
 
 
@@ -67,28 +60,22 @@ def compare_figures(old: Baseline, new: Baseline) -> Sequence[str]:
     rows, moved = [], []
     for name in names:
         before, now = old.figures.get(name), new.figures.get(name)
-        if before and now and is_beyond(now.mean, before):
-            moved.append(name)
-        mark = "moved" if name in moved else "" if before and now else "new" if now else "gone"
-        rows.append((name, _mean(before), _mean(now), _ends(before), _ends(now), mark))
-    headings = ("figure", "old mean (sd)", "new mean (sd)", "old range", "new range", "")
+        mark = "gone" if before else "new"
+        if before and now:
+            low = -np.inf if before.low is None else before.low
+            high = np.inf if before.high is None else before.high
+            mark = "" if low <= now.mean <= high else "moved"
+        moved += [name] if mark == "moved" else []
+        rows.append((name, *_cells(before), *_cells(now), mark))
+    headings = ("figure", "old mean (sd)", "old range", "new mean (sd)", "new range", "")
     lines = [table(headings, rows, 140)] if rows else []
     count = f"{len(moved)} of {len(names)} figures moved beyond their old healthy range"
     return [*lines, f"{count}: {', '.join(moved)}" if moved else count]
 
 
-def is_beyond(value: float, healthy: HealthyRange) -> bool:
-    """Tell whether a value lies outside a healthy range."""
-    low, high = healthy.low, healthy.high
-    return (low is not None and value < low) or (high is not None and value > high)
-
-
-def _mean(healthy: HealthyRange | None) -> str:
-    return f"{healthy.mean:.4g} ({healthy.sd:.2g})" if healthy else ""
-
-
-def _ends(healthy: HealthyRange | None) -> str:
+def _cells(healthy: HealthyRange | None) -> tuple[str, str]:
+    """Return mean and range as text."""
     if healthy is None:
-        return ""
+        return "", ""
     low, high = ("" if end is None else f"{end:.4g}" for end in (healthy.low, healthy.high))
-    return f"{low} to {high}".strip()
+    return f"{healthy.mean:.4g} ({healthy.sd:.2g})", f"{low} to {high}".strip()

@@ -6,22 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mnistlab import faults
-from mnistlab.data import load_dataset
-from mnistlab.errors import MnistlabError
+from mnistlab.cli.shared import load_data, require_writable
 from mnistlab.execution import Backend, open_pool
-from mnistlab.report import check_writable, table
+from mnistlab.report import table
 
 LOG_FILE = "trials.jsonl"
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run the campaign, or list what it would try.
-
-    Returns
-    -------
-    int
-        0 if every fault was caught and every control passed, else 1.
-    """
+    """Run the campaign, or list what it would try; 0 if every fault and control ended rightly."""
     entries = faults.select_entries(
         faults.CATALOGUE, [*options.only, *(faults.SAMPLE if options.sample else ())]
     )
@@ -30,9 +23,9 @@ def run(options: argparse.Namespace) -> int:
         return 0
     backend = Backend(options.scheduler, options.processes, options.timeout)
     folder = Path(options.out)
-    _require_writable("--out", folder, faults.REPORT_FILES)
+    require_writable("--out", folder, faults.REPORT_FILES)
     if options.docs:
-        _require_writable("--docs", options.docs, faults.DOCS_FILES)
+        require_writable("--docs", options.docs, faults.DOCS_FILES)
     runner = make_runner(options)
     path = folder / LOG_FILE
     log = faults.CampaignLog(path, runner.key)
@@ -52,23 +45,12 @@ def run(options: argparse.Namespace) -> int:
     return 0 if summary.ok else 1
 
 
-def _require_writable(option: str, folder: Path, names: Sequence[str]) -> None:
-    """Refuse a folder before the campaign, and not after it."""
-    try:
-        check_writable(folder, *names)
-    except OSError as error:
-        problem = f"{error.filename or folder}: {error.strerror}"
-        advice = f"name a folder with {option} that can be written"
-        raise MnistlabError(f"{problem}; {advice}") from error
-
-
 def as_table(entries: Sequence[faults.Entry]) -> str:
     """Return entries as a table for the terminal, and the operators that do not apply below it."""
     headings = ("name", "how it happens", "source", "expected to be caught by")
-    control = "nothing: a healthy control"
     rows = [
-        (entry.name, entry.description, entry.source, entry.expected or control)
-        for entry in entries
+        (each.name, each.description, each.source, each.expected or "nothing: a healthy control")
+        for each in entries
     ]
     lines = [
         f"Operator {operator} of DeepCrime does not apply: it {reason}"
@@ -79,8 +61,6 @@ def as_table(entries: Sequence[faults.Entry]) -> str:
 
 def make_runner(options: argparse.Namespace) -> faults.TrialRunner:
     """Return the runner of trials. Load the data here, so that a problem shows before any trial."""
-    dataset = load_dataset(options.dataset, options.mnist_data)
-    if dataset.note:
-        print(f"This is not MNIST: {dataset.note}")
+    dataset = load_data(options)
     settings = {"dataset": dataset.name, "seed": options.seed}
     return faults.TrialRunner(settings, dataset, () if options.full else ("-x",))

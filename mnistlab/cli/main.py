@@ -4,9 +4,9 @@ import argparse
 import importlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from mnistlab import __version__
 from mnistlab.errors import MnistlabError
@@ -19,152 +19,128 @@ from mnistlab.options import (
     add_report_option,
     add_scheduler_option,
 )
+from mnistlab.spelling import usage_line
 
 # This module imports nothing heavy, so that `mnistlab --help` answers at once. Each command is a
 # module of this package with a function `run(options)`, imported when it is asked for.
 
 ACCEPTED_SEEDS = 96
 MEASURED_SEEDS = 32
+USAGE_ERROR = 2
+"""The exit code of a command that was typed wrong."""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Takes no abbreviated options, and says in one line what is wrong with a command line."""
+
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        super().__init__(*arguments, **{**settings, "allow_abbrev": False})
+        self.set_defaults(refuse=self.error)
+
+    def error(self, message: str) -> NoReturn:
+        line = usage_line(message, self._option_string_actions)
+        self.exit(USAGE_ERROR, f"{self.prog}: {line}\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line.
+    """Run the command line with these arguments; by default those of the process.
 
-    Parameters
-    ----------
-    arguments : sequence of str, optional
-        The arguments of the process by default.
-
-    Returns
-    -------
-    int
-        0 if all went well, and for ``validate`` if the verdict allows it; else 1.
+    Returns 0 if all went well, and for ``validate`` if the verdict allows it; 2 if the command was
+    typed wrong; else 1.
     """
-    parser = _parser()
-    options, further = parser.parse_known_args(arguments)
+    options, further = _parser().parse_known_args(arguments)
     if further and options.command != "validate":
-        parser.error(f"unknown arguments: {' '.join(further)}")
-    options.pytest_arguments = further
+        options.refuse(f"unrecognized arguments: {' '.join(further)}")
+    options.pytest_arguments = further[further[:1] == ["--"] :]
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow logs its start-up otherwise
     try:
         return int(importlib.import_module(f"mnistlab.cli.{options.command}").run(options))
     except MnistlabError as error:
         print(f"mnistlab: {error}", file=sys.stderr)
-        return 1
     except KeyboardInterrupt:
         print("mnistlab: interrupted; nothing was written", file=sys.stderr)
-        return 1
+    return 1
+
+
+def _at_least(least: int, purpose: str, better: int) -> Callable[[str], int]:
+    """Return a type of option: a whole number that is large enough for a purpose."""
+
+    def number(text: str) -> int:
+        if not text.isdecimal() or int(text) < least:
+            required = f"required at least {least} to know {purpose}; {better} are better"
+            raise argparse.ArgumentTypeError(f"{text}: {required}")
+        return int(text)
+
+    return number
 
 
 def _parser() -> argparse.ArgumentParser:
-    data = argparse.ArgumentParser(add_help=False)
+    data, pipeline, scheduler, margin = (_Parser(add_help=False) for _ in range(4))
     add_data_options(data.add_argument)
-    parser = argparse.ArgumentParser(
-        "mnistlab", description="Test a classifier the way code is tested."
-    )
+    add_pipeline_options(pipeline.add_argument)
+    add_scheduler_option(scheduler.add_argument)
+    add_margin_option(margin.add_argument)
+    parser = _Parser("mnistlab", description="Test a classifier the way code is tested.")
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", required=True)
-    _add_train(commands, data)
-    _add_validate(commands, data)
-    _add_baseline(commands, data)
-    _add_power(commands, data)
-    _add_faults(commands, data)
-    return parser
 
+    text = "train the published recipe once"
+    add = commands.add_parser("train", parents=[data], help=text).add_argument
+    text = "a new folder for model and pictures"
+    add("--out", metavar="DIR", default="mnist-out", help=text)
 
-def _add_train(commands: Any, data: argparse.ArgumentParser) -> None:
-    train = commands.add_parser(
-        "train",
-        parents=[data],
-        help="train the published recipe",
-        description="Train the published recipe once.",
-    )
-    train.add_argument(
-        "--out", metavar="DIR", default="mnist-out", help="a new folder for model and pictures"
-    )
+    text = "judge a pipeline: the whole suite, a verdict and a page"
+    more = "Judge a pipeline by the whole suite. Other arguments go to pytest."
+    parents = [data, pipeline]
+    add = commands.add_parser("validate", parents=parents, help=text, description=more).add_argument
+    add("--strict", action="store_true", help="fail also if something was not judged")
+    add_report_option(add)
+    add_gate_options(add)
 
-
-def _add_validate(commands: Any, data: argparse.ArgumentParser) -> None:
-    validate = commands.add_parser(
-        "validate",
-        parents=[data],
-        help="judge a pipeline: the whole suite, a verdict and a page",
-        description="Judge a pipeline by the whole suite. Other arguments go to pytest.",
-    )
-    validate.add_argument(
-        "--strict", action="store_true", help="fail also if something was not judged"
-    )
-    add_pipeline_options(validate.add_argument)
-    add_report_option(validate.add_argument)
-    add_gate_options(validate.add_argument)
-
-
-def _add_baseline(commands: Any, data: argparse.ArgumentParser) -> None:
     text = "what was last accepted: accept, show, compare"
-    actions = commands.add_parser("baseline", help=text, description=text.capitalize())
-    choices = actions.add_subparsers(dest="action", required=True)
-    accept = choices.add_parser(
-        "accept", parents=[data], help="train, show old against new, and accept"
+    actions = commands.add_parser("baseline", help=text).add_subparsers(
+        dest="action", required=True
     )
-    accept.add_argument(
-        "--seeds",
-        type=int,
-        default=ACCEPTED_SEEDS,
-        help=f"how many to train (default: {ACCEPTED_SEEDS})",
-    )
-    text = f"on how many of them the suite measures its figures (default: {MEASURED_SEEDS})"
-    accept.add_argument("--figures", type=int, default=MEASURED_SEEDS, help=text)
-    add_scheduler_option(accept.add_argument)
-    show = choices.add_parser("show", parents=[data], help="print what was accepted")
-    for parser in (accept, show):
-        add_pipeline_options(parser.add_argument)
-        parser.add_argument(
-            "--baselines", metavar="DIR", default="baselines", help="folder of accepted results"
-        )
-    compare = choices.add_parser(
-        "compare", help="compare two baselines; exit 1 unless B is no worse than A"
-    )
-    compare.add_argument("old", metavar="A", type=Path)
-    compare.add_argument("new", metavar="B", type=Path)
-    compare.add_argument("--spec", metavar="FILE.toml", help="a spec with the margin")
-    add_margin_option(compare.add_argument)
+    text, parents = "train, show old against new, and accept", [data, scheduler, pipeline]
+    accept = actions.add_parser("accept", parents=parents, help=text)
+    kind, text = _at_least(16, "a spread", ACCEPTED_SEEDS), "how many to train (default: 96)"
+    accept.add_argument("--seeds", type=kind, default=ACCEPTED_SEEDS, help=text)
+    kind = _at_least(8, "a healthy range", MEASURED_SEEDS)
+    text = "on how many of them the suite measures its figures (default: 32)"
+    accept.add_argument("--figures", type=kind, default=MEASURED_SEEDS, help=text)
+    text = "also measure the figures of the tests in this folder; may be repeated"
+    accept.add_argument("--suite", metavar="DIR", action="append", default=[], help=text)
+    show = actions.add_parser("show", parents=[data, pipeline], help="print what was accepted")
+    text = "folder of accepted results"
+    for each in (accept, show):
+        each.add_argument("--baselines", metavar="DIR", default="baselines", help=text)
+    text = "compare two baselines; exit 1 unless B is no worse than A"
+    add = actions.add_parser("compare", parents=[margin], help=text).add_argument
+    add("old", metavar="A", type=Path)
+    add("new", metavar="B", type=Path)
+    add("--spec", metavar="FILE.toml", help="a spec with the margin")
 
-
-def _add_power(commands: Any, data: argparse.ArgumentParser) -> None:
     text = "how often the recipe gate errs, simulated from the accepted seeds"
-    power = commands.add_parser("power", parents=[data], help=text, description=text.capitalize())
-    add_pipeline_options(power.add_argument)
-    add_margin_option(power.add_argument)
+    parents = [data, pipeline, margin]
+    add = commands.add_parser("power", parents=parents, help=text).add_argument
     text = f"most trainings of the gate (default: {BUDGET})"
-    power.add_argument("--seeds", type=int, default=BUDGET, help=text)
-    power.add_argument("--baselines", metavar="DIR", help="folder of accepted results")
+    add("--seeds", type=int, default=BUDGET, help=text)
+    add("--baselines", metavar="DIR", help="folder of accepted results")
 
-
-def _add_faults(commands: Any, data: argparse.ArgumentParser) -> None:
     text = "run the suite on broken pipelines: which check catches which fault"
-    faults = commands.add_parser("faults", parents=[data], help=text, description=text.capitalize())
-    faults.add_argument(
-        "--list", action="store_true", help="list the faults and healthy controls; run nothing"
-    )
-    only = "run this fault or control alone; may be repeated"
-    faults.add_argument("--only", metavar="NAME", action="append", default=[], help=only)
-    faults.add_argument("--sample", action="store_true", help="run ten of them, in a minute or two")
-    full = "run every check on each, for the whole matrix (default: stop at the first failure)"
-    faults.add_argument("--full", action="store_true", help=full)
-    faults.add_argument(
-        "--out", metavar="DIR", default="faults", help="folder of the page (default: faults)"
-    )
-    faults.add_argument(
-        "--docs", metavar="DIR", type=Path, help="also write Markdown and a picture to this folder"
-    )
-    faults.add_argument(
-        "--timeout", type=float, default=600, metavar="S", help="seconds of a trial (default: 600)"
-    )
-    faults.add_argument(
-        "--processes",
-        type=int,
-        default=0,
-        metavar="N",
-        help="processes on this machine (default: one a core)",
-    )
-    add_scheduler_option(faults.add_argument)
+    add = commands.add_parser("faults", parents=[data, scheduler], help=text).add_argument
+    add("--list", action="store_true", help="list the faults and healthy controls; run nothing")
+    text = "run this fault or control alone; may be repeated"
+    add("--only", metavar="NAME", action="append", default=[], help=text)
+    add("--sample", action="store_true", help="run ten of them, in a minute or two")
+    text = "run every check on each, for the whole matrix (default: stop at the first failure)"
+    add("--full", action="store_true", help=text)
+    text = "folder of the page (default: faults)"
+    add("--out", metavar="DIR", default="faults", help=text)
+    text = "also write Markdown and a picture to this folder"
+    add("--docs", metavar="DIR", type=Path, help=text)
+    text = "seconds of a trial (default: 600)"
+    add("--timeout", type=float, default=600, metavar="S", help=text)
+    text = "processes on this machine (default: one a core)"
+    add("--processes", type=int, default=0, metavar="N", help=text)
+    return parser

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from mnistlab.data import load_dataset
+from mnistlab.cli.shared import load_data
 from mnistlab.environment import baseline_folder
 from mnistlab.gate import Baseline, baseline_path, error_rates, gate_metrics, make_plan
 from mnistlab.loading import load_pipeline
@@ -11,7 +11,7 @@ from mnistlab.loading import load_pipeline
 
 def run(options: argparse.Namespace) -> int:
     """Simulate the gate from the accepted seeds and print its error rates."""
-    dataset = load_dataset(options.dataset, options.mnist_data)
+    dataset = load_data(options)
     pipeline = load_pipeline(options.pipeline, options.spec, dataset.name)
     name = baseline_path(Path(), pipeline.name, dataset.name).name
     path = baseline_folder(options.baselines, name) / name
@@ -21,7 +21,5 @@ def run(options: argparse.Namespace) -> int:
     accepted = baseline.accepted_seeds
     rates = error_rates.error_rates(make_plan(metrics, options.seeds, accepted), accepted)
     print(f"{path}: {baseline.seeds} seeds of {baseline.pipeline} on {baseline.dataset}")
-    print("\n".join(error_rates.as_table(rates)))
-    for line in error_rates.advice(rates, metrics, accepted):
-        print(line)
+    print(*error_rates.as_table(rates), *error_rates.advice(rates, metrics, accepted), sep="\n")
     return 0

@@ -7,8 +7,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from mnistlab.cli.quiet import import_keras
-from mnistlab.data import Dataset, load_dataset
+from mnistlab.cli.shared import import_keras, load_data
+from mnistlab.data import Dataset
 from mnistlab.errors import MnistlabError
 from mnistlab.metrics import Evaluation
 from mnistlab.metrics import figures as metric_figures
@@ -23,9 +23,7 @@ SHOWN = 5
 def run(options: argparse.Namespace) -> int:
     """Train, print the results, and write model and pictures into a new folder."""
     with _new_folder(Path(options.out)) as folder:
-        dataset = load_dataset(options.dataset, options.mnist_data)
-        if dataset.note:
-            print(f"This is not MNIST: {dataset.note}")
+        dataset = load_data(options)
         print(f"Data: {dataset.name}, from {dataset.source}")
         pipeline = pipeline_for(dataset.name)
         images = pipeline.prepare_images(dataset.train_images)

@@ -8,6 +8,6 @@ from mnistlab.plugin import suite_arguments
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run the suite; 0 if the verdict allows it, else 1."""
-    arguments = suite_arguments(vars(options))
-    return 0 if pytest.main([*arguments, *options.pytest_arguments]) == 0 else 1
+    """Run the suite; 0 if the verdict allows it, 2 if pytest refuses an argument, else 1."""
+    code = pytest.main([*suite_arguments(vars(options)), *options.pytest_arguments])
+    return 2 if code == pytest.ExitCode.USAGE_ERROR else int(code != pytest.ExitCode.OK)

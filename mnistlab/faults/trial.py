@@ -118,7 +118,8 @@ class TrialRunner:
         reset_process()
         hooks = _Hooks(_session_cache(self.dataset))
         output, start = io.StringIO(), time.perf_counter()
-        with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(output):
+        caught = contextlib.redirect_stdout(output), contextlib.redirect_stderr(output)
+        with tempfile.TemporaryDirectory() as folder, caught[0], caught[1]:
             settings = {**self.settings, "pipeline": reference, "report": folder}
             # pytest's faulthandler plugin would undo the worker's.
             arguments = [*suite_arguments(settings), "-p", "no:faulthandler"]

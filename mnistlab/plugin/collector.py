@@ -4,12 +4,14 @@ import dataclasses
 import difflib
 import time
 from collections.abc import Generator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mnistlab.environment import environment
-from mnistlab.plugin.suite import check_name
+from mnistlab.environment import environment, suite_folder
+from mnistlab.plugin.causes import Marks, not_judged
+from mnistlab.plugin.suite import check_name, claim_name, group_of, is_quality
 from mnistlab.requirement import Requirement, Verdict, overall
 
 SCHEMA = 1
@@ -27,8 +29,10 @@ class VerdictCollector:
     pictures: list[dict[str, str]] = dataclasses.field(default_factory=list)
     context: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
     expected: dict[str, Requirement] = dataclasses.field(default_factory=dict)
+    marks: dict[str, Marks] = dataclasses.field(default_factory=dict)  # of each test
     skipped: set[str] = dataclasses.field(default_factory=set)
     not_judged: set[str] = dataclasses.field(default_factory=set)  # when the state was accepted
+    broken_modules: dict[Path, Verdict] = dataclasses.field(default_factory=dict)
     quality_tests_collected: bool = False
     started: float = dataclasses.field(default_factory=time.perf_counter)
 
@@ -39,18 +43,19 @@ class VerdictCollector:
         if not measured and not earlier:
             return
         self._take_context(measured)
-        group = measured.get("group") or earlier[0].group
-        claim = _claim(report.nodeid, group)
+        if "marks" in measured:
+            self.marks[report.nodeid] = Marks(*map(tuple, measured["marks"]))
+        claim = _claim(report.nodeid, measured.get("group") or earlier[0].group)
         verdicts = [Verdict(**row) for row in measured.get("verdicts", ())]
         if report.when == "teardown":
             verdicts = earlier
-            self.pictures += [{**picture, "group": group} for picture in measured["pictures"]]
+            self.pictures += [{**each, "group": claim.group} for each in measured["pictures"]]
         if report.skipped:
             self.skipped.add(report.nodeid)
             if all(verdict.asked for verdict in verdicts):
                 required = measured.get("required", True)
-                not_judged = claim.not_run if required else claim.not_required
-                verdicts.append(not_judged(_reason(report)))
+                why_not = claim.not_run if required else claim.not_required
+                verdicts.append(why_not(_reason(report)))
         elif report.failed and not any(verdict.is_missed for verdict in verdicts):
             verdicts = [verdict for verdict in verdicts if verdict.name != claim.name]
             verdicts.append(claim.judge(False, _reason(report)))
@@ -94,17 +99,38 @@ class VerdictCollector:
     def pytest_make_collect_report(
         self, collector: pytest.Collector
     ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
-        """Note a module of the suite that cannot be imported as failed."""
+        """Note a module that cannot be imported."""
         report = yield
-        if report.failed and is_quality(collector):
+        if report.failed:
             claim = Requirement(f"{collector.path.name} can be collected", group_of(collector))
             verdict = claim.judge(False, _reason(report))
-            self.others.append(_of_test(verdict, collector.nodeid))
+            self.broken_modules[collector.path] = _of_test(verdict, collector.nodeid)
         return report
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Fail the modules that cannot be imported in folders with tests that judge a model."""
+        folders = {item.path.parent for item in session.items if is_quality(item)}
+        self.quality_tests_collected = bool(folders)
+        folders.add(suite_folder())
+        self.others += [it for path, it in self.broken_modules.items() if path.parent in folders]
 
     def all_verdicts(self) -> list[Verdict]:
         """Return the verdicts in the order of the tests, then those on what no test judged."""
-        verdicts = [self._asked(each) for of_test in self.verdicts.values() for each in of_test]
+        stopped = self._stopped()
+        verdicts = []
+        for test, of_test in self.verdicts.items():
+            if test in stopped:
+                verdict = _claim(test, of_test[0].group).not_run(stopped[test])
+                verdicts.append(_of_test(verdict, test))
+            elif test in self.skipped and check_name(test) in self.not_judged:
+                # It could not be judged when the state was accepted either, so it is not asked for.
+                text = "nor was it when the result was accepted"
+                verdicts += [
+                    dataclasses.replace(each, asked=False, message=f"{each.message}; {text}")
+                    for each in of_test
+                ]
+            else:
+                verdicts += of_test
         verdicts += self.others
         judged = {verdict.name for verdict in verdicts}
         missing = [bound for name, bound in self.expected.items() if name not in judged]
@@ -116,12 +142,23 @@ class VerdictCollector:
             verdicts.append(bound.not_run(note or reason))
         return verdicts
 
-    def _asked(self, verdict: Verdict) -> Verdict:
-        """Do not ask for a test that could not be judged when the state was accepted either."""
-        if verdict.test in self.skipped and check_name(verdict.test) in self.not_judged:
-            message = f"{verdict.message}; nor was it when the result was accepted"
-            return dataclasses.replace(verdict, asked=False, message=message)
-        return verdict
+    def _stopped(self) -> dict[str, str]:
+        """Return the tests that depend on a failed one, whether they ran or not, and the reason."""
+        failed = {
+            test: claim_name(test)
+            for test, verdicts in self.verdicts.items()
+            if any(verdict.is_missed for verdict in verdicts)
+        }
+        return not_judged(self.marks, failed)
+
+    def unjudgeable(self) -> tuple[str, ...]:
+        """Return the tests that could not be judged of this model, whatever else failed."""
+        stopped = self._stopped()
+        return tuple(
+            check_name(test)
+            for test, verdicts in self.verdicts.items()
+            if test in self.skipped and test not in stopped and all(each.asked for each in verdicts)
+        )
 
     @property
     def judged_anything(self) -> bool:
@@ -145,19 +182,12 @@ class VerdictCollector:
         }
 
 
-def is_quality(item: pytest.Item | pytest.Collector) -> bool:
-    """Tell whether a test or module belongs to a suite that judges a model."""
-    return item.path.parent.name == "quality"
-
-
-def group_of(item: pytest.Item | pytest.Collector) -> str:
-    """Return what a test or module of the suite is about: the name of its file."""
-    return item.path.stem.removeprefix("test_")
+COLLECTOR = pytest.StashKey[VerdictCollector]()
+"""Where the run's collector is, in ``config.stash``."""
 
 
 def _claim(nodeid: str, group: str) -> Requirement:
-    """Make a requirement of a test's name, which states its claim."""
-    return Requirement(nodeid.rpartition("::")[2].removeprefix("test_").replace("_", " "), group)
+    return Requirement(claim_name(nodeid), group)
 
 
 def _of_test(verdict: Verdict, nodeid: str) -> Verdict:

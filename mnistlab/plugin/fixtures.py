@@ -91,11 +91,22 @@ def dataset(pytestconfig: pytest.Config) -> Dataset:
 
 
 @pytest.fixture(scope="session")
-def pipeline(pytestconfig: pytest.Config, dataset: Dataset) -> CheckedPipeline:
+def subject() -> Any:
+    """Return the pipeline to judge where ``--pipeline`` names none: override it in a conftest.py.
+
+    An object with the five methods and the spec of a `Pipeline`, or its class; None is the
+    published recipe.
+    """
+    return None
+
+
+@pytest.fixture(scope="session")
+def pipeline(pytestconfig: pytest.Config, dataset: Dataset, subject: Any) -> CheckedPipeline:
     """Load the pipeline or the model file that is judged."""
     option = pytestconfig.option
     with _errors_end_run(pytestconfig):
         given = pytestconfig.stash.get(PIPELINE, None)
+        given = subject if given is None and option.pipeline is None else given
         if isinstance(given, CheckedPipeline):
             recipe = given
         elif given is not None:

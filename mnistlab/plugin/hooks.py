@@ -5,15 +5,23 @@ import html
 import json
 from collections.abc import Generator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
 from mnistlab.errors import ContractError, NotJudgedError, NotRequiredError
 from mnistlab.options import add_data_options, add_pipeline_options, add_report_option
+from mnistlab.plugin.causes import MARKERS, OWN_CAUSES, causes_first, failure, marks_of
 from mnistlab.plugin.checker import MEASUREMENTS, RUN_CONTEXT, Measurements
-from mnistlab.plugin.collector import VerdictCollector, group_of, is_quality
-from mnistlab.plugin.suite import BROKEN_METHODS, SUMMARY
+from mnistlab.plugin.collector import COLLECTOR, VerdictCollector
+from mnistlab.plugin.suite import (
+    BROKEN_METHODS,
+    FAILED_CAUSES,
+    SUMMARY,
+    claim_name,
+    group_of,
+    is_quality,
+)
 from mnistlab.report import (
     STYLESHEET,
     check_writable,
@@ -23,8 +31,8 @@ from mnistlab.report import (
     write_atomically,
     write_summary,
 )
+from mnistlab.spelling import usage_line
 
-COLLECTOR = pytest.StashKey[VerdictCollector]()
 PAGE_FILE, VERDICT_FILE = "index.html", "verdict.json"
 KNOWN_WARNINGS = (
     # TensorFlow's variables lack NumPy 2's copy keyword; Keras meets that where it saves a model.
@@ -32,9 +40,12 @@ KNOWN_WARNINGS = (
     # TensorFlow's autograph sets attributes on syntax trees, which Python 3.13 deprecates.
     r".* got an unexpected keyword argument '___pyct_anno'",
 )
+ALL_TESTS = """<section class="mnistlab"><h3>All tests</h3>
+<noscript>The table needs JavaScript. The file verdict.json has the same content.</noscript>
+</section>"""
 GROUP_ORDER = (
-    "dataset", "preparation", "architecture", "prediction", "fit", "training", "result", "serving",
-    "behaviour", "calibration", "data_quality", "robustness", "regression",
+    "dataset", "preparation", "architecture", "prediction", "leaks", "fit", "training", "result",
+    "serving", "behaviour", "calibration", "data_quality", "robustness", "regression",
 )  # fmt: skip
 """The modules of the suite as they run: what later ones rely on comes first."""
 
@@ -45,6 +56,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add_data_options(group.addoption)
     add_pipeline_options(group.addoption)
     add_report_option(group.addoption)
+    text = "names in depends_on that a test outside of this run may provide"
+    parser.addini(OWN_CAUSES, text, type="linelist")
+    arguments: Any = getattr(parser, "optparser", None)  # argparse's; pytest has no hook for this
+
+    def error(message: str) -> NoReturn:
+        """Name the nearest option, in one line."""
+        raise pytest.UsageError(usage_line(message, arguments._option_string_actions))
+
+    if arguments is not None:
+        arguments.error = error
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -52,19 +73,21 @@ def pytest_configure(config: pytest.Config) -> None:
     """Start to collect verdicts, and let pytest-html write the page."""
     for message in KNOWN_WARNINGS:
         config.addinivalue_line("filterwarnings", f"ignore:{message}:DeprecationWarning")
-    if hasattr(config, "workerinput"):
-        config.pluginmanager.register(VerdictCollector(), "mnistlab-collector")
-        return
+    for marker in MARKERS:
+        config.addinivalue_line("markers", marker)
     if config.option.collectonly:
+        return
+    collector = VerdictCollector()
+    config.pluginmanager.register(collector, "mnistlab-collector")
+    if hasattr(config, "workerinput"):
         return
     try:
         check_writable(Path(config.option.report), PAGE_FILE, VERDICT_FILE)
     except OSError as error:
         raise pytest.UsageError(_not_writable(error.filename, error)) from error
-    config.stash[COLLECTOR] = VerdictCollector()
-    config.pluginmanager.register(config.stash[COLLECTOR], "mnistlab-collector")
-    if not config.option.htmlpath:
-        config.option.htmlpath = str(Path(config.option.report, PAGE_FILE))
+    config.stash[COLLECTOR] = collector
+    page = str(Path(config.option.report, PAGE_FILE))
+    config.option.htmlpath = config.option.htmlpath or page
     config.option.self_contained_html = True
     config.option.css.append(str(STYLESHEET))
 
@@ -73,25 +96,25 @@ def _not_writable(path: object, error: OSError) -> str:
     return f"{path}: {error.strerror}; name a writable folder for the report with --report"
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the suite after all other tests, in the order of `GROUP_ORDER`."""
-    for item in filter(is_quality, items):
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Run the suite after all other tests, in the order of `GROUP_ORDER`, and causes first."""
+    judging = {item for item in items if is_quality(item)}
+    for item in judging:
         if isinstance(item, pytest.Function):
             item.fixturenames.append("run_context")  # whatever a test uses, say what is judged
 
     def rank(item: pytest.Item) -> int:
-        known = is_quality(item) and group_of(item) in GROUP_ORDER
-        return GROUP_ORDER.index(group_of(item)) if known else -1
+        if item not in judging:
+            return -1
+        group = group_of(item)
+        return GROUP_ORDER.index(group) if group in GROUP_ORDER else len(GROUP_ORDER)
 
-    items.sort(key=rank)
+    items[:] = causes_first(sorted(items, key=rank), config.getini(OWN_CAUSES))
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Leave the last page alone when the run judges nothing."""
-    if COLLECTOR in session.config.stash:
-        collector = session.config.stash[COLLECTOR]
-        collector.quality_tests_collected = any(map(is_quality, session.items))
-        _keep_last_page(session.config)
+    _keep_last_page(session.config)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -104,15 +127,22 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
             item.stash.setdefault(MEASUREMENTS, Measurements()).required = False
         raise pytest.skip.Exception(str(reason)) from None
     except ContractError as error:
-        broken = item.config.stash.setdefault(BROKEN_METHODS, set())
+        broken = item.config.stash.setdefault(BROKEN_METHODS, {})
         if error.method in broken:
-            message = f"{error.method} breaks its contract, see the first test that failed"
-            raise pytest.skip.Exception(message) from None
-        broken.add(error.method)
+            raise pytest.skip.Exception(broken[error.method]) from None
+        broken[error.method] = failure(error.method, claim_name(item.nodeid))
         raise pytest.fail.Exception(str(error), pytrace=False) from None
 
 
-pytest_runtest_setup = pytest_runtest_call  # fixtures raise these errors too
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None, None, None]:
+    """Do not run a test that depends on what failed; fixtures raise mnistlab's errors too."""
+    reasons = item.config.stash.setdefault(FAILED_CAUSES, {})
+    marks = marks_of(item)
+    if reason := next((reasons[name] for name in marks.depends_on if name in reasons), ""):
+        reasons.update({name: reason for name in marks.provides if name not in reasons})
+        raise pytest.skip.Exception(reason)
+    return (yield from pytest_runtest_call(item))
 
 
 @pytest.hookimpl(wrapper=True)
@@ -121,11 +151,15 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Attach what the test measured to its report; JUnit XML leaves such attributes out."""
     report = yield
+    marks = marks_of(item)
+    for name in marks.provides if report.failed else ():
+        reasons = item.config.stash.setdefault(FAILED_CAUSES, {})
+        reasons.setdefault(name, failure(name, claim_name(item.nodeid)))
     if is_quality(item):
         measured = dataclasses.asdict(item.stash.setdefault(MEASUREMENTS, Measurements()))
         context = item.config.stash.get(RUN_CONTEXT, {})
         item.config.stash[RUN_CONTEXT] = {}  # one report of this process brings it, not all
-        attribute = {"group": group_of(item), **measured, **context}
+        attribute = {"group": group_of(item), "marks": [*marks], **measured, **context}
         if hasattr(item.config, "workerinput"):
             # pytest-xdist sends built-in types only, and a NumPy float64 is none.
             attribute = json.loads(json.dumps(attribute))
@@ -194,7 +228,7 @@ def pytest_html_results_summary(prefix: list[str], session: pytest.Session) -> N
     """Put the verdict and the pictures above the table of tests."""
     summary = session.config.stash.get(SUMMARY, None)
     if summary:
-        prefix.append(summary_html(summary, session.config.stash[COLLECTOR].pictures))
+        prefix += [summary_html(summary, session.config.stash[COLLECTOR].pictures), ALL_TESTS]
 
 
 def pytest_html_results_table_header(cells: list[str]) -> None:

@@ -3,10 +3,8 @@
 PYTEST_DONT_REWRITE: it asserts nothing, and may have been imported before pytest loads it.
 """
 
-import contextlib
 import functools
 import gc
-import io
 import pickle
 import sys
 import tempfile
@@ -19,17 +17,18 @@ from mnistlab.data import Dataset
 from mnistlab.errors import MnistlabError
 from mnistlab.execution import WorkerProcess
 from mnistlab.plugin.checker import Figure
+from mnistlab.plugin.collector import COLLECTOR
 from mnistlab.plugin.suite import (
     BROKEN_METHODS,
     FIGURES,
     PIPELINE,
     SESSION_CACHE,
     SessionCache,
+    SuiteRun,
     check_name,
     make_session_cache,
     suite_arguments,
 )
-from mnistlab.requirement import Verdict
 
 
 @dataclass(frozen=True)
@@ -51,17 +50,18 @@ class Measured:
 class SeedMeasurer:
     """Runs the suite on one seed a call, without its gates, and measures instead of judging.
 
-    Its first run in a process is of the whole suite. Later ones leave out the tests that measured
-    nothing.
+    `suites` are further folders of tests. The first run in a process is of the whole suite. Later
+    ones leave out the tests that measured nothing.
     """
 
     pipeline: Any
     dataset: Dataset
+    suites: tuple[str, ...] = ()
     tests: frozenset[str] = field(default_factory=frozenset, init=False)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle without what it learnt."""
-        return SeedMeasurer, (self.pipeline, self.dataset)
+        return SeedMeasurer, (self.pipeline, self.dataset, self.suites)
 
     def __call__(self, seed: int) -> Measured:
         """Measure one seed.
@@ -73,56 +73,31 @@ class SeedMeasurer:
         """
         if "keras" in sys.modules:
             sys.modules["keras"].utils.clear_session()  # a process keeps all graphs otherwise
-        hooks = _Hooks(self)
-        output = io.StringIO()
-        with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(output):
+        figures: dict[str, Figure] = {}
+        cache = _session_cache(self.dataset)
+        stashed = {SESSION_CACHE: cache, PIPELINE: self.pipeline, FIGURES: figures}
+        with tempfile.TemporaryDirectory() as folder:
             settings = {"dataset": self.dataset.name, "seed": seed, "report": folder}
             # pytest's faulthandler plugin would undo the worker's.
-            arguments = [*suite_arguments(settings), "-p", "no:faulthandler"]
-            code = pytest.main(arguments, plugins=[hooks])
-        verdicts: list[Verdict] = hooks.collector.all_verdicts() if hooks.collector else []
+            arguments = [*suite_arguments(settings), *self.suites, "-p", "no:faulthandler"]
+            run = SuiteRun(arguments, stashed, self)
+        collector = run.stash(COLLECTOR)
+        verdicts = collector.all_verdicts() if collector else []
         failed = tuple(each.message for each in verdicts if each.is_missed)
-        if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) or hooks.broken:
-            lines = output.getvalue().strip().splitlines() or ["the suite did not run"]
-            raise MnistlabError(f"seed {seed}: {next(iter(failed), lines[-1].strip('! '))}")
+        ended = run.code in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
+        if not ended or run.stash(BROKEN_METHODS):
+            raise MnistlabError(f"seed {seed}: {next(iter(failed), run.last_line)}")
         if self.tests:
-            return Measured(seed, hooks.figures, whole=False)
+            return Measured(seed, figures, whole=False)
         gc.freeze()  # pytest need not look at Keras after every run
-        self.tests = frozenset(figure.test for figure in hooks.figures.values())
-        not_judged = tuple(
-            check_name(test)
-            for test, verdicts_of in hooks.collector.verdicts.items()
-            if test in hooks.collector.skipped and all(each.asked for each in verdicts_of)
-        )
-        return Measured(seed, hooks.figures, True, not_judged, failed)
+        self.tests = frozenset(figure.test for figure in figures.values())
+        return Measured(seed, figures, True, collector.unjudgeable(), failed)
 
-
-class _Hooks:
-    """A pytest plugin that passes the pipeline in and the figures out."""
-
-    def __init__(self, measurer: SeedMeasurer) -> None:
-        self._measurer = measurer
-        self._config: pytest.Config | None = None
-        self.figures: dict[str, Figure] = {}
-        self.collector: Any = None
-
-    @property
-    def broken(self) -> bool:
-        """Whether a method of the pipeline broke its contract."""
-        return self._config is not None and bool(self._config.stash.get(BROKEN_METHODS, None))
-
-    def pytest_configure(self, config: pytest.Config) -> None:
-        """Find the collector, which the plugin has registered before this hook runs."""
-        config.stash[SESSION_CACHE] = _session_cache(self._measurer.dataset)
-        config.stash[PIPELINE] = self._measurer.pipeline
-        config.stash[FIGURES] = self.figures
-        self._config, self.collector = config, config.pluginmanager.get_plugin("mnistlab-collector")
-
-    @pytest.hookimpl(tryfirst=True)
+    @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """Leave out the tests that measure nothing, if they are known."""
-        known = self._measurer.tests
-        items[:] = [item for item in items if not known or check_name(item.nodeid) in known]
+        if self.tests:
+            items[:] = [item for item in items if check_name(item.nodeid) in self.tests]
 
 
 @functools.lru_cache(maxsize=1)

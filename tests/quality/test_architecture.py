@@ -134,6 +134,7 @@ def test_initial_weights_spread_as_they_should(check, published, seed, layer):
     check(small, abs(spread), f"{100 * spread:+.1f} %")
 
 
+@pytest.mark.provides("deterministic")
 def test_one_seed_gives_the_same_weights_and_two_give_others(pipeline, seed):
     models = [pipeline.build(number) for number in (seed, seed, seed + 1)]
     first, again, other = (require_keras_model(m, "its weights").get_weights() for m in models)

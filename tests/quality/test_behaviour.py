@@ -19,6 +19,7 @@ def predicted(pipeline, trained):
     return lambda images: robustness.predict_raw(pipeline, trained.model, images).argmax(axis=1)
 
 
+@pytest.mark.depends_on("images", "predict")
 @pytest.mark.parametrize("change", PERTURBATIONS)
 def test_a_small_change_changes_few_predictions(check, dataset, evaluation, predicted, change):
     images = PERTURBATIONS[change](dataset.test_images)

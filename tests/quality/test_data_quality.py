@@ -88,6 +88,7 @@ def test_known_label_errors_are_not_repeated(check, dataset, evaluation, suspect
     )
 
 
+@pytest.mark.depends_on("labels")
 def test_training_sees_every_digit_often_enough(check, prepared, pipeline):
     count = pipeline.spec.trained_on(len(prepared.train_labels))
     shares = prepared.train_labels[:count].mean(axis=0)
@@ -102,6 +103,7 @@ def test_training_sees_every_digit_often_enough(check, prepared, pipeline):
     check(rarest, float(shares.min()), detail)
 
 
+@pytest.mark.depends_on("images")
 @pytest.mark.parametrize("moment", DRIFT)
 def test_training_and_test_images_are_alike_pixel_by_pixel(check, drifts, moment):
     name = f"largest difference of a pixel's {moment}, training to test"

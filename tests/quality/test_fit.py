@@ -52,6 +52,7 @@ def test_fit_leaves_its_images_and_labels_as_they_are(pipeline, small, seed):
         pytest.fail("fit changes its input; let it work on a copy", pytrace=False)
 
 
+@pytest.mark.provides("deterministic")
 def test_one_seed_trains_to_the_same_weights(pipeline, small, small_weights, seed):
     again = model_probes.weights_after(pipeline, *small[:2], seed=seed)
     advice = "seed all random numbers in build and fit, and use deterministic operations"
@@ -78,6 +79,7 @@ def test_fit_trains_with_what_the_model_was_compiled_with(check, pipeline, small
     check(same, model_probes.compiled_with(model))
 
 
+@pytest.mark.depends_on("deterministic")
 def test_validation_images_do_not_influence_the_weights(pipeline, small, small_weights, seed):
     images, labels, count = small
     images, labels = images.copy(), labels.copy()
@@ -102,6 +104,7 @@ def test_the_history_is_that_of_the_model(check, pipeline, small, seed):
     check(same, abs(own - claimed[-1]), detail)
 
 
+@pytest.mark.provides("training data")
 def test_images_are_trained_on_as_they_are(check, pipeline, seed):
     image = np.random.default_rng(0).uniform(0.1, 0.9, IMAGE_SHAPE).astype(np.float32)
     seen = updates.image_seen(pipeline, image, seed=seed)
@@ -112,6 +115,7 @@ def test_images_are_trained_on_as_they_are(check, pipeline, seed):
     check(same, float(np.abs(seen - image).max()))
 
 
+@pytest.mark.provides("training data")
 def test_every_image_is_trained_with_its_own_label(pipeline, seed):
     count, batches = sample_order.recordable_batches(pipeline.spec)
     trained = sum(batches)
@@ -123,6 +127,7 @@ def test_every_image_is_trained_with_its_own_label(pipeline, seed):
     )
 
 
+@pytest.mark.depends_on("training data")
 @pytest.mark.parametrize("epoch", ["first", "last"])
 def test_learning_rate_during_training_is_the_specified_one(check, pipeline, learning_rates, epoch):
     advice = "fit, a schedule or a callback changes it"
@@ -132,6 +137,7 @@ def test_learning_rate_during_training_is_the_specified_one(check, pipeline, lea
     check(required, float(f"{learning_rates[epoch]:.3g}"))
 
 
+@pytest.mark.depends_on("training data")
 def test_a_step_sees_as_many_images_as_specified(check, pipeline, seed):
     size = pipeline.spec.batch_size
     advice = "look at the batch size, and for gradients accumulated over several batches"
@@ -139,6 +145,7 @@ def test_a_step_sees_as_many_images_as_specified(check, pipeline, seed):
     check(required, round(updates.batch_size_seen(pipeline, seed=seed), 2))
 
 
+@pytest.mark.depends_on("training data")
 def test_every_epoch_sees_every_training_image_once(recorded):
     batches, epochs = recorded
     for number, steps in enumerate(epochs, start=1):
@@ -150,6 +157,7 @@ def test_every_epoch_sees_every_training_image_once(recorded):
         )
 
 
+@pytest.mark.depends_on("training data")
 def test_no_epoch_sees_an_image_that_is_held_out(recorded):
     batches, epochs = recorded
     for number, steps in enumerate(epochs, start=1):
@@ -158,6 +166,7 @@ def test_no_epoch_sees_an_image_that_is_held_out(recorded):
         assert not seen, f"{got}, required none; split before shuffling"
 
 
+@pytest.mark.depends_on("training data")
 def test_every_epoch_has_a_fresh_order(recorded):
     _, epochs = recorded
     for first, second in ((0, 1), (1, 2), (0, 2)):
@@ -166,6 +175,7 @@ def test_every_epoch_has_a_fresh_order(recorded):
         assert not same, f"{got}; shuffle again for every epoch"
 
 
+@pytest.mark.depends_on("deterministic")
 def test_training_images_do_influence_the_weights(pipeline, small, small_weights, seed):
     images, labels, count = small
     images = images.copy()
@@ -177,6 +187,7 @@ def test_training_images_do_influence_the_weights(pipeline, small, small_weights
     )
 
 
+@pytest.mark.depends_on("training data")
 def test_a_large_set_is_trained_on_as_a_whole(check, pipeline, seed):
     error = updates.coverage_error(pipeline, seed=seed, count=LARGE)
     source = "every epoch sees every image"
@@ -188,6 +199,7 @@ def test_a_large_set_is_trained_on_as_a_whole(check, pipeline, seed):
     check(Requirement(name, "training", 0.0, "at most", "fraction", source, advice), error)
 
 
+@pytest.mark.depends_on("training data")
 def test_the_order_of_an_epoch_is_not_that_of_the_data(check, pipeline, seed):
     position = sample_order.mean_position_of_last_steps(pipeline, seed=seed, count=LARGE)
     # Each step weighs half as much as the next, which makes the variance of the mean that of three
@@ -199,6 +211,7 @@ def test_the_order_of_an_epoch_is_not_that_of_the_data(check, pipeline, seed):
     check(Requirement(name, "training", bound, "at most", "", source, advice), abs(position - 0.5))
 
 
+@pytest.mark.depends_on("deterministic")
 def test_another_seed_trains_to_other_weights(pipeline, built, small, small_weights, seed):
     # Models that are not Keras's may use their seed only when they are built.
     start = seed if is_keras(built) else seed + 1
@@ -219,6 +232,7 @@ def test_gradients_reach_every_parameter(check, pipeline, small, seed):
     )
 
 
+@pytest.mark.depends_on("deterministic")
 def test_weights_depend_on_the_seed_and_not_on_trainings_before(pipeline, small, seed):
     seeds = model_probes.seeds_with_carryover(pipeline, *small[:2], seeds=(seed, seed + 1))
     assert not seeds, (
@@ -227,6 +241,7 @@ def test_weights_depend_on_the_seed_and_not_on_trainings_before(pipeline, small,
     )
 
 
+@pytest.mark.depends_on("predict", "training data")
 def test_one_batch_can_be_memorised(check, pipeline, prepared, seed):
     size = pipeline.spec.batch_size
     total = pipeline.spec.total_of(size)
@@ -244,6 +259,7 @@ def test_one_batch_can_be_memorised(check, pipeline, prepared, seed):
     )
 
 
+@pytest.mark.depends_on("deterministic")
 def test_one_seed_trains_to_the_same_weights_in_another_process(
     run_in_subprocess, pipeline, small, small_weights, seed
 ):

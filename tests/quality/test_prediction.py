@@ -42,6 +42,7 @@ def few(prepared):
     return prepared.test_images[:FEW]
 
 
+@pytest.mark.provides("predict")
 @examples
 @given(
     seed=st.integers(0, 2**32 - 1),
@@ -62,6 +63,7 @@ def test_output_rows_are_probabilities_for_any_input(pipeline, model, seed, scal
     assert error <= ROUNDING, f"{got}, required at most {ROUNDING:g}; end the model with a softmax"
 
 
+@pytest.mark.provides("predict")
 def test_the_same_images_get_the_same_predictions_again(check, pipeline, model, few):
     advice = "something random is active when predicting; call the model with training=False"
     name = "largest difference of a probability, asked twice"
@@ -69,6 +71,7 @@ def test_the_same_images_get_the_same_predictions_again(check, pipeline, model, 
     check(same, float(np.abs(pipeline.predict(model, few) - pipeline.predict(model, few)).max()))
 
 
+@pytest.mark.provides("predict")
 def test_other_images_get_other_predictions(pipeline, model, few, prepared):
     others = pipeline.predict(model, prepared.test_images[FEW : 2 * FEW])
     same = int((pipeline.predict(model, few) == others).all(axis=1).sum())
@@ -78,6 +81,7 @@ def test_other_images_get_other_predictions(pipeline, model, few, prepared):
     )
 
 
+@pytest.mark.provides("predict")
 def test_probabilities_come_in_the_order_of_the_models_outputs(check, pipeline):
     got = " ".join(map(str, updates.output_columns(pipeline)))
     advice = "predict returns the classes in another order; column i must be digit i"
@@ -85,6 +89,7 @@ def test_probabilities_come_in_the_order_of_the_models_outputs(check, pipeline):
     check(Requirement(name, "prediction", required, "equal to", advice=advice), got)
 
 
+@pytest.mark.provides("predict")
 def test_predictions_are_what_the_model_itself_says(check, pipeline, model, few):
     own = model_probes.direct_predictions(model, few)
     error = np.abs(pipeline.predict(model, few) - own).max()
@@ -96,6 +101,7 @@ def test_predictions_are_what_the_model_itself_says(check, pipeline, model, few)
     check(Requirement(name, "prediction", SERVED, "at most", "", FLOATS, advice), float(error))
 
 
+@pytest.mark.depends_on("predict")
 def test_an_untrained_model_knows_nothing(check, pipeline, seed, prepared, dataset):
     untrained = require_keras_model(pipeline.build(seed), "what it predicts before it is trained")
     start = Evaluation(pipeline.predict(untrained, prepared.train_images), dataset.train_labels)

@@ -25,6 +25,7 @@ seeds = st.integers(0, 2**32 - 1)
 PART = 1000  # images
 
 
+@pytest.mark.provides("images")
 @examples
 @given(images=images)
 def test_prepared_images_are_float32_within_0_and_1(pipeline, images):
@@ -38,6 +39,7 @@ def test_prepared_images_are_float32_within_0_and_1(pipeline, images):
     assert high <= 1, f"a prepared pixel is {high}, required at most 1; {scaling}"
 
 
+@pytest.mark.provides("images")
 @examples
 @given(images=images)
 def test_preparing_images_leaves_them_as_they_are_and_repeats(pipeline, images):
@@ -49,6 +51,7 @@ def test_preparing_images_leaves_them_as_they_are_and_repeats(pipeline, images):
     assert np.array_equal(again, first), f"a second call of prepare_images differs; {advice}"
 
 
+@pytest.mark.provides("images")
 def test_black_becomes_0_and_white_becomes_1(pipeline):
     ends = np.array([np.zeros((28, 28)), np.full((28, 28), 255)], dtype=np.uint8)
     black, white = pipeline.prepare_images(ends)
@@ -75,6 +78,7 @@ def test_each_pixel_is_prepared_on_its_own(pipeline, images, seed):
     assert same, "a pixel's value depends on other pixels; look for blurring, shifting or centring"
 
 
+@pytest.mark.provides("images")
 @examples
 @given(images=images, seed=seeds)
 def test_each_image_is_prepared_on_its_own(pipeline, images, seed):
@@ -84,6 +88,7 @@ def test_each_image_is_prepared_on_its_own(pipeline, images, seed):
     assert same, "an image's values depend on the images before it; prepare each image on its own"
 
 
+@pytest.mark.provides("images")
 @examples
 @given(images=images)
 def test_a_batch_is_prepared_as_its_parts_are(pipeline, images):
@@ -92,6 +97,7 @@ def test_a_batch_is_prepared_as_its_parts_are(pipeline, images):
     assert same, "train/serve skew: an image alone differs from one in a batch; use no batch values"
 
 
+@pytest.mark.provides("labels")
 @examples
 @given(labels=labels)
 def test_prepared_labels_are_one_hot(pipeline, labels):
@@ -107,6 +113,7 @@ def test_prepared_labels_are_one_hot(pipeline, labels):
     assert same, "the 1 is not in the column of the label; look at the order of the classes"
 
 
+@pytest.mark.provides("images")
 @pytest.mark.parametrize("part", ["train", "test"])
 def test_whole_sets_are_prepared_as_their_parts_are(pipeline, dataset, prepared, part):
     raw, whole = getattr(dataset, f"{part}_images"), getattr(prepared, f"{part}_images")
@@ -120,6 +127,7 @@ def test_whole_sets_are_prepared_as_their_parts_are(pipeline, dataset, prepared,
     )
 
 
+@pytest.mark.provides("labels")
 @pytest.mark.parametrize("part", ["train", "test"])
 def test_prepared_labels_are_those_of_the_dataset(dataset, prepared, part):
     labels, one_hot = getattr(dataset, f"{part}_labels"), getattr(prepared, f"{part}_labels")

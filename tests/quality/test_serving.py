@@ -77,6 +77,7 @@ def test_a_second_time_the_predictions_are_the_same(check, pipeline, trained, im
     check(named("a second time"), difference(again, expected))
 
 
+@pytest.mark.depends_on("images")
 def test_one_image_is_served_as_in_a_batch(check, pipeline, trained, dataset, expected):
     alone = [
         robustness.predict_raw(pipeline, trained.model, image[None])

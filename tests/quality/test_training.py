@@ -51,6 +51,7 @@ def test_nothing_is_nan_or_infinite(trained):
     )
 
 
+@pytest.mark.depends_on("labels", "predict")
 def test_training_accuracy_of_the_history_is_that_of_the_model(
     check, pipeline, trained, prepared, dataset
 ):
@@ -70,6 +71,7 @@ def test_training_accuracy_of_the_history_is_that_of_the_model(
     )
 
 
+@pytest.mark.depends_on("labels", "predict")
 def test_validation_accuracy_of_the_history_is_that_of_the_model(
     check, pipeline, trained, prepared, dataset
 ):

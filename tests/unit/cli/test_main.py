@@ -69,7 +69,8 @@ def test_showing_what_was_accepted_of_a_pipeline_of_ones_own_names_its_file(tmp_
 
 def test_accepting_what_is_no_pipeline_is_refused_in_one_line(tmp_path, capsys):
     arguments = ["--dataset=digits", f"--baselines={tmp_path}", "--pipeline=no.py:Mine"]
-    assert cli.main(["baseline", "accept", *arguments]) == 1
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(["baseline", "accept", *arguments])
     assert capsys.readouterr().err.startswith(
-        "mnistlab: --pipeline no.py:Mine: there is no file no.py in "
+        "mnistlab baseline accept: --pipeline no.py:Mine: there is no file no.py in "
     )

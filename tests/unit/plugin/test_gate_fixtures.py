@@ -14,7 +14,7 @@ import pytest
 
 from mnistlab import cli
 from mnistlab.cli import baseline as accept_module
-from mnistlab.cli import power
+from mnistlab.cli import shared
 from mnistlab.data import Dataset
 from mnistlab.gate import GateMetric, MetricComparison, error_rates, matching, seed_runs
 from mnistlab.metrics import Evaluation, calibration
@@ -176,7 +176,7 @@ ACCEPT = ("baseline", "accept", "--seeds=16", "--baselines=kept")
 COMMAND = "mnistlab baseline accept --dataset digits --pipeline fake.py:Fake --baselines kept"
 
 
-def fake_measurer(pipeline, dataset):
+def fake_measurer(pipeline, dataset, suites):
     """Measure two figures of a training, in place of a run of the whole suite."""
 
     def measure(seed):
@@ -199,7 +199,7 @@ def prepare(folder, patch):
     def dataset(*_):
         return Dataset("digits", "made up", "0" * 64, IMAGES, LABELS, IMAGES, LABELS)
 
-    for place in (accept_module, fixtures, power):
+    for place in (shared, fixtures):
         patch.setattr(place, "load_dataset", dataset)
     patch.setattr(seed_runs, "available_cores", lambda: 1)
     patch.setattr(accept_module, "SeedMeasurer", fake_measurer)
@@ -517,7 +517,7 @@ def test_a_result_that_must_not_be_accepted_is_refused(command, pytester, capsys
 def test_a_folder_that_cannot_be_written_is_named_before_the_training(command, pytester, capsys):
     (pytester.path / "kept").touch()
     assert command("Fake", *ACCEPT) == 1
-    advice = "File exists; choose a folder that can be written to with --baselines"
+    advice = "File exists; name a folder with --baselines that can be written"
     assert advice in capsys.readouterr().err
 
 

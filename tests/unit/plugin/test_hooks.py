@@ -76,7 +76,7 @@ HEALTHY = """
     def test_loss(check):
         check.within_healthy_range("test loss", 0.25, worse="higher")
 
-    def test_claims_hold():
+    def test_claims_hold(check):
         pass
 """
 
@@ -278,7 +278,7 @@ def test_deselected_tests_and_the_bounds_that_they_judge_are_not_run(pytester):
 
 
 def test_a_bound_that_no_test_judged_is_not_run_even_if_no_test_judges_any(pytester):
-    run = Run(pytester, "def test_claims_hold(): pass")
+    run = Run(pytester, "def test_claims_hold(check): pass")
     assert (run.code, run.verdict) == (0, "NOT RUN")
     assert {
         name: run.row(name)["status"] for name in ("test accuracy", "test loss", "claims hold")
@@ -315,7 +315,7 @@ def test_what_could_not_be_judged_when_it_was_accepted_does_not_hold_the_run_dow
         HEALTHY
         + """
     @pytest.mark.parametrize("case", [1, 2])
-    def test_of_keras(case):
+    def test_of_keras(check, case):
         pytest.skip("it is no Keras model")
     """
     )
@@ -357,11 +357,11 @@ BROKEN = """
     def prepared():
         raise ContractError("fit", "returned None; required a dict")
 
-    def test_first(prepared): pass
-    def test_second(): raise ContractError("fit", "raised ValueError: x (mine.py, line 3)")
-    def test_other(): raise ContractError("predict", "returned None")
-    def test_keras(): raise NotJudgedError("it is no Keras model")
-    def test_layers(): raise NotRequiredError("the spec promises no layers")
+    def test_first(check, prepared): pass
+    def test_second(check): raise ContractError("fit", "raised ValueError: x (mine.py, line 3)")
+    def test_other(check): raise ContractError("predict", "returned None")
+    def test_keras(check): raise NotJudgedError("it is no Keras model")
+    def test_layers(check): raise NotRequiredError("the spec promises no layers")
 """
 
 
@@ -371,7 +371,7 @@ def test_a_broken_method_fails_one_test_without_a_traceback(pytester):
     assert (
         run.row("first")["message"] == "first: does not hold (fit returned None; required a dict)"
     )
-    reason = "fit breaks its contract, see the first test that failed"
+    reason = "depends on fit, which failed: first"
     assert run.row("second")["message"] == f"second: not judged; {reason}"
     assert run.row("other")["message"] == "other: does not hold (predict returned None)"
     details, _, summary = run.output.partition("short test summary info")
@@ -470,12 +470,14 @@ def read_or_end(descriptor):
 )
 def test_an_error_in_a_fixture_fails_the_run_before_and_after_its_test(pytester, place):
     fixture = f"import pytest\n@pytest.fixture\ndef broken():\n    {place}\n"
-    run = Run(pytester, fixture + textwrap.dedent(HEALTHY).replace("hold()", "hold(broken)"))
+    broken = textwrap.dedent(HEALTHY).replace("hold(check)", "hold(check, broken)")
+    run = Run(pytester, fixture + broken)
     assert (run.code, run.verdict, run.row("claims hold")["status"]) == (1, "FAILED", "failed")
     assert "disk full" in run.row("claims hold")["message"]
 
 
-def test_a_module_of_the_suite_that_cannot_be_imported_fails_the_run(pytester):
+def test_a_module_of_the_suite_that_cannot_be_imported_fails_the_run(pytester, monkeypatch):
+    monkeypatch.setattr("mnistlab.plugin.collector.suite_folder", lambda: pytester.path / "quality")
     run = Run(pytester, "import no_such_module")
     assert (run.code, run.verdict) == (2, "FAILED")
     assert (
@@ -515,10 +517,10 @@ def test_scripts_from_outside_do_not_run_in_the_page(pytester):
         import pytest
 
         @pytest.mark.parametrize("x", [1, 2], ids=["{SCRIPT}", "{html.escape(IMAGE)}"])
-        def test_id(x):
+        def test_id(check, x):
             print("{IMAGE}")
 
-        def test_message():
+        def test_message(check):
             assert not "{SCRIPT}{IMAGE}", "{SCRIPT}{IMAGE}"
 
         def test_recorded(check):
@@ -526,7 +528,7 @@ def test_scripts_from_outside_do_not_run_in_the_page(pytester):
                 "test accuracy", "{SCRIPT}", worse="lower", detail="{IMAGE}"
             )
 
-        def test_skipped():
+        def test_skipped(check):
             pytest.skip("{IMAGE}")
 
         def test_picture(check):
@@ -554,7 +556,7 @@ def test_scripts_from_outside_do_not_run_in_the_page(pytester):
 def test_what_a_fixture_adds_to_the_metadata_does_not_run_either(pytester):
     suite = (
         textwrap.dedent(HEALTHY)
-        .replace("hold()", "hold(metadata)")
+        .replace("hold(check)", "hold(check, metadata)")
         .replace("pass", f"metadata['x'] = '{IMAGE}'")
     )
     run = Run(pytester, suite)
@@ -686,7 +688,7 @@ def test_data_that_is_not_mnist_is_announced_and_the_promise_about_mnist_is_not_
 
 def test_the_groups_of_the_suite_run_in_their_order(pytester):
     for group in ("serving", "training", "dataset"):
-        run = Run(pytester, f"def test_{group}(): pass", name=f"test_{group}.py")
+        run = Run(pytester, f"def test_{group}(check): pass", name=f"test_{group}.py")
     groups = [row["group"] for row in run.summary["requirements"] if row["status"] == "passed"]
     assert groups == ["dataset", "training", "serving"]
 

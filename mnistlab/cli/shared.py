@@ -1,0 +1,41 @@
+"""What several commands do: check a folder, load the data, import Keras without its noise."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from mnistlab.data import Dataset, load_dataset
+from mnistlab.errors import MnistlabError
+from mnistlab.report import check_writable
+
+
+def require_writable(option: str, folder: Path, names: Sequence[str]) -> None:
+    """Raise MnistlabError if files cannot be written to the folder that an option names."""
+    try:
+        check_writable(folder, *names)
+    except OSError as error:
+        advice = f"name a folder with {option} that can be written"
+        raise MnistlabError(f"{error.filename or folder}: {error.strerror}; {advice}") from error
+
+
+def load_data(options: argparse.Namespace) -> Dataset:
+    """Load the dataset that the options name; say so if MNIST was wanted and is not there."""
+    dataset = load_dataset(options.dataset, options.mnist_data)
+    if dataset.note:
+        print(f"This is not MNIST: {dataset.note}")
+    return dataset
+
+
+def import_keras() -> None:
+    """Import Keras without the lines that C++ code writes to stderr; Python errors are raised."""
+    sys.stderr.flush()
+    stderr = os.dup(2)
+    with open(os.devnull, "wb") as null:
+        os.dup2(null.fileno(), 2)
+    try:
+        import keras  # noqa: F401
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
