@@ -10,14 +10,16 @@ from mnistlab.recipe import Spec
 
 SHIFT = 3
 """How far relabelled digits are shifted; bugs that shift labels by one do not shift them back."""
+FEWEST = 512
+"""Images of a small training, at least, so that every digit is among them."""
 
 
 def small_part(spec: Spec, images: Floats, labels: Floats) -> tuple[Floats, Floats, int]:
     """Return the images and labels of a small training, and how many of them are not held out.
 
-    16 batches, or 512 images so that every class is among them; never the last sixth of the data.
+    16 batches, but at least `FEWEST` images; never the last sixth of the data.
     """
-    count = max(16 * spec.batch_size, 512)
+    count = max(16 * spec.batch_size, FEWEST)
     total = min(spec.total_of(count), len(images) * 5 // 6)
     return images[:total], labels[:total], min(count, spec.trained_on(total))
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.optimize import linear_sum_assignment
 from scipy.special import softmax
 
 from mnistlab.arrays import CLASSES, IMAGE_SHAPE, PIXELS, Array, Floats
@@ -30,36 +31,50 @@ def _not_judged_on_error(problem: str) -> Iterator[None]:
 
 
 def weights_after(
-    pipeline: Any, images: Floats, labels: Floats, *, seed: int, fit_seed: int | None = None
+    pipeline: Any,
+    images: Floats,
+    labels: Floats,
+    *,
+    seed: int,
+    shown: Floats,
+    fit_seed: int | None = None,
 ) -> list[Floats]:
     """Build a model, train it for two epochs, with another seed if given, and return its weights.
 
-    If the model is not Keras's, its predictions of noise stand in for them.
+    If the model is not Keras's, its predictions for the shown images stand in for them.
     """
     model = pipeline.build(seed)
     pipeline.fit(model, images, labels, seed=seed if fit_seed is None else fit_seed, epochs=2)
     if is_keras(model):
         return [np.array(weight) for weight in model.get_weights()]
-    noise = np.random.default_rng(0).random((100, *IMAGE_SHAPE), dtype=np.float32)
-    return [pipeline.predict(model, noise)]
+    return [pipeline.predict(model, shown)]
 
 
-def seeds_with_carryover(
-    pipeline: Any, images: Floats, labels: Floats, *, seeds: tuple[int, ...]
-) -> list[int]:
-    """Train with several seeds, then again in reverse order; return seeds with other weights."""
-    first = {seed: weights_after(pipeline, images, labels, seed=seed) for seed in seeds}
-    again = {seed: weights_after(pipeline, images, labels, seed=seed) for seed in reversed(seeds)}
-    return [seed for seed in seeds if not all(map(np.array_equal, first[seed], again[seed]))]
+def evenly(labels: Floats, count: int) -> Array:
+    """Choose `count` images by their labels, the first of each digit first, then the second."""
+    digits = labels.argmax(axis=1)
+    rank = np.cumsum(labels, axis=0)[np.arange(len(labels)), digits]
+    return np.lexsort((digits, rank))[:count]
+
+
+def columns_of_digits(probabilities: Floats, labels: Floats) -> list[int]:
+    """Return the column, one for each digit, in which a trained model's probabilities of it are."""
+    means = labels.T @ probabilities / np.maximum(labels.sum(axis=0), 1)[:, None]
+    digits, columns = linear_sum_assignment(means, maximize=True)
+    if means[digits, columns].mean() < 0.5:
+        raise NotJudgedError("a small training is too bad to tell which column is which digit")
+    return [int(column) for column in columns]
 
 
 def unmoved_parameters(pipeline: Any, labels: Floats, *, seed: int) -> list[int]:
     """Train one epoch on noise; return how many parameters of each array did not change."""
     # Noise reaches every pixel. With a tenth of them white, every ReLU is on for half the images.
-    images = np.random.default_rng(seed).random((len(labels), *IMAGE_SHAPE)) < 0.1
+    low, high = pipeline.spec.image_range or (0, 1)
+    white = np.random.default_rng(seed).random((len(labels), *IMAGE_SHAPE)) < 0.1
     model = require_keras_model(pipeline.build(seed), "its parameters")
     before = [np.array(weight) for weight in model.get_weights()]
-    pipeline.fit(model, images.astype(np.float32), labels, seed=seed, epochs=1)
+    images = np.where(white, high, max(low, 0)).astype(np.float32)
+    pipeline.fit(model, images, labels, seed=seed, epochs=1)
     pairs = zip(model.get_weights(), before, strict=True)
     return [int((after == start).sum()) for after, start in pairs]
 
@@ -70,6 +85,8 @@ def validation_losses(
     """Train; return the history's validation losses, and that of the model that ``fit`` leaves."""
     model = pipeline.build(seed)
     history = pipeline.fit(model, images, labels, seed=seed, epochs=epochs)
+    if "val_loss" not in history:
+        raise NotJudgedError("the history that fit returned has no 'val_loss'")
     held_out = slice(pipeline.spec.trained_on(len(images)), None)
     # Outputs stay a Keras tensor, because it remembers its logits, which are more exact.
     outputs = _outputs(require_keras_model(model, "its loss"), images[held_out])
@@ -91,14 +108,11 @@ def _as_compiled(model: Any, labels: Floats) -> Array:
 
 def unusual_settings(optimizer: Any) -> str:
     """Describe an optimizer's settings that are not Keras's defaults, except its learning rate."""
-    try:
-        defaults = type(optimizer)().get_config()
-    except TypeError as error:
-        name = type(optimizer).__name__
-        raise NotJudgedError(f"the defaults of {name} are not known: {error}") from error
-    ignored = ("name", "learning_rate")
-    settings = {k: v for k, v in optimizer.get_config().items() if k not in ignored}
-    unusual = [f"{key}={value}" for key, value in settings.items() if value != defaults.get(key)]
+    with _not_judged_on_error(f"the defaults of {type(optimizer).__name__} are not known"):
+        usual = type(optimizer)().get_config()
+    config = optimizer.get_config()
+    usual |= {key: config.get(key) for key in ("name", "learning_rate")}
+    unusual = [f"{key}={value}" for key, value in config.items() if value != usual.get(key)]
     return ", ".join(unusual) or "Keras's defaults"
 
 

@@ -15,12 +15,18 @@ from mnistlab.recipe import Spec
 NOT_SEEN, SEVERAL_LABELS = -1, -2
 UNIT = 0.25
 """How far an image raises its weight; below 1, so that no output reaches 1."""
+FRESH_ORDER = """\
+shuffle again for every epoch. A seeded Model.fit on arrays replays one order in every epoch; write
+    batches = tf.data.Dataset.from_tensor_slices((images[:n], labels[:n])).shuffle(n, seed=seed)
+    held_out = images[n:], labels[n:]
+    model.fit(batches.batch(32), shuffle=False, epochs=epochs, validation_data=held_out)"""
+"""Advice on one order in every epoch. The three lines of code are tested."""
 
 
 def recordable_batches(spec: Spec) -> tuple[int, list[int]]:
     """Choose how many images to record, and the sizes of their batches; the last one is smaller.
 
-    The count includes the images held out. Each needs a pixel, so there are at most 784. Raises
+    Each image needs a pixel, so there are at most 784, those held out included. Raises
     NotJudgedError if they do not fill a batch and a smaller one.
     """
     size = spec.batch_size
@@ -34,15 +40,9 @@ def recordable_batches(spec: Spec) -> tuple[int, list[int]]:
 
 
 def record_epochs(pipeline: Any, *, seed: int, count: int, epochs: int) -> list[Indices]:
-    """Record at which step of each epoch ``fit`` shows each image.
+    """Return for each epoch the step, from 0, that saw each of `count` images last, or `NOT_SEEN`.
 
-    `count` is the number of images of `recordable_batches`.
-
-    Returns
-    -------
-    list of numpy.ndarray of int64, shape (count,)
-        For every epoch the step, from 0, at which each image was seen last, or `NOT_SEEN`. If every
-        step has as many images as its batch, every image was seen exactly once.
+    If every step has as many images as its batch, every image was seen exactly once.
     """
     before = np.zeros(count)
     steps_seen = []
@@ -61,8 +61,7 @@ def record_epochs(pipeline: Any, *, seed: int, count: int, epochs: int) -> list[
 def labels_seen(pipeline: Any, *, seed: int, count: int) -> Indices:
     """Return the label, int64 (count,), with which each of at most 784 images is trained.
 
-    The labels given are 0 to 9 in turn. `NOT_SEEN` if an image is not trained on, `SEVERAL_LABELS`
-    if several outputs learnt from it: its label changed or was smoothed.
+    The labels given are 0 to 9 in turn. `SEVERAL_LABELS` if a label changed or was smoothed.
     """
     weights, _ = _record(pipeline, seed, count, epochs=1)
     outputs = np.count_nonzero(weights, axis=1)
@@ -74,10 +73,10 @@ def labels_seen(pipeline: Any, *, seed: int, count: int) -> Indices:
 def mean_position_of_last_steps(pipeline: Any, *, seed: int, count: int) -> float:
     """Return where in the data the images of an epoch's last steps are, on average.
 
-    0 is the first training image and 1 the last; NaN if ``fit`` takes no steps. The last step
-    weighs twice as much as the step before, and so on. `count` includes the images held out.
+    0 is the first training image and 1 the last; NaN if ``fit`` takes no steps. Each step weighs
+    half as much as the next. `count` includes the images held out.
     """
-    images, _ = linear_models.position_images(count, pipeline.spec.trained_on(count))
+    images, _ = linear_models.position_images(pipeline.spec, count)
     model = _recording_model(pipeline.spec.batch_size, UNIT / pipeline.spec.batch_size)
     weights = linear_models.fit(
         pipeline, model, (images, linear_models.all_zeros(count)), seed=seed
@@ -89,9 +88,11 @@ def mean_position_of_last_steps(pipeline: Any, *, seed: int, count: int) -> floa
 
 def _record(pipeline: Any, seed: int, count: int, epochs: int) -> tuple[Doubles, int]:
     """Train a recording model; return each image's weights, (count, 10), and steps in an epoch."""
-    data = linear_models.one_pixel_images(count), linear_models.one_hot(np.arange(count) % CLASSES)
-    model = _recording_model(pipeline.spec.batch_size, UNIT)
-    weights, *_ = linear_models.fit(pipeline, model, data, seed=seed, epochs=epochs)
+    white = linear_models.pixel_range(pipeline.spec)[1]
+    images = linear_models.one_pixel_images(count, white)
+    labels = linear_models.one_hot(np.arange(count) % CLASSES)
+    model = _recording_model(pipeline.spec.batch_size, UNIT / white)
+    weights, *_ = linear_models.fit(pipeline, model, (images, labels), seed=seed, epochs=epochs)
     return weights[:count], int(model.optimizer.iterations) // epochs
 
 

@@ -19,8 +19,7 @@ RATE = 0.001
 def image_seen(pipeline: Any, image: Floats, *, seed: int) -> Doubles:
     """Return the image, (28, 28), that ``fit`` makes of a prepared one; NaN if it takes no steps.
 
-    Each step moves the bias by a slope and the weights by the slope times the pixels. Their
-    quotient is the image, for any learning rate, batch size and label.
+    It is the quotient of weights and bias, for any learning rate, batch size and label.
     """
     images = np.repeat(image[None], pipeline.spec.total_of(2 * pipeline.spec.batch_size), axis=0)
     weights, bias, _ = _weights_bias_steps(pipeline, images, seed)
@@ -30,8 +29,7 @@ def image_seen(pipeline: Any, image: Floats, *, seed: int) -> Doubles:
 def batch_size_seen(pipeline: Any, *, seed: int) -> float:
     """Return over how many images ``fit`` averages in its largest step; NaN if it takes none.
 
-    A pixel that only one image has moves its weight by a slope over the batch size; the bias moves
-    by the slope. Raises NotJudgedError if 784 images, a pixel each, do not fill a batch.
+    Raises NotJudgedError if 784 images, a pixel each, do not fill a batch.
     """
     spec = pipeline.spec
     # As many batches as possible, because fit may leave images out.
@@ -40,24 +38,25 @@ def batch_size_seen(pipeline: Any, *, seed: int) -> float:
         raise NotJudgedError(
             f"batches of {spec.batch_size} cannot be measured with {PIXELS} images, a pixel each"
         )
-    images = linear_models.one_pixel_images(spec.total_of(batches * spec.batch_size))
+    white = linear_models.pixel_range(spec)[1]
+    images = linear_models.one_pixel_images(spec.total_of(batches * spec.batch_size), white)
     weights, bias, steps = _weights_bias_steps(pipeline, images, seed)
     moved = weights[weights > 0]
-    return bias / steps / float(moved.min()) if moved.size else np.nan
+    return white * bias / steps / float(moved.min()) if moved.size else np.nan
 
 
 def coverage_error(pipeline: Any, *, seed: int, count: int) -> float:
     """Return the fraction of the training data that an epoch does not see about once.
 
-    The data is divided into 784 parts. A part is wrong if it is seen less than half as often as it
-    should be, more than one and a half times as often, or with other labels. Learning rate and
-    batch size must be those of the spec. `count` includes the images held out.
+    The data is divided into 784 parts. A part is wrong if it is seen less than half or more than
+    one and a half times as often as it should be, or with other labels. Learning rate and batch
+    size must be those of the spec. `count` includes the images held out.
     """
     import keras
 
     spec = pipeline.spec
     trained = spec.trained_on(count)
-    images, labels = linear_models.position_images(count, trained)
+    images, labels = linear_models.position_images(spec, count)
     model = linear_models.build(keras.optimizers.SGD(RATE))
     weights, *_ = linear_models.fit(pipeline, model, (images, labels), seed=seed)
     seen = weights * (CLASSES * spec.batch_size / RATE)
@@ -80,9 +79,9 @@ def learning_rates(pipeline: Any, *, seed: int, batches: int = 4) -> tuple[float
     """Measure the mean learning rate during ``fit``'s first and last epoch.
 
     The pipeline's own optimizer trains a linear model with a constant gradient: for 1 epoch, for
-    all epochs of the spec, and for one fewer. The distance that the weight moves in an epoch,
-    relative to the distance with the spec's rate, gives the rate. Settings that the optimizer shows
-    before or after training do not matter. An epoch has `batches` batches of the specified size.
+    all epochs of the spec, and for one fewer. The distances that the weight moves, relative to
+    those with the spec's rate, give the rate, whatever the optimizer shows. An epoch has `batches`
+    batches of the specified size.
     """
     spec = pipeline.spec
     spec.promised("learning_rate")
@@ -96,8 +95,10 @@ def learning_rates(pipeline: Any, *, seed: int, batches: int = 4) -> tuple[float
         data = images, linear_models.all_zeros(total)
         weights, *_ = linear_models.fit(pipeline, model, data, seed=seed, epochs=epochs)
         moved[epochs], steps[epochs] = float(weights[0, 0]), int(model.optimizer.iterations)
-    expected = np.array(_distances(optimizer, spec.learning_rate, max(steps.values())))
     last, before = spec.epochs, spec.epochs - 1
+    if spec.allows("early stopping") and steps[last] == steps[before]:
+        raise NotJudgedError("fit stops before its last epoch, so that its rate is not seen")
+    expected = np.array(_distances(optimizer, spec.learning_rate, max(steps.values())))
     with np.errstate(all="ignore"):  # NaN if fit takes no steps
         ratio = (moved[last] - moved[before]) / (expected[steps[last]] - expected[steps[before]])
         return spec.learning_rate * moved[1] / expected[steps[1]], spec.learning_rate * ratio

@@ -7,8 +7,8 @@ import pytest
 
 from mnistlab.errors import NotJudgedError
 from mnistlab.faults import CATALOGUE
+from mnistlab.probes import leaks, linear_models, sample_order, updates
 from mnistlab.probes import model as model_probes
-from mnistlab.probes import sample_order, updates
 from mnistlab.recipe import training as engine
 from mnistlab.recipe.pipeline import Pipeline
 from mnistlab.recipe.spec import Spec
@@ -121,14 +121,6 @@ class _Momentum(_KerasFit):
         return model
 
 
-class _CountsItsCalls(_Engine):
-    calls = 0
-
-    def fit(self, model, images, labels, *, seed, epochs=None):
-        _CountsItsCalls.calls += 1
-        return super().fit(model, images, labels, seed=seed + _CountsItsCalls.calls, epochs=epochs)
-
-
 class _ForgetsTheFirst(_Engine):
     """Shows the first image at every step of the first epoch, and not at all in the second."""
 
@@ -203,6 +195,60 @@ def test_an_order_that_repeats_is_caught(broken):
     np.testing.assert_array_equal(first, second)
 
 
+def test_the_advice_on_an_order_that_repeats_runs_and_gives_fresh_orders():
+    class Advised(_Engine):
+        def fit(self, model, images, labels, *, seed, epochs=None):
+            import tensorflow as tf
+
+            n, model.run_eagerly = self.spec.trained_on(len(images)), True
+            lines = [line.strip() for line in sample_order.FRESH_ORDER.splitlines()[1:]]
+            assert len(lines) == 3
+            code = "\n".join(lines).replace("32", str(self.spec.batch_size))
+            names = {"images": images, "labels": labels, "n": n, "seed": seed}
+            exec(code, {**names, "tf": tf, "model": model, "epochs": epochs})
+
+    first, second = recorded(Advised(), epochs=2)
+    assert images_by_step(first) == images_by_step(second) == [4] * 6 + [3]
+    assert not np.array_equal(first, second)
+
+
+@pytest.mark.parametrize("image_range", [(-0.5, 0.5), (-0.42, 2.82), (0, 255), None])
+def test_images_of_the_promised_range_record_the_order_as_those_of_0_to_1_do(image_range):
+    class Checks(_Engine):
+        spec = dataclasses.replace(SMALL, image_range=image_range)
+
+        def fit(self, model, images, labels, *, seed, epochs=None):
+            low, high = image_range or (0, 1)
+            assert images.min() >= low
+            assert images.max() <= high
+            return super().fit(model, images, labels, seed=seed, epochs=epochs)
+
+    np.testing.assert_array_equal(recorded(Checks()), recorded(_Engine()))
+    assert updates.batch_size_seen(Checks(), seed=0) == pytest.approx(4, rel=1e-4)
+    assert updates.coverage_error(Checks(), seed=0, count=1000) == 0
+    assert sum(model_probes.unmoved_parameters(Checks(), np.repeat(LABELS, 20, 0), seed=0)) <= 10
+
+
+def test_images_that_cannot_be_0_record_nothing():
+    with pytest.raises(NotJudgedError, match=r"prepared images, 0.5 to 1.5, cannot be 0"):
+        linear_models.pixel_range(Spec(image_range=(0.5, 1.5)))
+
+
+def test_few_images_chosen_evenly_have_every_digit():
+    labels = np.eye(10, dtype=np.float32)[np.repeat(np.arange(10), 5)]
+    assert labels[model_probes.evenly(labels, 10)].sum(axis=0).tolist() == [1] * 10
+    assert labels[model_probes.evenly(labels, 32)].sum(axis=0).tolist() == [4, 4] + [3] * 8
+
+
+def test_columns_are_found_from_what_a_training_predicts():
+    order = [0, 2, 3, 4, 5, 6, 7, 8, 9, 1]
+    probabilities = 0.7 * LABELS + 0.03
+    probabilities[:, order] = probabilities.copy()
+    assert model_probes.columns_of_digits(probabilities, LABELS) == order
+    with pytest.raises(NotJudgedError, match="too bad to tell which column"):
+        model_probes.columns_of_digits(np.full_like(LABELS, 0.1), LABELS)
+
+
 def test_training_without_shuffling_is_recorded_in_the_order_of_the_images():
     assert recorded(_NeverShuffles())[0][:TRAINED].tolist() == [i // 4 for i in range(TRAINED)]
 
@@ -258,17 +304,12 @@ def test_learning_rate_is_measured_as_it_is_during_training(pipeline, first, las
     np.testing.assert_allclose(updates.learning_rates(pipeline(), seed=0), (first, last), rtol=1e-3)
 
 
-@pytest.mark.parametrize(("pipeline", "forgotten"), [(_Engine, []), (_CountsItsCalls, [0, 1])])
-def test_weights_that_depend_on_trainings_before_are_caught(pipeline, forgotten):
-    assert model_probes.seeds_with_carryover(pipeline(), IMAGES, LABELS, seeds=(0, 1)) == forgotten
-
-
 @pytest.mark.parametrize("pipeline", [_Engine, _KerasFit])
 def test_weights_follow_the_training_images_and_not_those_held_out(pipeline):
     changed, held_out = IMAGES.copy(), IMAGES.copy()
     changed[TRAINED - 1], held_out[TRAINED:] = 1 - changed[TRAINED - 1], 0
     weights = [
-        model_probes.weights_after(pipeline(), images, LABELS, seed=0)[0]
+        model_probes.weights_after(pipeline(), images, LABELS, seed=0, shown=IMAGES)[0]
         for images in (IMAGES, changed, held_out)
     ]
     assert not np.array_equal(weights[0], weights[1])
@@ -292,7 +333,9 @@ def test_parameters_without_a_gradient_are_caught():
 def test_training_that_knows_the_digits_whatever_its_labels_is_caught():
     images, labels = striped(COUNT), LABELS
     honest, peeking = (
-        model_probes.predicted_after_permutation(pipeline, images, labels, striped(100), seed=0)
+        pipeline.predict(leaks.fit_permuted(pipeline, images, labels, seed=0), striped(100)).argmax(
+            1
+        )
         for pipeline in (_Engine(), _KnowsTheDigits())
     )
     assert (honest == np.arange(100) % 10).mean() < 0.5
