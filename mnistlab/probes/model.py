@@ -31,20 +31,14 @@ def _not_judged_on_error(problem: str) -> Iterator[None]:
 
 
 def weights_after(
-    pipeline: Any,
-    images: Floats,
-    labels: Floats,
-    *,
-    seed: int,
-    shown: Floats,
-    fit_seed: int | None = None,
+    pipeline: Any, shown: Floats, data: tuple[Floats, Floats], build_seed: int, fit_seed: int
 ) -> list[Floats]:
-    """Build a model, train it for two epochs, with another seed if given, and return its weights.
+    """Build a model, train it for two epochs, and return its weights.
 
     If the model is not Keras's, its predictions for the shown images stand in for them.
     """
-    model = pipeline.build(seed)
-    pipeline.fit(model, images, labels, seed=seed if fit_seed is None else fit_seed, epochs=2)
+    model = pipeline.build(build_seed)
+    pipeline.fit(model, *data, seed=fit_seed, epochs=2)
     if is_keras(model):
         return [np.array(weight) for weight in model.get_weights()]
     return [pipeline.predict(model, shown)]
@@ -58,11 +52,11 @@ def evenly(labels: Floats, count: int) -> Array:
 
 
 def columns_of_digits(probabilities: Floats, labels: Floats) -> list[int]:
-    """Return the column, one for each digit, in which a trained model's probabilities of it are."""
-    means = labels.T @ probabilities / np.maximum(labels.sum(axis=0), 1)[:, None]
-    digits, columns = linear_sum_assignment(means, maximize=True)
-    if means[digits, columns].mean() < 0.5:
-        raise NotJudgedError("a small training is too bad to tell which column is which digit")
+    """Return for each digit the column in which a trained model predicts it."""
+    shares = labels.T @ np.eye(CLASSES)[probabilities.argmax(axis=1)] / len(labels)
+    digits, columns = linear_sum_assignment(shares, maximize=True)
+    if shares[digits, columns].sum() < 0.5:
+        raise NotJudgedError("the model knows too little to tell which column is which digit")
     return [int(column) for column in columns]
 
 

@@ -15,12 +15,6 @@ from mnistlab.recipe import Spec
 NOT_SEEN, SEVERAL_LABELS = -1, -2
 UNIT = 0.25
 """How far an image raises its weight; below 1, so that no output reaches 1."""
-FRESH_ORDER = """\
-shuffle again for every epoch. A seeded Model.fit on arrays replays one order in every epoch; write
-    batches = tf.data.Dataset.from_tensor_slices((images[:n], labels[:n])).shuffle(n, seed=seed)
-    held_out = images[n:], labels[n:]
-    model.fit(batches.batch(32), shuffle=False, epochs=epochs, validation_data=held_out)"""
-"""Advice on one order in every epoch. The three lines of code are tested."""
 
 
 def recordable_batches(spec: Spec) -> tuple[int, list[int]]:
@@ -79,7 +73,7 @@ def mean_position_of_last_steps(pipeline: Any, *, seed: int, count: int) -> floa
     images, _ = linear_models.position_images(pipeline.spec, count)
     model = _recording_model(pipeline.spec.batch_size, UNIT / pipeline.spec.batch_size)
     weights = linear_models.fit(
-        pipeline, model, (images, linear_models.all_zeros(count)), seed=seed
+        pipeline, model, (images, linear_models.one_hot(np.zeros(count, int))), seed=seed
     )[0][:, 0]
     if not weights.any():
         return np.nan

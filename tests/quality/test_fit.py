@@ -7,13 +7,18 @@ import pytest
 
 from mnistlab.arrays import CLASSES, IMAGE_SHAPE
 from mnistlab.errors import NotJudgedError, NotRequiredError
-from mnistlab.probes import leaks, linear_models, sample_order, updates
+from mnistlab.probes import leaks, linear_models, sample_order
 from mnistlab.probes import model as model_probes
 from mnistlab.recipe import is_keras, require_keras_model
 from mnistlab.requirement import Requirement
 
 LARGE = 20000  # images, more than a shuffle buffer holds
 SPEC = "the subject's spec"
+FRESH_ORDER = """\
+shuffle again for every epoch. A seeded Model.fit on arrays replays one order in every epoch; write
+    batches = tf.data.Dataset.from_tensor_slices((images[:n], labels[:n])).shuffle(n, seed=seed)
+    held_out = images[n:], labels[n:]
+    model.fit(batches.batch(32), shuffle=False, epochs=epochs, validation_data=held_out)"""
 
 
 @pytest.fixture(scope="module")
@@ -25,18 +30,20 @@ def small(prepared, pipeline):
 @pytest.fixture(scope="module")
 def weights_after(pipeline, small, seed):
     """Return a function that trains, and returns weights, or predictions that stand for them."""
-    return functools.partial(model_probes.weights_after, pipeline, shown=small[0])
+    return functools.partial(model_probes.weights_after, pipeline, small[0])
 
 
 @pytest.fixture(scope="module")
 def small_weights(weights_after, small, seed):
-    return weights_after(*small[:2], seed=seed)
+    return weights_after(small[:2], seed, seed)
 
 
 @pytest.fixture(scope="module")
 def learning_rates(pipeline, seed):
     plain(pipeline, "augmentation")
-    return dict(zip(("first", "last"), updates.learning_rates(pipeline, seed=seed), strict=True))
+    return dict(
+        zip(("first", "last"), linear_models.learning_rates(pipeline, seed=seed), strict=True)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +82,7 @@ def test_fit_leaves_its_images_and_labels_as_they_are(pipeline, small, seed):
 
 @pytest.mark.provides("deterministic")
 def test_one_seed_trains_to_the_same_weights(weights_after, small, small_weights, seed):
-    again = weights_after(*small[:2], seed=seed)
+    again = weights_after(small[:2], seed, seed)
     advice = "seed all random numbers in build and fit, and use deterministic operations"
     differ = differing(small_weights, again)
     assert not differ, f"two trainings with one seed give different weights; {advice}"
@@ -108,7 +115,7 @@ def test_validation_images_do_not_influence_the_weights(
     count = small[2]
     if count == len(small[0]):
         raise NotRequiredError("the spec promises no held-out part")
-    changed = weights_after(*changed_at(small, slice(count, None)), seed=seed)
+    changed = weights_after(changed_at(small, slice(count, None)), seed, seed)
     assert not differing(small_weights, changed), (
         "other validation images give other weights, so fit trains on them or selects weights by "
         "them; split before training, and return the weights of the last epoch"
@@ -138,7 +145,7 @@ def test_images_are_trained_on_as_they_are(check, pipeline, seed):
     low, high = linear_models.pixel_range(pipeline.spec)
     noise = np.random.default_rng(0).uniform(0.1, 0.9, IMAGE_SHAPE)
     image = (low + (high - low) * noise).astype(np.float32)
-    seen = updates.image_seen(pipeline, image, seed=seed)
+    seen = linear_models.image_seen(pipeline, image, seed=seed)
     advice = "fit changes the images; look for scaling, rotation, mirroring, blur or noise"
     source = "float32: quotients of sums of 32 terms, 2**-24 each"
     name = "largest difference of a pixel, in training"
@@ -176,7 +183,7 @@ def test_a_step_sees_as_many_images_as_specified(check, pipeline, seed):
     size = pipeline.spec.batch_size
     advice = "look at the batch size, and for gradients accumulated over several batches"
     required = Requirement("images in a step", "training", size, "equal to", "", SPEC, advice)
-    check(required, round(updates.batch_size_seen(pipeline, seed=seed), 2))
+    check(required, round(linear_models.batch_size_seen(pipeline, seed=seed), 2))
 
 
 @pytest.mark.depends_on("training data")
@@ -207,7 +214,7 @@ def test_every_epoch_has_a_fresh_order(pipeline, recorded):
     for first, second in ((0, 1), (1, 2), (0, 2)):
         same = np.array_equal(epochs[first], epochs[second])
         got = f"epochs {first + 1} and {second + 1} show the images in the same order"
-        assert not same, f"{got}; {sample_order.FRESH_ORDER}"
+        assert not same, f"{got}; {FRESH_ORDER}"
 
 
 @pytest.mark.depends_on("deterministic")
@@ -215,7 +222,7 @@ def test_every_epoch_has_a_fresh_order(pipeline, recorded):
 def test_training_images_do_influence_the_weights(weights_after, small, small_weights, seed, place):
     count = small[2]
     index = {"first": 0, "middle": count // 2, "last": count - 1}[place]
-    changed = weights_after(*changed_at(small, [index]), seed=seed)
+    changed = weights_after(changed_at(small, [index]), seed, seed)
     assert differing(small_weights, changed), (
         f"the {place} training image has no influence on the weights, so fit leaves it out; look "
         "at the validation split and for a dropped last batch"
@@ -225,7 +232,7 @@ def test_training_images_do_influence_the_weights(weights_after, small, small_we
 @pytest.mark.depends_on("training data")
 def test_a_large_set_is_trained_on_as_a_whole(check, pipeline, seed):
     plain(pipeline, "augmentation")
-    error = updates.coverage_error(pipeline, seed=seed, count=LARGE)
+    error = linear_models.coverage_error(pipeline, seed=seed, count=LARGE)
     source = "every epoch sees every image"
     advice = (
         "look for a limit on the number of images, and for parts that are read twice or with the "
@@ -249,10 +256,13 @@ def test_the_order_of_an_epoch_is_not_that_of_the_data(check, pipeline, seed):
 
 
 @pytest.mark.depends_on("deterministic")
-def test_another_seed_trains_to_other_weights(weights_after, built, small, small_weights, seed):
-    # Models that are not Keras's may use their seed only when they are built.
-    start = seed if is_keras(built) else seed + 1
-    other = weights_after(*small[:2], seed=start, fit_seed=seed + 1)
+def test_another_seed_trains_to_other_weights(
+    pipeline, weights_after, built, small, small_weights, seed
+):
+    # Models that are not Keras's, or see one order, may use their seed only when they are built.
+    orders = is_keras(built) and not pipeline.spec.allows("fixed order")
+    start = seed if orders else seed + 1
+    other = weights_after(small[:2], start, seed + 1)
     advice = "fit must use its seed, for instance for the order of the images"
     differ = differing(small_weights, other)
     assert differ, f"training with two seeds gives the same weights; {advice}"
@@ -272,8 +282,8 @@ def test_gradients_reach_every_parameter(check, pipeline, small, seed):
 @pytest.mark.depends_on("deterministic")
 def test_weights_depend_on_the_seed_and_not_on_trainings_before(weights_after, small, seed):
     seeds = seed, seed + 1
-    first = {each: weights_after(*small[:2], seed=each) for each in seeds}
-    again = {each: weights_after(*small[:2], seed=each) for each in reversed(seeds)}
+    first = {each: weights_after(small[:2], each, each) for each in seeds}
+    again = {each: weights_after(small[:2], each, each) for each in reversed(seeds)}
     seeds = [each for each in seeds if differing(first[each], again[each])]
     assert not seeds, (
         f"seeds {seeds} give other weights after another training; look for state that one "
@@ -302,7 +312,7 @@ def test_one_batch_can_be_memorised(check, pipeline, prepared, seed):
 def test_one_seed_trains_to_the_same_weights_in_another_process(
     run_in_subprocess, weights_after, small, small_weights, seed
 ):
-    there = run_in_subprocess(weights_after, *small[:2], seed=seed)
+    there = run_in_subprocess(weights_after, small[:2], seed, seed)
     advice = "look for hash(), sets, the time, or state of the process"
     differ = differing(small_weights, there)
     assert not differ, f"one seed gives other weights in another process; {advice}"

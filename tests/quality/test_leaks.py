@@ -59,6 +59,7 @@ def accuracy(pipeline, model, images, digits):
     return float((pipeline.predict(model, images).argmax(axis=1) == digits).mean())
 
 
+@pytest.mark.provides("training data")
 @pytest.mark.parametrize("kind", ["training", "test"])
 def test_no_labels_are_known_but_those_given(check, pipeline, relabelled, unseen, kind):
     images, digits = unseen[kind]
@@ -116,7 +117,9 @@ def test_test_images_are_not_favoured(check, evaluation, others):
     )
 
 
-def test_validation_figures_are_not_those_of_the_test_set(trained, evaluation, others):
+def test_validation_figures_are_not_those_of_the_test_set(pipeline, trained, evaluation, others):
+    if "val_loss" not in trained.required("history"):
+        pipeline.spec.promised("validation_split")
     trained.history_of("val_loss")
     leaked = leaks.is_validation_set(trained.history, evaluation)
     own = leaks.is_validation_set(trained.history, others[1])
@@ -129,6 +132,7 @@ def test_validation_figures_are_not_those_of_the_test_set(trained, evaluation, o
 def test_validation_follows_the_labels_that_fit_is_given(check, pipeline, relabelled, unseen):
     model, history = relabelled
     if "val_accuracy" not in history:
+        pipeline.spec.promised("validation_split")
         raise NotJudgedError("the history that fit returned has no 'val_accuracy'")
     images, digits = unseen["training"]
     own = accuracy(pipeline, model, images, (digits + leaks.SHIFT) % CLASSES)

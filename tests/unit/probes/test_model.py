@@ -1,13 +1,15 @@
 """Every probe catches a pipeline that is broken in its way, and passes a healthy one."""
 
 import dataclasses
+import importlib.util
 
 import numpy as np
 import pytest
 
+from mnistlab.environment import suite_folder
 from mnistlab.errors import NotJudgedError
 from mnistlab.faults import CATALOGUE
-from mnistlab.probes import leaks, linear_models, sample_order, updates
+from mnistlab.probes import leaks, linear_models, sample_order
 from mnistlab.probes import model as model_probes
 from mnistlab.recipe import training as engine
 from mnistlab.recipe.pipeline import Pipeline
@@ -173,6 +175,14 @@ def striped(count):
     return images
 
 
+def suite_module(name):
+    """Import a module of the suite, without pytest."""
+    spec = importlib.util.spec_from_file_location(name, suite_folder() / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 def recorded(pipeline, epochs=1):
     return sample_order.record_epochs(pipeline, seed=0, count=COUNT, epochs=epochs)
 
@@ -201,7 +211,7 @@ def test_the_advice_on_an_order_that_repeats_runs_and_gives_fresh_orders():
             import tensorflow as tf
 
             n, model.run_eagerly = self.spec.trained_on(len(images)), True
-            lines = [line.strip() for line in sample_order.FRESH_ORDER.splitlines()[1:]]
+            lines = [line.strip() for line in suite_module("test_fit").FRESH_ORDER.splitlines()[1:]]
             assert len(lines) == 3
             code = "\n".join(lines).replace("32", str(self.spec.batch_size))
             names = {"images": images, "labels": labels, "n": n, "seed": seed}
@@ -224,8 +234,8 @@ def test_images_of_the_promised_range_record_the_order_as_those_of_0_to_1_do(ima
             return super().fit(model, images, labels, seed=seed, epochs=epochs)
 
     np.testing.assert_array_equal(recorded(Checks()), recorded(_Engine()))
-    assert updates.batch_size_seen(Checks(), seed=0) == pytest.approx(4, rel=1e-4)
-    assert updates.coverage_error(Checks(), seed=0, count=1000) == 0
+    assert linear_models.batch_size_seen(Checks(), seed=0) == pytest.approx(4, rel=1e-4)
+    assert linear_models.coverage_error(Checks(), seed=0, count=1000) == 0
     assert model_probes.unmoved_parameters(Checks(), LABELS, seed=0)[1:] != []
 
 
@@ -245,7 +255,7 @@ def test_columns_are_found_from_what_a_training_predicts():
     probabilities = 0.7 * LABELS + 0.03
     probabilities[:, order] = probabilities.copy()
     assert model_probes.columns_of_digits(probabilities, LABELS) == order
-    with pytest.raises(NotJudgedError, match="too bad to tell which column"):
+    with pytest.raises(NotJudgedError, match="knows too little to tell which column"):
         model_probes.columns_of_digits(np.full_like(LABELS, 0.1), LABELS)
 
 
@@ -301,7 +311,9 @@ def test_labels_that_training_changes_are_caught(broken, wrong):
     ],
 )
 def test_learning_rate_is_measured_as_it_is_during_training(pipeline, first, last):
-    np.testing.assert_allclose(updates.learning_rates(pipeline(), seed=0), (first, last), rtol=1e-3)
+    np.testing.assert_allclose(
+        linear_models.learning_rates(pipeline(), seed=0), (first, last), rtol=1e-3
+    )
 
 
 @pytest.mark.parametrize("pipeline", [_Engine, _KerasFit])
@@ -309,7 +321,7 @@ def test_weights_follow_the_training_images_and_not_those_held_out(pipeline):
     changed, held_out = IMAGES.copy(), IMAGES.copy()
     changed[TRAINED - 1], held_out[TRAINED:] = 1 - changed[TRAINED - 1], 0
     weights = [
-        model_probes.weights_after(pipeline(), images, LABELS, seed=0, shown=IMAGES)[0]
+        model_probes.weights_after(pipeline(), IMAGES, (images, LABELS), 0, 0)[0]
         for images in (IMAGES, changed, held_out)
     ]
     assert not np.array_equal(weights[0], weights[1])
