@@ -179,7 +179,7 @@ def _distances(optimizer: Any, rate: float, steps: int) -> list[float]:
     weight = keras.Variable(np.zeros(1, dtype=np.float32))
     reference = type(optimizer).from_config({**optimizer.get_config(), "learning_rate": rate})
     reference.build([weight])
-    gradient = keras.ops.full(1, -0.001)  # a pixel of 0.01, averaged over ten outputs
+    gradient = keras.ops.full((1,), -0.001)  # a pixel of 0.01, averaged over ten outputs
     distances = [0.0]
     for _ in range(steps):
         reference.apply([gradient], [weight])

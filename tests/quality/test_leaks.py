@@ -66,8 +66,8 @@ def test_no_labels_are_known_but_those_given(check, pipeline, relabelled, unseen
     probabilities = pipeline.predict(relabelled[0], images)
     predicted = probabilities.argmax(axis=1)
     errors = int((predicted != (digits + leaks.SHIFT) % CLASSES).sum())
-    bound = round((errors / 3 + 4 * np.sqrt(errors * 2 / 9) + 1) / len(digits), 4)
-    source = "a third of the errors and 4 sd; errors of honest models spread over nine digits"
+    bound = round((errors / 4 + 4 * np.sqrt(errors * 3 / 16) + 1) / len(digits), 4)
+    source = "a quarter of the errors and 4 sd; honest errors spread over nine digits"
     name, advice = f"digits known that fit was not given, {kind} images", ADVICE[kind]
     known = Requirement(name, "leaks", bound, "at most", "fraction", source, advice)
     check(known, float((predicted == digits).mean()), f"{errors} errors of {len(digits)}")
