@@ -1,4 +1,4 @@
-"""Linear models whose weights show what ``fit`` trained them on.
+"""Linear models whose weights show what ``fit`` trained them on, in which order and how fast.
 
 The pipeline's own ``fit`` trains a linear model, from pixels to ten outputs. All weights start at
 0, the loss is the mean absolute error, and no output ever reaches 1. So an output whose label is 0
@@ -16,12 +16,15 @@ from typing import Any
 
 import numpy as np
 
-from mnistlab.arrays import CLASSES, IMAGE_SHAPE, PIXELS, Doubles, Floats
+from mnistlab.arrays import CLASSES, IMAGE_SHAPE, PIXELS, Doubles, Floats, Indices
 from mnistlab.errors import ContractError, NotJudgedError
 from mnistlab.recipe import Spec, require_keras_model
 
 RATE = 0.001
 """Learning rate of the linear models, so small that no output reaches 1."""
+NOT_SEEN, SEVERAL_LABELS = -1, -2
+UNIT = 0.25
+"""How far an image raises its weight; below 1, so that no output reaches 1."""
 MAX_FULL_BATCHES = 18
 """Full batches in an epoch, at most, so that a float32 of 24 bits holds what every step adds."""
 
@@ -61,9 +64,9 @@ def pixel_range(spec: Spec) -> tuple[float, float]:
     return max(low, -1), min(high, 1)
 
 
-def one_pixel_images(count: int, white: float) -> Floats:
+def one_pixel_images(spec: Spec, count: int) -> Floats:
     """Make up to 784 images, (count, 28, 28), each with a white pixel of its own."""
-    return white * np.eye(count, PIXELS, dtype=np.float32).reshape(-1, *IMAGE_SHAPE)
+    return pixel_range(spec)[1] * np.eye(count, PIXELS, dtype=np.float32).reshape(-1, *IMAGE_SHAPE)
 
 
 def position_images(spec: Spec, count: int) -> tuple[Floats, Floats]:
@@ -106,11 +109,10 @@ def batch_size_seen(pipeline: Any, *, seed: int) -> float:
         raise NotJudgedError(
             f"batches of {spec.batch_size} cannot be measured with {PIXELS} images, a pixel each"
         )
-    white = pixel_range(spec)[1]
-    images = one_pixel_images(spec.total_of(batches * spec.batch_size), white)
+    images = one_pixel_images(spec, spec.total_of(batches * spec.batch_size))
     weights, bias, steps = _weights_bias_steps(pipeline, images, seed)
     moved = weights[weights > 0]
-    return white * bias / steps / float(moved.min()) if moved.size else np.nan
+    return images.max() * bias / steps / float(moved.min()) if moved.size else np.nan
 
 
 def coverage_error(pipeline: Any, *, seed: int, count: int) -> float:
@@ -185,3 +187,82 @@ def _distances(optimizer: Any, rate: float, steps: int) -> list[float]:
         reference.apply([gradient], [weight])
         distances.append(float(np.asarray(weight)[0]))
     return distances
+
+
+def recordable_batches(spec: Spec) -> tuple[int, list[int]]:
+    """Choose how many images to record, and the sizes of their batches; the last one is smaller.
+
+    Each image needs a pixel, so there are at most 784, those held out included. Raises
+    NotJudgedError if they do not fill a batch and a smaller one.
+    """
+    size = spec.batch_size
+    rest = size * 3 // 4
+    full = min(MAX_FULL_BATCHES, (spec.trained_on(PIXELS) - rest) // size)
+    if full < 1 or not rest:
+        raise NotJudgedError(
+            f"batches of {size} cannot be recorded: an epoch is recorded on at most {PIXELS} images"
+        )
+    return spec.total_of(full * size + rest), [size] * full + [rest]
+
+
+def record_epochs(pipeline: Any, *, seed: int, count: int, epochs: int) -> list[Indices]:
+    """Return for each epoch the step, from 0, that saw each of `count` images last, or `NOT_SEEN`.
+
+    If every step has as many images as its batch, every image was seen exactly once.
+    """
+    before = np.zeros(count)
+    steps_seen = []
+    for epoch in range(1, epochs + 1):
+        weights, steps = _record(pipeline, seed, count, epoch)
+        now = weights.max(axis=1)
+        fresh = now - before * 0.5**steps  # without what the epochs before left
+        # The last, smaller batch raises its weights by less than two units, which changes no
+        # exponent. 0.01 allows for the rounding of a unit.
+        ago = -np.floor(np.log2(np.maximum(fresh / UNIT, 0.5**30)) + 0.01).astype(np.int64)
+        steps_seen.append(np.where(ago < steps, steps - 1 - ago, NOT_SEEN))
+        before = now
+    return steps_seen
+
+
+def labels_seen(pipeline: Any, *, seed: int, count: int) -> Indices:
+    """Return the label, int64 (count,), with which each of at most 784 images is trained.
+
+    The labels given are 0 to 9 in turn. `SEVERAL_LABELS` if a label changed or was smoothed.
+    """
+    weights, _ = _record(pipeline, seed, count, epochs=1)
+    outputs = np.count_nonzero(weights, axis=1)
+    return np.select(
+        [outputs == 0, outputs == 1], [NOT_SEEN, weights.argmax(axis=1)], SEVERAL_LABELS
+    )
+
+
+def mean_position_of_last_steps(pipeline: Any, *, seed: int, count: int) -> float:
+    """Return where in the data the images of an epoch's last steps are, on average.
+
+    0 is the first training image and 1 the last; NaN if ``fit`` takes no steps. Each step weighs
+    half as much as the next. `count` includes the images held out.
+    """
+    images, _ = position_images(pipeline.spec, count)
+    model = _recording_model(pipeline.spec.batch_size, UNIT / pipeline.spec.batch_size)
+    weights = fit(pipeline, model, (images, one_hot(np.zeros(count, int))), seed=seed)[0][:, 0]
+    if not weights.any():
+        return np.nan
+    return float(np.average(np.arange(PIXELS), weights=weights)) / (PIXELS - 1)
+
+
+def _record(pipeline: Any, seed: int, count: int, epochs: int) -> tuple[Doubles, int]:
+    """Train a recording model; return each image's weights, (count, 10), and steps in an epoch."""
+    images = one_pixel_images(pipeline.spec, count)
+    labels = one_hot(np.arange(count) % CLASSES)
+    model = _recording_model(pipeline.spec.batch_size, UNIT / images.max())
+    weights, *_ = fit(pipeline, model, (images, labels), seed=seed, epochs=epochs)
+    return weights[:count], int(model.optimizer.iterations) // epochs
+
+
+def _recording_model(batch_size: int, unit: float) -> Any:
+    """Build a linear model that gains a unit from each image and halves its weights every step."""
+    import keras
+
+    rate = unit * CLASSES * batch_size
+    halving = keras.regularizers.L2(0.25 / rate)  # its gradient is 0.5 / rate times the weight
+    return build(keras.optimizers.SGD(rate), kernel_regularizer=halving)

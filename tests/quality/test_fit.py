@@ -7,7 +7,7 @@ import pytest
 
 from mnistlab.arrays import CLASSES, IMAGE_SHAPE
 from mnistlab.errors import NotJudgedError, NotRequiredError
-from mnistlab.probes import leaks, linear_models, sample_order
+from mnistlab.probes import leaks, linear_models
 from mnistlab.probes import model as model_probes
 from mnistlab.recipe import is_keras, require_keras_model
 from mnistlab.requirement import Requirement
@@ -50,8 +50,8 @@ def learning_rates(pipeline, seed):
 def recorded(pipeline, seed):
     """Return the batch sizes, and for three epochs the step at which each image was seen."""
     plain(pipeline, "augmentation")
-    total, batches = sample_order.recordable_batches(pipeline.spec)
-    return batches, sample_order.record_epochs(pipeline, seed=seed, count=total, epochs=3)
+    total, batches = linear_models.recordable_batches(pipeline.spec)
+    return batches, linear_models.record_epochs(pipeline, seed=seed, count=total, epochs=3)
 
 
 def plain(pipeline, *settings):
@@ -156,10 +156,10 @@ def test_images_are_trained_on_as_they_are(check, pipeline, seed):
 @pytest.mark.provides("training data")
 def test_every_image_is_trained_with_its_own_label(pipeline, seed):
     plain(pipeline, "augmentation")
-    count, batches = sample_order.recordable_batches(pipeline.spec)
+    count, batches = linear_models.recordable_batches(pipeline.spec)
     trained = sum(batches)
-    labels = sample_order.labels_seen(pipeline, seed=seed, count=count)[:trained]
-    wrong = (labels != np.arange(trained) % CLASSES) & (labels != sample_order.NOT_SEEN)
+    labels = linear_models.labels_seen(pipeline, seed=seed, count=count)[:trained]
+    wrong = (labels != np.arange(trained) % CLASSES) & (labels != linear_models.NOT_SEEN)
     assert not wrong.any(), (
         f"{wrong.sum()} of {trained} images are trained with a wrong, smoothed or changing label; "
         "shuffle images and labels together, and remove label smoothing"
@@ -191,7 +191,7 @@ def test_every_epoch_sees_every_training_image_once(recorded):
     batches, epochs = recorded
     for number, steps in enumerate(epochs, start=1):
         trained = steps[: sum(batches)]
-        seen = np.bincount(trained[trained != sample_order.NOT_SEEN], minlength=len(batches))
+        seen = np.bincount(trained[trained != linear_models.NOT_SEEN], minlength=len(batches))
         assert seen.tolist() == batches, (
             f"epoch {number}: images by step {seen.tolist()}, required {batches}; look for a "
             "dropped last batch, sampling with replacement, or another batch size"
@@ -202,7 +202,7 @@ def test_every_epoch_sees_every_training_image_once(recorded):
 def test_no_epoch_sees_an_image_that_is_held_out(recorded):
     batches, epochs = recorded
     for number, steps in enumerate(epochs, start=1):
-        seen = int((steps[sum(batches) :] != sample_order.NOT_SEEN).sum())
+        seen = int((steps[sum(batches) :] != linear_models.NOT_SEEN).sum())
         got = f"epoch {number}: {seen} images held out for validation are trained on"
         assert not seen, f"{got}, required none; split before shuffling"
 
@@ -245,7 +245,7 @@ def test_a_large_set_is_trained_on_as_a_whole(check, pipeline, seed):
 @pytest.mark.depends_on("training data")
 def test_the_order_of_an_epoch_is_not_that_of_the_data(check, pipeline, seed):
     plain(pipeline, "augmentation", "fixed order")
-    position = sample_order.mean_position_of_last_steps(pipeline, seed=seed, count=LARGE)
+    position = linear_models.mean_position_of_last_steps(pipeline, seed=seed, count=LARGE)
     # Each step weighs half as much as the next, which makes the variance of the mean that of three
     # batches of equal weight. Positions are uniform from 0 to 1.
     bound = round(5 * np.sqrt(1 / 12 / (3 * pipeline.spec.batch_size)), 3)

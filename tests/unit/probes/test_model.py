@@ -9,7 +9,7 @@ import pytest
 from mnistlab.environment import suite_folder
 from mnistlab.errors import NotJudgedError
 from mnistlab.faults import CATALOGUE
-from mnistlab.probes import leaks, linear_models, sample_order
+from mnistlab.probes import leaks, linear_models
 from mnistlab.probes import model as model_probes
 from mnistlab.recipe import training as engine
 from mnistlab.recipe.pipeline import Pipeline
@@ -184,18 +184,18 @@ def suite_module(name):
 
 
 def recorded(pipeline, epochs=1):
-    return sample_order.record_epochs(pipeline, seed=0, count=COUNT, epochs=epochs)
+    return linear_models.record_epochs(pipeline, seed=0, count=COUNT, epochs=epochs)
 
 
 def images_by_step(steps):
-    return np.bincount(steps[:TRAINED][steps[:TRAINED] != sample_order.NOT_SEEN]).tolist()
+    return np.bincount(steps[:TRAINED][steps[:TRAINED] != linear_models.NOT_SEEN]).tolist()
 
 
 @pytest.mark.parametrize(("healthy", "epochs"), [(_Engine, 3), (_KerasFit, 2)])
 def test_healthy_training_shows_every_image_once_in_a_fresh_order(healthy, epochs):
     for steps in (found := recorded(healthy(), epochs)):
         assert images_by_step(steps) == [4] * 6 + [3]
-        assert (steps[TRAINED:] == sample_order.NOT_SEEN).all()
+        assert (steps[TRAINED:] == linear_models.NOT_SEEN).all()
     assert len({steps.tobytes() for steps in found}) == epochs
 
 
@@ -265,8 +265,8 @@ def test_training_without_shuffling_is_recorded_in_the_order_of_the_images():
 
 def test_an_image_that_an_epoch_leaves_out_is_not_seen_again_from_the_epoch_before():
     first, second = (steps[0] for steps in recorded(_ForgetsTheFirst(), epochs=2))
-    assert first != sample_order.NOT_SEEN
-    assert second == sample_order.NOT_SEEN
+    assert first != linear_models.NOT_SEEN
+    assert second == linear_models.NOT_SEEN
 
 
 def test_a_dropped_last_batch_is_caught():
@@ -278,14 +278,14 @@ def test_another_batch_size_is_caught():
 
 
 def test_training_on_what_is_held_out_is_caught():
-    assert (recorded(_TrainsOnEverything())[0][TRAINED:] != sample_order.NOT_SEEN).any()
+    assert (recorded(_TrainsOnEverything())[0][TRAINED:] != linear_models.NOT_SEEN).any()
 
 
 @pytest.mark.parametrize("healthy", [_Engine, _KerasFit])
 def test_healthy_training_uses_every_images_own_label(healthy):
-    seen = sample_order.labels_seen(healthy(), seed=0, count=COUNT)
+    seen = linear_models.labels_seen(healthy(), seed=0, count=COUNT)
     assert seen[:TRAINED].tolist() == [i % 10 for i in range(TRAINED)]
-    assert (seen[TRAINED:] == sample_order.NOT_SEEN).all()
+    assert (seen[TRAINED:] == linear_models.NOT_SEEN).all()
 
 
 @pytest.mark.parametrize(
@@ -297,7 +297,7 @@ def test_healthy_training_uses_every_images_own_label(healthy):
     ],
 )
 def test_labels_that_training_changes_are_caught(broken, wrong):
-    seen = sample_order.labels_seen(broken(), seed=0, count=COUNT)[:TRAINED]
+    seen = linear_models.labels_seen(broken(), seed=0, count=COUNT)[:TRAINED]
     assert (seen != np.arange(TRAINED) % 10).sum() == wrong
 
 
@@ -377,7 +377,7 @@ def small(name):
 
 
 def test_the_last_steps_of_a_healthy_training_come_from_everywhere():
-    place = sample_order.mean_position_of_last_steps(small(None), seed=0, count=2000)
+    place = linear_models.mean_position_of_last_steps(small(None), seed=0, count=2000)
     assert abs(place - 0.5) < 5 * (1 / 12 / 12) ** 0.5
 
 
@@ -385,7 +385,7 @@ def test_the_last_steps_of_a_healthy_training_come_from_everywhere():
     ("name", "count"), [("no-shuffling", 2000), ("shuffle-buffer-too-small", 6000)]
 )
 def test_the_last_steps_of_an_order_that_is_the_datas_come_from_its_end(name, count):
-    assert sample_order.mean_position_of_last_steps(small(name), seed=0, count=count) > 0.7
+    assert linear_models.mean_position_of_last_steps(small(name), seed=0, count=count) > 0.7
 
 
 @pytest.mark.parametrize(
