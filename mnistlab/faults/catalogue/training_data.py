@@ -1,20 +1,10 @@
 """Faults of the training data after preparation: wrong, missing, noisy or mismatched data."""
 
-from dataclasses import replace
-from typing import Any
-
 import numpy as np
 
 from mnistlab.arrays import CLASSES, WHITE, Array
 from mnistlab.faults.catalogue.registry import fault, variants
-from mnistlab.faults.catalogue.training_steps import (
-    Pair,
-    TrainingPlan,
-    TrainingSteps,
-    joined,
-    test_set,
-)
-from mnistlab.recipe import History, epoch_order
+from mnistlab.faults.catalogue.training_steps import Pair, TrainingSteps, test_set
 
 LABELS = "test_every_image_is_trained_with_its_own_label"
 ONCE = "test_every_epoch_sees_every_training_image_once"
@@ -137,42 +127,3 @@ class TestImagesTrainedOn(TrainingSteps):
     def training_data(self, images: Array, labels: Array, rng: np.random.Generator) -> Pair:
         test_images, test_labels = test_set(self)
         return np.concatenate([images, test_images]), np.concatenate([labels, test_labels])
-
-
-@fault("one-pass-over-test-images", "practice", KNOWN)
-class OnePassOverTestImages(TrainingSteps):
-    """The final model is trained for one more epoch, on the images that are left: the test set."""
-
-    def run(self, model: Any, plan: TrainingPlan) -> History:
-        history = plan.train(model)
-        images, labels = test_set(self)
-        order = epoch_order(0, 0, len(images))
-        replace(plan, training=(images, labels), orders=[order]).train(model)
-        return history
-
-
-@fault(
-    "validated-on-test-images", "practice", "test_validation_figures_are_not_those_of_the_test_set"
-)
-class ValidatedOnTestImages(TrainingSteps):
-    """The test set is passed as validation data."""
-
-    def split(self, images: Array, labels: Array) -> tuple[Pair, Pair]:
-        return super().split(images, labels)[0], test_set(self)
-
-
-@fault("best-epoch-on-test-images", "practice", "test_relabelled_digits_are_learnt_as_well")
-class BestEpochOnTestImages(TrainingSteps):
-    """The weights of the epoch with the least loss on the test set are kept."""
-
-    def run(self, model: Any, plan: TrainingPlan) -> History:
-        images, labels = test_set(self)
-        histories, best = [], (np.inf, model.get_weights())
-        for epoch in plan.by_epoch():
-            histories.append(epoch.train(model))
-            probabilities = self.predict(model, images)[labels == 1]
-            loss = float(-np.log(np.maximum(probabilities, 1e-7)).mean())
-            if loss < best[0]:
-                best = loss, model.get_weights()
-        model.set_weights(best[1])
-        return joined(histories)
