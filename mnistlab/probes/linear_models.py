@@ -112,7 +112,7 @@ def batch_size_seen(pipeline: Any, *, seed: int) -> float:
     images = one_pixel_images(spec, spec.total_of(batches * spec.batch_size))
     weights, bias, steps = _weights_bias_steps(pipeline, images, seed)
     moved = weights[weights > 0]
-    return images.max() * bias / steps / float(moved.min()) if moved.size else np.nan
+    return float(images.max()) * bias / steps / float(moved.min()) if moved.size else np.nan
 
 
 def coverage_error(pipeline: Any, *, seed: int, count: int) -> float:
@@ -254,7 +254,7 @@ def _record(pipeline: Any, seed: int, count: int, epochs: int) -> tuple[Doubles,
     """Train a recording model; return each image's weights, (count, 10), and steps in an epoch."""
     images = one_pixel_images(pipeline.spec, count)
     labels = one_hot(np.arange(count) % CLASSES)
-    model = _recording_model(pipeline.spec.batch_size, UNIT / images.max())
+    model = _recording_model(pipeline.spec.batch_size, UNIT / float(images.max()))
     weights, *_ = fit(pipeline, model, (images, labels), seed=seed, epochs=epochs)
     return weights[:count], int(model.optimizer.iterations) // epochs
 
