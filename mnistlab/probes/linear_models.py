@@ -54,10 +54,7 @@ def fit(
 
 
 def pixel_range(spec: Spec) -> tuple[float, float]:
-    """Return the least and the largest pixel, within -1 and 1, of images that a spec promises.
-
-    Raises NotJudgedError if images without any light, all 0, are not among them.
-    """
+    """Return the least and largest pixel, within -1 and 1, that a spec promises, and 0 between."""
     low, high = spec.image_range or (0.0, 1.0)
     if not low <= 0 < high:
         raise NotJudgedError(f"prepared images, {low:g} to {high:g}, cannot be 0 outside a pixel")
@@ -70,10 +67,9 @@ def one_pixel_images(spec: Spec, count: int) -> Floats:
 
 
 def position_images(spec: Spec, count: int) -> tuple[Floats, Floats]:
-    """Make images, (count, 28, 28), and labels, (count, 10), that tell their position in the data.
+    """Make images and labels that tell in which of 784 parts of the data they are.
 
-    The training images fall into 784 parts, each with a white pixel and a label of its own. The
-    images held out after them have the last pixel.
+    Each part has a white pixel and a label of its own. Images held out have the last pixel.
     """
     pixels = np.minimum(np.arange(count) * PIXELS // spec.trained_on(count), PIXELS - 1)
     images = np.zeros((count, PIXELS), dtype=np.float32)
@@ -88,27 +84,20 @@ def one_hot(digits: Any) -> Floats:
 
 
 def image_seen(pipeline: Any, image: Floats, *, seed: int) -> Doubles:
-    """Return the image, (28, 28), that ``fit`` makes of a prepared one; NaN if it takes no steps.
-
-    It is the quotient of weights and bias, for any learning rate, batch size and label.
-    """
+    """Return the image, (28, 28), that ``fit`` makes of a prepared one; NaN without steps."""
     images = np.repeat(image[None], pipeline.spec.total_of(2 * pipeline.spec.batch_size), axis=0)
     weights, bias, _ = _weights_bias_steps(pipeline, images, seed)
     return (weights / bias if bias else weights * np.nan).reshape(IMAGE_SHAPE)
 
 
 def batch_size_seen(pipeline: Any, *, seed: int) -> float:
-    """Return over how many images ``fit`` averages in its largest step; NaN if it takes none.
-
-    Raises NotJudgedError if 784 images, a pixel each, do not fill a batch.
-    """
+    """Return over how many images ``fit`` averages in its largest step; NaN if it takes none."""
     spec = pipeline.spec
     # As many batches as possible, because fit may leave images out.
     batches = min(MAX_FULL_BATCHES, spec.trained_on(PIXELS) // spec.batch_size)
     if not batches:
-        raise NotJudgedError(
-            f"batches of {spec.batch_size} cannot be measured with {PIXELS} images, a pixel each"
-        )
+        reason = f"batches of {spec.batch_size} cannot be measured"
+        raise NotJudgedError(f"{reason} with {PIXELS} images, a pixel each")
     images = one_pixel_images(spec, spec.total_of(batches * spec.batch_size))
     weights, bias, steps = _weights_bias_steps(pipeline, images, seed)
     moved = weights[weights > 0]
@@ -116,11 +105,10 @@ def batch_size_seen(pipeline: Any, *, seed: int) -> float:
 
 
 def coverage_error(pipeline: Any, *, seed: int, count: int) -> float:
-    """Return the fraction of the training data that an epoch does not see about once.
+    """Return the fraction of 784 parts of the data that an epoch does not see about once.
 
-    The data is divided into 784 parts. A part is wrong if it is seen less than half or more than
-    one and a half times as often as it should be, or with other labels. Learning rate and batch
-    size must be those of the spec. `count` includes the images held out.
+    A part is wrong if it is seen less than 0.5 or more than 1.5 times, or with other labels.
+    Learning rate and batch size must be those of the spec.
     """
     import keras
 
@@ -148,10 +136,8 @@ def _weights_bias_steps(pipeline: Any, images: Floats, seed: int) -> tuple[Doubl
 def learning_rates(pipeline: Any, *, seed: int, batches: int = 4) -> tuple[float, float]:
     """Measure the mean learning rate during ``fit``'s first and last epoch.
 
-    The pipeline's own optimizer trains a linear model with a constant gradient: for 1 epoch, for
-    all epochs of the spec, and for one fewer. The distances that the weight moves, relative to
-    those with the spec's rate, give the rate, whatever the optimizer shows. An epoch has `batches`
-    batches of the specified size.
+    The pipeline's own optimizer trains with a constant gradient, for 1 epoch, all, and one fewer.
+    How far the weight moves, relative to the spec's rate, gives the rate.
     """
     spec = pipeline.spec
     spec.promised("learning_rate")
@@ -190,18 +176,13 @@ def _distances(optimizer: Any, rate: float, steps: int) -> list[float]:
 
 
 def recordable_batches(spec: Spec) -> tuple[int, list[int]]:
-    """Choose how many images to record, and the sizes of their batches; the last one is smaller.
-
-    Each image needs a pixel, so there are at most 784, those held out included. Raises
-    NotJudgedError if they do not fill a batch and a smaller one.
-    """
+    """Choose how many images to record, and the sizes of their batches; the last one is smaller."""
     size = spec.batch_size
     rest = size * 3 // 4
     full = min(MAX_FULL_BATCHES, (spec.trained_on(PIXELS) - rest) // size)
     if full < 1 or not rest:
-        raise NotJudgedError(
-            f"batches of {size} cannot be recorded: an epoch is recorded on at most {PIXELS} images"
-        )
+        reason = f"batches of {size} cannot be recorded"
+        raise NotJudgedError(f"{reason}: an epoch is recorded on at most {PIXELS} images")
     return spec.total_of(full * size + rest), [size] * full + [rest]
 
 
@@ -231,16 +212,15 @@ def labels_seen(pipeline: Any, *, seed: int, count: int) -> Indices:
     """
     weights, _ = _record(pipeline, seed, count, epochs=1)
     outputs = np.count_nonzero(weights, axis=1)
-    return np.select(
-        [outputs == 0, outputs == 1], [NOT_SEEN, weights.argmax(axis=1)], SEVERAL_LABELS
-    )
+    one = np.where(outputs == 1, weights.argmax(axis=1), SEVERAL_LABELS)
+    return np.where(outputs == 0, NOT_SEEN, one)
 
 
 def mean_position_of_last_steps(pipeline: Any, *, seed: int, count: int) -> float:
     """Return where in the data the images of an epoch's last steps are, on average.
 
-    0 is the first training image and 1 the last; NaN if ``fit`` takes no steps. Each step weighs
-    half as much as the next. `count` includes the images held out.
+    0 is the first training image and 1 the last; NaN without steps. Each step weighs half as much
+    as the next.
     """
     images, _ = position_images(pipeline.spec, count)
     model = _recording_model(pipeline.spec.batch_size, UNIT / pipeline.spec.batch_size)

@@ -121,8 +121,7 @@ def compiled_with(model: Any) -> str:
 def loss_difference(model: Any, name: str) -> float:
     """Return how far a compiled model's loss is from Keras's of a name, in nats.
 
-    Both get the same random probabilities, or their logarithms if the model's last layer has no
-    activation and so returns logits.
+    Both get random probabilities, or their logarithms if the last layer returns logits.
     """
     import keras
 
@@ -144,10 +143,8 @@ def accuracy_difference(model: Any) -> float:
         metrics = model.compute_metrics(x=None, y=_as_compiled(model, labels), y_pred=outputs)
         model.reset_metrics()
     if "accuracy" not in metrics:
-        names = ", ".join(map(str, metrics))
-        raise NotJudgedError(
-            f"build compiles its model without a metric named accuracy; its metrics: {names}"
-        )
+        got = f"its metrics: {', '.join(map(str, metrics))}"
+        raise NotJudgedError(f"build compiles its model without a metric named accuracy; {got}")
     right = outputs.argmax(axis=1) == labels.argmax(axis=1)
     return abs(float(metrics["accuracy"]) - float(right.mean()))
 
@@ -165,9 +162,7 @@ def regularisation_loss(model: Any) -> float:
 
 
 def initial_spread(model: Any, layer: int) -> float:
-    """Return a new layer's standard deviation over that of Glorot's initialisation, minus 1.
-
-    Layers with weights count from 1.
+    """Return a new layer's standard deviation over Glorot's, minus 1. Layers count from 1.
 
     Source: Glorot and Bengio, 2010, equation 16: uniform within sqrt(6 / (inputs + outputs)).
     """
@@ -208,9 +203,8 @@ def _outputs(model: Any, images: Floats) -> Any:
     """Return a model's outputs, (N, 10), for prepared images."""
     outputs = model(_as_taken(model, images), training=False)
     if getattr(outputs, "shape", None) != (len(images), CLASSES):
-        raise NotJudgedError(
-            f"the model does not have {CLASSES} outputs: only predict can interpret what it returns"
-        )
+        reason = f"the model does not have {CLASSES} outputs"
+        raise NotJudgedError(f"{reason}: only predict can interpret what it returns")
     return outputs
 
 
@@ -218,10 +212,8 @@ def _as_taken(model: Any, images: Floats) -> Floats:
     """Return images in the shape that a model takes."""
     shape = input_shape_of(model)
     if shape is None:
-        takes = getattr(model, "input_shape", "unknown")
-        raise NotJudgedError(
-            f"the model's input, {takes}, is not {PIXELS} pixels: only fit and predict can fill it"
-        )
+        takes = f"the model's input, {getattr(model, 'input_shape', 'unknown')}"
+        raise NotJudgedError(f"{takes}, is not {PIXELS} pixels: only fit and predict can fill it")
     return images.reshape(len(images), *shape)
 
 
