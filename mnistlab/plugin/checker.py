@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mnistlab.errors import MnistlabError
 from mnistlab.gate import HealthyRange, Worse, sides
 from mnistlab.requirement import Requirement, Value, Verdict
 
@@ -71,9 +70,13 @@ class Checker:
     figures: dict[str, Figure] | None = None
 
     def __call__(self, requirement: Requirement, measured: Value, detail: str = "") -> Verdict:
-        """Judge a measured value, record the verdict, and fail the test if it failed."""
+        """Judge a measured value, record the verdict, and fail the test if it failed.
+
+        A requirement without a group gets the name of the test's module.
+        """
         __tracebackhide__ = True
-        verdict = requirement.judge(measured, detail)
+        group = requirement.group or self.test.partition("::")[0]
+        verdict = dataclasses.replace(requirement, group=group).judge(measured, detail)
         self.all([verdict])
         return verdict
 
@@ -90,26 +93,11 @@ class Checker:
     ) -> None:
         """Judge a number by the spec's bound of this name, else by its accepted healthy range.
 
-        Without either, it is recorded as not judged, and why.
-
-        Parameters
-        ----------
-        name : str
-            What is measured, in words; unique within a run.
-        value : float or int
-            An int is a count.
-        worse : {"higher", "lower", "both"}
-            On which side a value is suspicious. Of "both", two requirements are judged, named
-            "NAME, least" and "NAME, most".
-        images : int, optional
-            If the number is a fraction of so many images.
-        unit : str
-            ``"fraction"``, which is the default with `images`, is shown in percent; any other unit
-            follows the number.
-        advice : str
-            The likely cause of a miss and what to look at next.
-        detail : str
-            What else was seen; it ends the message.
+        Without either, it is recorded as not judged, and why. `name` is unique within a run. An int
+        is a count; a fraction of a number of `images` has the unit ``"fraction"``. `worse` is the
+        side on which a value is suspicious: of "both", two requirements are judged, named
+        "NAME, least" and "NAME, most". `advice` says what to look at after a miss, and `detail`
+        what else was seen.
         """
         __tracebackhide__ = True
         unit = "fraction" if images else unit
@@ -141,10 +129,7 @@ class Checker:
         stated: Requirement
         for stated in self.pipeline.spec.bounds:
             if stated.name == claim.name:
-                try:
-                    return stated.completed(claim)
-                except MnistlabError as error:
-                    pytest.fail(str(error), pytrace=False)
+                return stated.completed(claim)
         accepted = self.accepted.ranges.get(figure)
         if accepted is None:
             return claim

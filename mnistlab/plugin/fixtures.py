@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import functools
-import importlib
 import pickle
 import threading
 import time
@@ -238,11 +237,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 def _load_tensorflow(worker: WorkerProcess) -> None:
     with contextlib.suppress(WorkerDiedError):  # the run ended first
-        worker(pickle.dumps(_import), pickle.dumps("tensorflow"))
-
-
-def _import(name: str) -> None:
-    importlib.import_module(name)
+        worker(pickle.dumps(exec), pickle.dumps("import tensorflow"))
 
 
 def _call(function: Callable[[], Any]) -> Any:

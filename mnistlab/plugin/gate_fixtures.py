@@ -1,5 +1,7 @@
 """The gates inside pytest: their options, and the fixtures that compare with the accepted state."""
 
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -7,14 +9,13 @@ import pytest
 
 from mnistlab.data import Dataset
 from mnistlab.environment import baseline_folder
-from mnistlab.errors import ContractError, MnistlabError, NotJudgedError
+from mnistlab.errors import MnistlabError, NotJudgedError
 from mnistlab.execution import Backend
 from mnistlab.gate import (
     ACCEPT_AGAIN,
     GROUP,
     AcceptedSeeds,
     Baseline,
-    GateMetric,
     NoBaselineError,
     Plan,
     SeedRunner,
@@ -34,6 +35,7 @@ from mnistlab.plugin.checker import AcceptedRanges
 from mnistlab.plugin.fixtures import Trained
 from mnistlab.plugin.progress import progress
 from mnistlab.plugin.suite import FIGURES
+from mnistlab.recipe import Pipeline
 from mnistlab.requirement import Requirement, Verdict
 
 
@@ -57,12 +59,19 @@ def accepted_path(pytestconfig: pytest.Config, pipeline: CheckedPipeline, datase
 
 
 @pytest.fixture(scope="session")
-def accept_options(pytestconfig: pytest.Config, dataset: Dataset) -> str:
+def accept_options(pytestconfig: pytest.Config, dataset: Dataset, pipeline: CheckedPipeline) -> str:
     """Return the options of ``mnistlab baseline accept`` that accept what this run judges."""
     option = pytestconfig.option
     # With --model alone, --spec describes the file and not the accepted recipe.
     spec = option.spec if option.pipeline or not option.model else None
-    return accept_command(dataset.name, option.pipeline, spec, option.baselines)
+    reference = option.pipeline or _reference(type(pipeline.pipeline))
+    return accept_command(dataset.name, reference, spec, option.baselines)
+
+
+def _reference(kind: type) -> str | None:
+    """Return what ``--pipeline`` may be to name a class; None for the published recipe."""
+    file = getattr(sys.modules.get(kind.__module__), "__file__", None)
+    return f"{os.path.relpath(file)}:{kind.__name__}" if file and kind is not Pipeline else None
 
 
 @pytest.fixture(scope="session")
@@ -91,7 +100,7 @@ def baseline(accepted_state: Baseline | MnistlabError) -> Baseline:
     if isinstance(accepted_state, NoBaselineError):
         raise NotJudgedError(str(accepted_state))
     if isinstance(accepted_state, MnistlabError):
-        pytest.fail(str(accepted_state), pytrace=False)
+        raise accepted_state
     return accepted_state
 
 
@@ -117,26 +126,16 @@ def accepted_seeds(trained: Trained, baseline: Baseline) -> AcceptedSeeds:
 
 
 @pytest.fixture(scope="session")
-def margins(
+def gate_plan(
     pytestconfig: pytest.Config,
     pipeline: CheckedPipeline,
     dataset: Dataset,
     accepted_seeds: AcceptedSeeds,
-) -> tuple[GateMetric, ...]:
-    """Return the metrics of the gate with their margins."""
-    leading, images = pytestconfig.option.margin or pipeline.margin, len(dataset.test_labels)
-    return gate_metrics(accepted_seeds.columns, images, pipeline.spec.gate, leading)
-
-
-@pytest.fixture(scope="session")
-def gate_plan(
-    pytestconfig: pytest.Config, accepted_seeds: AcceptedSeeds, margins: tuple[GateMetric, ...]
 ) -> Plan:
-    """Plan the recipe gate."""
-    try:
-        return make_plan(margins, pytestconfig.option.seeds, accepted_seeds)
-    except MnistlabError as error:
-        pytest.fail(str(error), pytrace=False)
+    """Plan the recipe gate: its metrics with their margins, and when it looks."""
+    leading, images = pytestconfig.option.margin or pipeline.margin, len(dataset.test_labels)
+    metrics = gate_metrics(accepted_seeds.columns, images, pipeline.spec.gate, leading)
+    return make_plan(metrics, pytestconfig.option.seeds, accepted_seeds)
 
 
 @pytest.fixture
@@ -159,14 +158,9 @@ def recipe_gate(
     """Train accepted seeds until the gate has decided: once a run."""
     option = pytestconfig.option
     first = option.seed * gate_plan.looks[-1]
-    try:
-        runner, backend = SeedRunner(pipeline, dataset), Backend(option.scheduler)
-        with open_runner(runner, backend) as train, progress(pytestconfig) as show:
-            return sequential.run(train, accepted_seeds, first, gate_plan, show)
-    except (ContractError, NotJudgedError):
-        raise  # the plugin reports it once a run
-    except MnistlabError as error:
-        pytest.fail(str(error), pytrace=False)
+    runner, backend = SeedRunner(pipeline, dataset), Backend(option.scheduler)
+    with open_runner(runner, backend) as train, progress(pytestconfig) as show:
+        return sequential.run(train, accepted_seeds, first, gate_plan, show)
 
 
 @pytest.fixture(scope="session")
@@ -192,8 +186,4 @@ def file_comparison(
     evaluation: Evaluation,
 ) -> paired.PairedComparison:
     """Pair the file's predictions with the accepted ones."""
-    try:
-        margin = pytestconfig.option.margin or pipeline.margin
-        return paired.compare(evaluation, baseline, margin)
-    except MnistlabError as error:
-        pytest.fail(str(error), pytrace=False)
+    return paired.compare(evaluation, baseline, pytestconfig.option.margin or pipeline.margin)

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 import pytest
 
-from mnistlab.errors import ContractError, NotJudgedError, NotRequiredError
+from mnistlab.errors import ContractError, MnistlabError, NotJudgedError, NotRequiredError
 from mnistlab.options import add_data_options, add_pipeline_options, add_report_option
 from mnistlab.plugin.causes import MARKERS, OWN_CAUSES, causes_first, failure, marks_of
 from mnistlab.plugin.checker import MEASUREMENTS, RUN_CONTEXT, Measurements
@@ -109,7 +109,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         group = group_of(item)
         return GROUP_ORDER.index(group) if group in GROUP_ORDER else len(GROUP_ORDER)
 
-    items[:] = causes_first(sorted(items, key=rank), config.getini(OWN_CAUSES))
+    ordered = sorted(items, key=rank)
+    items.clear()  # should a cause be unknown, nothing is judged, and the last report stays
+    items += causes_first(ordered, config.getini(OWN_CAUSES))
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -119,7 +121,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
-    """Turn mnistlab's errors into outcomes: skip, or fail the first test of a broken method."""
+    """Turn mnistlab's errors into outcomes: skip, or fail in one line, and once a broken method."""
     try:
         yield
     except NotJudgedError as reason:
@@ -131,6 +133,8 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
         if error.method in broken:
             raise pytest.skip.Exception(broken[error.method]) from None
         broken[error.method] = failure(error.method, claim_name(item.nodeid))
+        raise pytest.fail.Exception(str(error), pytrace=False) from None
+    except MnistlabError as error:
         raise pytest.fail.Exception(str(error), pytrace=False) from None
 
 

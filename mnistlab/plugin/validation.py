@@ -49,18 +49,11 @@ def validate(
 ) -> ValidationResult:
     """Judge a pipeline by the whole suite, as ``mnistlab validate`` does.
 
-    Parameters
-    ----------
-    pipeline : Pipeline, class, str or None
-        An object with the five methods and the spec of a `Pipeline`, or its class; or a reference
-        such as ``"my_file.py:MyPipeline"``. None is the published recipe.
-    dataset : str
-        ``"auto"`` takes MNIST, and the digits where there is no MNIST.
-    report : path-like
-        Folder of the page and of ``verdict.json``.
-    **options
-        The command's other options: mnist_data, seed, margin, seeds, baselines, model, spec,
-        scheduler, strict.
+    `pipeline` is an object with the five methods and the spec of a `Pipeline`, or its class; or a
+    reference such as ``"my_file.py:MyPipeline"``; None is the published recipe. The dataset
+    ``"auto"`` is MNIST, and the digits where there is no MNIST. `report` is the folder of the page
+    and of ``verdict.json``. `options` are the command's others: mnist_data, seed, margin, seeds,
+    baselines, model, spec, scheduler, strict.
 
     Raises
     ------

@@ -74,3 +74,41 @@ def test_accepting_what_is_no_pipeline_is_refused_in_one_line(tmp_path, capsys):
     assert capsys.readouterr().err.startswith(
         "mnistlab baseline accept: --pipeline no.py:Mine: there is no file no.py in "
     )
+
+
+TYPOS = {
+    "validat": "did you mean validate?",
+    "baseline acept": "did you mean accept?",
+    "validate --pipline x.py:X": "did you mean --pipeline?",
+    "validate --pipeline typo.py:X": "there is no file typo.py in ",
+    "validate --datset digits": "did you mean --dataset?",
+    "validate --seed x": "is not a seed",
+    "validate -- --mxfail=2": "did you mean --maxfail?",
+    "power --datset digits": "did you mean --dataset?",
+    "baseline accept --seeds 3": "3: required at least 16 to know a spread; 96 are better",
+    "baseline accept --figures 7": "7: required at least 8 to know a healthy range",
+}
+
+
+def test_a_typo_is_named_in_one_line_with_exit_code_2_before_tensorflow_is_loaded(tmp_path):
+    report = tmp_path / "report" / "verdict.json"
+    report.parent.mkdir()
+    report.touch()
+    code = f"""
+import sys
+from mnistlab import cli
+for typed in {list(TYPOS)}:
+    try: code = cli.main(typed.split())
+    except SystemExit as error: code = error.code
+    print(code, sorted({{"tensorflow", "keras"}} & set(sys.modules)))
+"""
+    found = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path
+    )
+    assert [line for line in found.stdout.splitlines() if line] == ["2 []"] * len(TYPOS)
+    lines = [line for line in found.stderr.splitlines() if line]
+    assert len(lines) == len(TYPOS)
+    for line, part in zip(lines, TYPOS.values(), strict=True):
+        assert part in line
+    assert report.read_text() == ""
+    assert list(report.parent.iterdir()) == [report]

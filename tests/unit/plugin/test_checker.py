@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from mnistlab.errors import MnistlabError
 from mnistlab.gate import HealthyRange
 from mnistlab.plugin.checker import NEW, AcceptedRanges, Checker, Figure, Measurements
 from mnistlab.recipe import Spec, bounds_of
@@ -92,8 +93,8 @@ def test_a_bound_with_a_side_of_its_own_keeps_it():
 
 def test_percent_in_place_of_a_fraction_is_refused():
     check = checker(bounds=bounds_of({"recall of digit 3": 97}))
-    _, failure = judge(check, "recall of digit 3", 0.98, worse="lower", unit="fraction")
-    assert failure == "bounds.'recall of digit 3' = 97; required a fraction, not percent"
+    with pytest.raises(MnistlabError, match="3' = 97; required a fraction, not percent"):
+        judge(check, "recall of digit 3", 0.98, worse="lower", unit="fraction")
 
 
 def test_what_is_not_in_the_accepted_state_is_new_and_not_asked():

@@ -1,8 +1,10 @@
 """Both gates inside a run, and accepting, complete but for the training: the model is a fake."""
 
+import contextlib
 import dataclasses
 import functools
 import importlib
+import io
 import json
 import runpy
 import textwrap
@@ -212,20 +214,38 @@ def prepare(folder, patch):
     (folder / "fake.py").write_text(textwrap.dedent(FAKE), encoding="utf-8")
 
 
+def accept_in(folder, name):
+    """Accept a fake in a folder; return what was printed and the text of the accepted file."""
+    printed = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(printed):
+        prepare(folder, patch)
+        assert cli.main([*ACCEPT, f"--pipeline=fake.py:{name}"]) == 0
+    return printed.getvalue(), (folder / "kept" / "fake-digits.json").read_text("utf-8")
+
+
 @pytest.fixture(scope="module")
 def accepted(tmp_path_factory):
-    """Accept the healthy fake and return the text of its file."""
-    folder = tmp_path_factory.mktemp("accepted")
-    with pytest.MonkeyPatch.context() as patch:
-        prepare(folder, patch)
-        assert cli.main([*ACCEPT, "--pipeline=fake.py:Fake"]) == 0
-    return (folder / "kept" / "fake-digits.json").read_text("utf-8")
+    """Accept the healthy fake; return what was printed and the text of its file."""
+    return accept_in(tmp_path_factory.mktemp("accepted"), "Fake")
+
+
+@pytest.fixture(scope="module")
+def improved(tmp_path_factory, accepted):
+    """Accept a better fake in place of the healthy one; return the same."""
+    folder = tmp_path_factory.mktemp("improved")
+    (folder / "kept").mkdir()
+    (folder / "kept" / "fake-digits.json").write_text(accepted[1], encoding="utf-8")
+    return accept_in(folder, "Better")
 
 
 @pytest.fixture
 def command(pytester, monkeypatch):
-    """Return a function that runs a command on one of the fakes and returns its exit code."""
+    """Return a function that runs a command on one of the fakes and returns its exit code.
+
+    It simulates no error rates when it accepts: the tests of `accepted` see those.
+    """
     prepare(pytester.path, monkeypatch)
+    monkeypatch.setattr(accept_module, "rate_errors", lambda *_: {})
     return lambda name, *arguments: cli.main([*arguments, f"--pipeline=fake.py:{name}"])
 
 
@@ -247,7 +267,7 @@ def validate(pytester, monkeypatch):
 @pytest.fixture
 def kept(pytester, accepted):
     """Return the file of the accepted healthy fake."""
-    (pytester.mkdir("kept") / "fake-digits.json").write_text(accepted, encoding="utf-8")
+    (pytester.mkdir("kept") / "fake-digits.json").write_text(accepted[1], encoding="utf-8")
     return Path("kept", "fake-digits.json")
 
 
@@ -435,20 +455,22 @@ def test_a_file_without_a_baseline_is_not_run(validate, model_file):
     assert not_run["file is no worse than the accepted one"].endswith(COMMAND)
 
 
-def test_accepting_again_trains_the_same_seeds_and_compares_them(command, kept, capsys):
-    before = json.loads(kept.read_text("utf-8"))
-    assert command("Better", *ACCEPT) == 0
-    printed, after = capsys.readouterr().out, json.loads(kept.read_text("utf-8"))
+def test_accepting_again_trains_the_same_seeds_and_compares_them(accepted, improved):
+    printed, after = improved
     assert "Against the 16 seeds accepted" in printed
     assert "no metric is worse by its margin; better beyond the margin in accuracy" in printed
-    assert before["first_seed"] == after["first_seed"] == FIRST
+    assert json.loads(accepted[1])["first_seed"] == json.loads(after)["first_seed"] == FIRST
+
+
+def test_accepting_leaves_nothing_but_the_file(command, kept):
+    assert command("Fake", *ACCEPT) == 0
     assert [path.name for path in kept.parent.iterdir()] == ["fake-digits.json"]
 
 
-def test_accepting_states_and_keeps_the_error_rates_of_the_gate(command, kept, capsys):
-    assert command("Fake", *ACCEPT) == 0
-    rates = json.loads(kept.read_text("utf-8"))["error_rates"]
-    assert "The gate: healthy runs that do not pass: " in capsys.readouterr().out
+def test_accepting_states_and_keeps_the_error_rates_of_the_gate(accepted):
+    printed, text = accepted
+    rates = json.loads(text)["error_rates"]
+    assert "The gate: healthy runs that do not pass: " in printed
     assert {"matched", "independent", "miss", "curve"} <= rates.keys()
     assert (rates["margin"], rates["budget"], rates["accepted seeds"]) == (0.01, 16, 16)
 
@@ -485,17 +507,14 @@ def test_show_prints_the_means_of_the_accepted_seeds(command, capsys):
     assert "accuracy, averaged weights " in printed
 
 
-@pytest.mark.parametrize(("name", "code"), [("Fake", 0), ("Worse", 1)])
-def test_compare_exits_1_unless_the_second_is_no_worse(command, kept, name, code, capsys):
+@pytest.mark.parametrize(
+    ("old", "code", "word"),
+    [("accepted", 0, "no metric is worse by its margin"), ("improved", 1, "it is worse")],
+)
+def test_compare_exits_1_unless_the_second_is_no_worse(request, kept, old, code, word, capsys):
     other = kept.with_name("other.json")
-    text = kept.read_text("utf-8")
-    if name == "Worse":
-        command("Better", *ACCEPT)
-        other.write_text(text, encoding="utf-8")
-    else:
-        other.write_text(text, encoding="utf-8")
-    assert cli.main(["baseline", "compare", str(kept), str(other)]) == code
-    word = "it is worse" if code else "no metric is worse by its margin"
+    other.write_text(request.getfixturevalue(old)[1], encoding="utf-8")
+    assert cli.main(["baseline", "compare", str(other), str(kept)]) == code
     assert word in capsys.readouterr().out
 
 

@@ -395,14 +395,6 @@ def test_what_cannot_be_judged_is_not_run_and_what_is_not_required_does_not_coun
     )  # deselected
 
 
-def test_a_broken_method_fails_one_test_under_xdist_too(pytester):
-    pytest.importorskip("xdist")
-    run = Run(pytester, BROKEN, "-n1", "--dist=load")
-    assert (run.code, run.verdict) == (1, "FAILED")
-    assert "fit returned None; required a dict" in run.row("first")["message"]
-    assert run.row("second")["status"] == "not run"
-
-
 def test_workers_of_xdist_send_verdicts_pictures_and_context(pytester):
     pytest.importorskip("xdist")
     more = """
@@ -413,12 +405,15 @@ def test_workers_of_xdist_send_verdicts_pictures_and_context(pytester):
         check.timed("recipe gate", np.float64(1.234))
         check.picture("A title", "A caption", Figure((1, 1)))
     """
+    broken = pytester.mkdir("quality") / "test_serving.py"
+    broken.write_text(textwrap.dedent(BROKEN), encoding="utf-8")
     before = without_times(Run(pytester, HEALTHY + more).summary)
-    run = Run(pytester, HEALTHY + more, "-n2")
+    run = Run(pytester, HEALTHY + more, "-n2", "--dist=loadfile")
     key = operator.itemgetter("test")
     after = without_times(run.summary)
     assert sorted(after.pop("requirements"), key=key) == sorted(before.pop("requirements"), key=key)
     assert after == before
+    assert (run.row("first")["status"], run.row("second")["status"]) == ("failed", "not run")
     assert run.summary["seconds"]["recipe gate"] == 1.23
     assert run.page.count('<img alt="A title"') == 1
 
@@ -698,3 +693,107 @@ def test_a_seed_that_is_none_is_refused(pytester, seed):
     run = Run(pytester, HEALTHY, f"--seed={seed}")
     assert run.code == 4
     assert f"{seed!r} is not a seed; required: a whole number from 0" in run.result.stderr.str()
+
+
+def test_only_a_test_that_uses_a_fixture_of_the_plugin_judges_the_model(pytester):
+    suite = """
+    def test_of_ones_own(dataset): assert dataset.name == "made up"
+    def test_plain(): assert False
+    """
+    run = Run(pytester, HEALTHY + suite)  # whose conftest.py has a `dataset` of its own
+    assert (run.code, run.verdict) == (1, "PASSED")
+    assert {row["test"].rpartition("::")[2] for row in run.summary["requirements"]} == {
+        "test_accuracy",
+        "test_loss",
+        "test_claims_hold",
+    }
+
+
+def test_a_module_that_cannot_be_imported_fails_the_run_if_tests_beside_it_judge_the_model(
+    pytester,
+):
+    pytester.mkdir("quality").joinpath("test_broken.py").write_text("import no_such_module")
+    run = Run(pytester, HEALTHY, "--continue-on-collection-errors")
+    assert (run.code, run.verdict) == (1, "FAILED")
+    assert run.row("test_broken.py can be collected")["status"] == "failed"
+
+
+PROVIDER = """
+    import pytest
+
+    @pytest.mark.provides("images")
+    def test_scaling(check):
+        {body}
+"""
+DEPENDENT = """
+    import pytest
+    pytestmark = pytest.mark.depends_on("images")
+
+    def test_contrast(check): raise AssertionError("too dark")
+"""
+
+
+def run_causes(pytester, body, *arguments, dependent=DEPENDENT):
+    """Run a provider in a module that comes after the one that depends on it."""
+    path = pytester.mkdir("quality") / "test_robustness.py"
+    path.write_text(textwrap.dedent(PROVIDER.format(body=body)), encoding="utf-8")
+    (path.parent / "test_serving.py").write_text(textwrap.dedent(dependent), encoding="utf-8")
+    return Run(pytester, HEALTHY, *arguments)
+
+
+def test_a_test_that_depends_on_a_failed_one_is_not_run_and_names_it(pytester):
+    run = run_causes(pytester, "assert False, 'not scaled'")
+    assert (run.code, run.verdict) == (1, "FAILED")
+    reason = "depends on images, which failed: scaling"
+    assert run.row("contrast")["message"] == f"contrast: not judged; {reason}"
+    tests = [row["test"].rpartition("::")[2] for row in run.summary["requirements"]]
+    assert tests[-2:] == ["test_scaling", "test_contrast"], "causes come first"
+    assert "1 failed, 3 passed, 1 skipped" in run.output
+    assert f"not judged, contrast: {reason}" in run.output
+
+
+@pytest.mark.parametrize(
+    ("body", "arguments"),
+    [
+        ("pass", ()),
+        ("pytest.skip('it is no Keras model')", ()),
+        ("assert False", ("--deselect=quality/test_robustness.py",)),
+    ],
+    ids=["passed", "skipped", "deselected"],
+)
+def test_only_a_failed_provider_stops_what_depends_on_it(pytester, body, arguments):
+    run = run_causes(pytester, body, *arguments)
+    assert run.verdict == "FAILED"
+    assert "too dark" in run.row("contrast")["message"]
+
+
+def test_an_unknown_cause_ends_the_run_before_any_test(pytester):
+    run = run_causes(pytester, "pass", dependent=DEPENDENT.replace("images", "imges"))
+    assert run.code == 4
+    assert "did you mean images?" in run.result.stderr.str()
+    assert not (run.folder / "verdict.json").exists()
+
+
+def test_pytest_lists_the_markers(pytester):
+    lines = pytester.runpytest_inprocess(*OPTIONS, "--markers").stdout.str()
+    assert "@pytest.mark.provides(name): " in lines
+    assert "@pytest.mark.depends_on(*names): " in lines
+
+
+@pytest.mark.parametrize(
+    ("argument", "end"),
+    [
+        ("--pipline", "unrecognized arguments: --pipline; did you mean --pipeline?"),
+        ("--mxfail=2", "unrecognized arguments: --mxfail=2; did you mean --maxfail?"),
+        ("--pipeline=typo.py:X", "there is no file typo.py in {}"),
+    ],
+)
+def test_a_typo_ends_in_one_line_with_the_nearest_name_and_leaves_the_last_report(
+    pytester, argument, end
+):
+    before = Run(pytester, HEALTHY).page
+    run = Run(pytester, HEALTHY, argument)
+    assert run.code == 4, "pytest's own code of a usage error"
+    [line] = filter(None, run.result.errlines)
+    assert line.endswith(end.format(pytester.path))
+    assert run.page == before

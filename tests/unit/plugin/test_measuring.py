@@ -71,10 +71,10 @@ def folder(tmp_path, monkeypatch):
 def measurer(folder):
     """Return a function that makes a measurer for a number of epochs."""
 
-    def make(epochs=5):
+    def make(epochs=5, suites=()):
         images, labels = np.zeros((2, 28, 28), np.uint8), np.zeros(2, np.uint8)
         dataset = Dataset("mnist", "made up", "0" * 64, images, labels, images, labels)
-        return SeedMeasurer(CheckedPipeline(Pipeline(), Spec(epochs=epochs)), dataset)
+        return SeedMeasurer(CheckedPipeline(Pipeline(), Spec(epochs=epochs)), dataset, suites)
 
     return make
 
@@ -124,3 +124,37 @@ def test_it_travels_without_what_it_learnt(measurer, monkeypatch):
     monkeypatch.setattr(Dataset, "__reduce__", lambda dataset: (str, ("the dataset",)))
     arrived = pickle.loads(pickle.dumps(measure))
     assert (arrived.tests, arrived.dataset) == (frozenset(), "the dataset")
+
+
+OWN = """
+    import pytest
+
+    @pytest.mark.provides("mine")
+    def test_cause(check, seed): assert seed != 3
+
+    @pytest.mark.depends_on("mine")
+    def test_own(check): check.within_healthy_range("my figure", 7, worse="higher")
+"""
+
+
+@pytest.fixture
+def own(tmp_path):
+    """Return the folder of a suite of one's own, whose first test fails on seed 3."""
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "test_own_figures.py").write_text(textwrap.dedent(OWN), encoding="utf-8")
+    return folder
+
+
+def test_figures_of_a_suite_of_ones_own_are_measured_with_those_of_the_suite(measurer, own):
+    measure = measurer(suites=(str(own),))
+    first, second = measure(1), measure(2)
+    assert list(first.figures) == list(second.figures) == ["test accuracy", "norm", "my figure"]
+    assert first.figures["my figure"].test == "own_figures::test_own"
+
+
+def test_what_depends_on_a_failed_test_is_not_said_to_be_unjudgeable(measurer, own):
+    measured = measurer(suites=(str(own),))(3)
+    assert "my figure" not in measured.figures
+    assert measured.not_judged == ("result::test_norm[2]",)
+    assert [message.split(":")[0] for message in measured.failed] == ["cause"]
