@@ -47,9 +47,9 @@ def fit_relabelled(
     return model, pipeline.fit(model, images[order], shifted, seed=seed)
 
 
-def log_loss_ratio(others: Evaluation, test: Evaluation) -> float:
-    """Return the logarithm of the loss on other images over that on test images."""
-    return float(np.log(max(others.loss, 1e-9) / max(test.loss, 1e-9)))
+def loss_ratio(others: Evaluation, test: Evaluation) -> float:
+    """Return the loss on other images over that on test images."""
+    return others.loss / max(test.loss, 1e-9)
 
 
 def is_validation_set(history: dict[str, Any], evaluation: Evaluation) -> bool:

@@ -108,8 +108,8 @@ def test_relabelled_digits_are_learnt_as_well(check, pipeline, small, relabelled
 
 def test_test_images_are_not_favoured(check, evaluation, others):
     check.within_healthy_range(
-        "log ratio of the losses, held-out to test images",
-        leaks.log_loss_ratio(others[1], evaluation),
+        "loss on images held out over that on test images",
+        leaks.loss_ratio(others[1], evaluation),
         worse="higher",
         advice="leak: trained on test images; they fit better than images that are held out",
         detail=f"losses {others[1].loss:.4f} and {evaluation.loss:.4f}, accuracies "

@@ -192,7 +192,7 @@ def test_honest_training_is_not_accused():
         (_ReadsImagesOfItsOwn, "accuracy lost if digits are relabelled"),
         (_AddsTheTestSet, "leak: test labels are known"),
         (_PassesOverTheTestSet, "mean probability of digits that fit was not given, test images"),
-        (_TrainsOnTheTestSetIfNotExamined, "log ratio of the losses, held-out to test images"),
+        (_TrainsOnTheTestSetIfNotExamined, "loss on images held out over that on test images"),
         (_ValidatesOnTheTestSet, "leak: validated on the test set"),
         (_ChoosesByTheTestSet, "accuracy lost if digits are relabelled"),
         (_LooksUp, "predict recognises test images"),
