@@ -1,5 +1,5 @@
 """Black-box experiments that find out what build, fit and predict do."""
 
-from mnistlab.probes import model, sample_order, updates
+from mnistlab.probes import leaks, linear_models, model
 
-__all__ = ["model", "sample_order", "updates"]
+__all__ = ["leaks", "linear_models", "model"]

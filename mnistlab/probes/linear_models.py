@@ -1,30 +1,30 @@
-"""Linear models whose weights show what ``fit`` trained them on.
+"""Linear models whose weights show what ``fit`` trained them on, in which order and how fast.
 
-A probe replaces the pipeline's model by a linear one, from pixels to ten outputs, and lets the
-pipeline's own ``fit`` train it. All weights start at 0, the loss is the mean absolute error, and
-images are so dark or steps so small that no output ever reaches 1. Then:
+The pipeline's own ``fit`` trains a linear model, from pixels to ten outputs. All weights start at
+0, the loss is the mean absolute error, and no output ever reaches 1. So an output whose label is 0
+stays at 0, and one whose label is 1 has the gradient -1. Averaged over ten outputs and a batch of B
+images, each image moves the weight from a pixel to the output of its label by
+(learning rate) x (value of the pixel) / (10 B).
 
-- An output whose label is 0 stays at 0, where its gradient is 0.
-- An output whose label is 1 has the gradient -1, however large the weights are. The loss averages
-  over ten outputs and a batch of B images, so each image moves the weight from a pixel to the
-  output of its label by (learning rate) x (value of the pixel) / (10 B).
-
-So the weights are sums over all images seen, in any order. If every image has a white pixel of its
-own, they tell which images were seen, how often and with which label. If all images are the same,
-they show that image. If the gradient is the same in every step, they tell the learning rate.
-
-A regularisation that halves all weights in every step adds the time: what an image left is halved
-by every later step, so the exponent of its weight counts the steps since it was seen.
+The weights are sums over all images seen. If every image has a white pixel of its own, they tell
+which images were seen, how often and with which label. If all images are the same, they show that
+image. A regularisation that halves all weights in every step adds the time: the exponent of an
+image's weight counts the steps since it was seen.
 """
 
 from typing import Any
 
 import numpy as np
 
-from mnistlab.arrays import CLASSES, IMAGE_SHAPE, PIXELS, Doubles, Floats
+from mnistlab.arrays import CLASSES, IMAGE_SHAPE, PIXELS, Doubles, Floats, Indices
 from mnistlab.errors import ContractError, NotJudgedError
-from mnistlab.recipe import require_keras_model
+from mnistlab.recipe import Spec, require_keras_model
 
+RATE = 0.001
+"""Learning rate of the linear models, so small that no output reaches 1."""
+NOT_SEEN, SEVERAL_LABELS = -1, -2
+UNIT = 0.25
+"""How far an image raises its weight; below 1, so that no output reaches 1."""
 MAX_FULL_BATCHES = 18
 """Full batches in an epoch, at most, so that a float32 of 24 bits holds what every step adds."""
 
@@ -53,20 +53,27 @@ def fit(
     return [np.asarray(weight, dtype=np.float64) for weight in model.get_weights()]
 
 
-def one_pixel_images(count: int) -> Floats:
+def pixel_range(spec: Spec) -> tuple[float, float]:
+    """Return the least and largest pixel, within -1 and 1, that a spec promises, and 0 between."""
+    low, high = spec.image_range or (0.0, 1.0)
+    if not low <= 0 < high:
+        raise NotJudgedError(f"prepared images, {low:g} to {high:g}, cannot be 0 outside a pixel")
+    return max(low, -1), min(high, 1)
+
+
+def one_pixel_images(spec: Spec, count: int) -> Floats:
     """Make up to 784 images, (count, 28, 28), each with a white pixel of its own."""
-    return np.eye(count, PIXELS, dtype=np.float32).reshape(-1, *IMAGE_SHAPE)
+    return pixel_range(spec)[1] * np.eye(count, PIXELS, dtype=np.float32).reshape(-1, *IMAGE_SHAPE)
 
 
-def position_images(count: int, trained: int) -> tuple[Floats, Floats]:
-    """Make images, (count, 28, 28), and labels, (count, 10), that tell their position in the data.
+def position_images(spec: Spec, count: int) -> tuple[Floats, Floats]:
+    """Make images and labels that tell in which of 784 parts of the data they are.
 
-    The first `trained` images fall into 784 parts, each with a white pixel and a label of its own.
-    The images held out after them have the last pixel.
+    Each part has a white pixel and a label of its own. Images held out have the last pixel.
     """
-    pixels = np.minimum(np.arange(count) * PIXELS // trained, PIXELS - 1)
+    pixels = np.minimum(np.arange(count) * PIXELS // spec.trained_on(count), PIXELS - 1)
     images = np.zeros((count, PIXELS), dtype=np.float32)
-    images[np.arange(count), pixels] = 1
+    images[np.arange(count), pixels] = pixel_range(spec)[1]
     digits = np.random.default_rng(0).integers(CLASSES, size=PIXELS)
     return images.reshape(-1, *IMAGE_SHAPE), one_hot(digits[pixels])
 
@@ -76,6 +83,166 @@ def one_hot(digits: Any) -> Floats:
     return np.asarray(np.eye(CLASSES, dtype=np.float32)[digits])
 
 
-def all_zeros(count: int) -> Floats:
-    """Return one-hot labels, (count, 10), of the digit 0."""
-    return one_hot(np.zeros(count, dtype=np.int64))
+def image_seen(pipeline: Any, image: Floats, *, seed: int) -> Doubles:
+    """Return the image, (28, 28), that ``fit`` makes of a prepared one; NaN without steps."""
+    images = np.repeat(image[None], pipeline.spec.total_of(2 * pipeline.spec.batch_size), axis=0)
+    weights, bias, _ = _weights_bias_steps(pipeline, images, seed)
+    return (weights / bias if bias else weights * np.nan).reshape(IMAGE_SHAPE)
+
+
+def batch_size_seen(pipeline: Any, *, seed: int) -> float:
+    """Return over how many images ``fit`` averages in its largest step; NaN if it takes none."""
+    spec = pipeline.spec
+    # As many batches as possible, because fit may leave images out.
+    batches = min(MAX_FULL_BATCHES, spec.trained_on(PIXELS) // spec.batch_size)
+    if not batches:
+        reason = f"batches of {spec.batch_size} cannot be measured"
+        raise NotJudgedError(f"{reason} with {PIXELS} images, a pixel each")
+    images = one_pixel_images(spec, spec.total_of(batches * spec.batch_size))
+    weights, bias, steps = _weights_bias_steps(pipeline, images, seed)
+    moved = weights[weights > 0]
+    return float(images.max()) * bias / steps / float(moved.min()) if moved.size else np.nan
+
+
+def coverage_error(pipeline: Any, *, seed: int, count: int) -> float:
+    """Return the fraction of 784 parts of the data that an epoch does not see about once.
+
+    A part is wrong if it is seen less than 0.5 or more than 1.5 times, or with other labels.
+    Learning rate and batch size must be those of the spec.
+    """
+    import keras
+
+    spec = pipeline.spec
+    trained = spec.trained_on(count)
+    images, labels = position_images(spec, count)
+    model = build(keras.optimizers.SGD(RATE))
+    weights, *_ = fit(pipeline, model, (images, labels), seed=seed)
+    seen = weights * (CLASSES * spec.batch_size / RATE)
+    required = images[:trained].reshape(trained, PIXELS).T @ labels[:trained]
+    wrong = np.abs(seen - required) > 0.5 * required.max(axis=1, keepdims=True)
+    return float(wrong.any(axis=1).mean())
+
+
+def _weights_bias_steps(pipeline: Any, images: Floats, seed: int) -> tuple[Doubles, float, int]:
+    """Train a linear model for an epoch, all labels 0; return output 0's weights, bias, steps."""
+    import keras
+
+    model = build(keras.optimizers.SGD(RATE), use_bias=True)
+    data = images, one_hot(np.zeros(len(images), int))
+    weights, bias = fit(pipeline, model, data, seed=seed)
+    return weights[:, 0], float(bias[0]), max(int(model.optimizer.iterations), 1)
+
+
+def learning_rates(pipeline: Any, *, seed: int, batches: int = 4) -> tuple[float, float]:
+    """Measure the mean learning rate during ``fit``'s first and last epoch.
+
+    The pipeline's own optimizer trains with a constant gradient, for 1 epoch, all, and one fewer.
+    How far the weight moves, relative to the spec's rate, gives the rate.
+    """
+    spec = pipeline.spec
+    spec.promised("learning_rate")
+    optimizer = require_keras_model(pipeline.build(seed), "its optimizer").optimizer
+    total = spec.total_of(batches * spec.batch_size)
+    images = np.zeros((total, *IMAGE_SHAPE), dtype=np.float32)
+    images[:, 0, 0] = 0.01  # so dark that no output reaches 1
+    moved, steps = {0: 0.0}, {0: 0}
+    for epochs in sorted({1, spec.epochs - 1, spec.epochs} - {0}):
+        model = build(type(optimizer).from_config(optimizer.get_config()))
+        data = images, one_hot(np.zeros(total, int))
+        weights, *_ = fit(pipeline, model, data, seed=seed, epochs=epochs)
+        moved[epochs], steps[epochs] = float(weights[0, 0]), int(model.optimizer.iterations)
+    last, before = spec.epochs, spec.epochs - 1
+    if spec.allows("early stopping") and steps[last] == steps[before]:
+        raise NotJudgedError("fit stops before its last epoch, so that its rate is not seen")
+    expected = np.array(_distances(optimizer, spec.learning_rate, max(steps.values())))
+    with np.errstate(all="ignore"):  # NaN if fit takes no steps
+        ratio = (moved[last] - moved[before]) / (expected[steps[last]] - expected[steps[before]])
+        return spec.learning_rate * moved[1] / expected[steps[1]], spec.learning_rate * ratio
+
+
+def _distances(optimizer: Any, rate: float, steps: int) -> list[float]:
+    """Return how far an optimizer with this rate moves a weight in 0, 1, 2... constant steps."""
+    import keras
+
+    weight = keras.Variable(np.zeros(1, dtype=np.float32))
+    reference = type(optimizer).from_config({**optimizer.get_config(), "learning_rate": rate})
+    reference.build([weight])
+    gradient = keras.ops.full((1,), -0.001)  # a pixel of 0.01, averaged over ten outputs
+    distances = [0.0]
+    for _ in range(steps):
+        reference.apply([gradient], [weight])
+        distances.append(float(np.asarray(weight)[0]))
+    return distances
+
+
+def recordable_batches(spec: Spec) -> tuple[int, list[int]]:
+    """Choose how many images to record, and the sizes of their batches; the last one is smaller."""
+    size = spec.batch_size
+    rest = size * 3 // 4
+    full = min(MAX_FULL_BATCHES, (spec.trained_on(PIXELS) - rest) // size)
+    if full < 1 or not rest:
+        reason = f"batches of {size} cannot be recorded"
+        raise NotJudgedError(f"{reason}: an epoch is recorded on at most {PIXELS} images")
+    return spec.total_of(full * size + rest), [size] * full + [rest]
+
+
+def record_epochs(pipeline: Any, *, seed: int, count: int, epochs: int) -> list[Indices]:
+    """Return for each epoch the step, from 0, that saw each of `count` images last, or `NOT_SEEN`.
+
+    If every step has as many images as its batch, every image was seen exactly once.
+    """
+    before = np.zeros(count)
+    steps_seen = []
+    for epoch in range(1, epochs + 1):
+        weights, steps = _record(pipeline, seed, count, epoch)
+        now = weights.max(axis=1)
+        fresh = now - before * 0.5**steps  # without what the epochs before left
+        # The last, smaller batch raises its weights by less than two units, which changes no
+        # exponent. 0.01 allows for the rounding of a unit.
+        ago = -np.floor(np.log2(np.maximum(fresh / UNIT, 0.5**30)) + 0.01).astype(np.int64)
+        steps_seen.append(np.where(ago < steps, steps - 1 - ago, NOT_SEEN))
+        before = now
+    return steps_seen
+
+
+def labels_seen(pipeline: Any, *, seed: int, count: int) -> Indices:
+    """Return the label, int64 (count,), with which each of at most 784 images is trained.
+
+    The labels given are 0 to 9 in turn. `SEVERAL_LABELS` if a label changed or was smoothed.
+    """
+    weights, _ = _record(pipeline, seed, count, epochs=1)
+    outputs = np.count_nonzero(weights, axis=1)
+    one = np.where(outputs == 1, weights.argmax(axis=1), SEVERAL_LABELS)
+    return np.where(outputs == 0, NOT_SEEN, one)
+
+
+def mean_position_of_last_steps(pipeline: Any, *, seed: int, count: int) -> float:
+    """Return where in the data the images of an epoch's last steps are, on average.
+
+    0 is the first training image and 1 the last; NaN without steps. Each step weighs half as much
+    as the next.
+    """
+    images, _ = position_images(pipeline.spec, count)
+    model = _recording_model(pipeline.spec.batch_size, UNIT / pipeline.spec.batch_size)
+    weights = fit(pipeline, model, (images, one_hot(np.zeros(count, int))), seed=seed)[0][:, 0]
+    if not weights.any():
+        return np.nan
+    return float(np.average(np.arange(PIXELS), weights=weights)) / (PIXELS - 1)
+
+
+def _record(pipeline: Any, seed: int, count: int, epochs: int) -> tuple[Doubles, int]:
+    """Train a recording model; return each image's weights, (count, 10), and steps in an epoch."""
+    images = one_pixel_images(pipeline.spec, count)
+    labels = one_hot(np.arange(count) % CLASSES)
+    model = _recording_model(pipeline.spec.batch_size, UNIT / float(images.max()))
+    weights, *_ = fit(pipeline, model, (images, labels), seed=seed, epochs=epochs)
+    return weights[:count], int(model.optimizer.iterations) // epochs
+
+
+def _recording_model(batch_size: int, unit: float) -> Any:
+    """Build a linear model that gains a unit from each image and halves its weights every step."""
+    import keras
+
+    rate = unit * CLASSES * batch_size
+    halving = keras.regularizers.L2(0.25 / rate)  # its gradient is 0.5 / rate times the weight
+    return build(keras.optimizers.SGD(rate), kernel_regularizer=halving)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.optimize import linear_sum_assignment
 from scipy.special import softmax
 
 from mnistlab.arrays import CLASSES, IMAGE_SHAPE, PIXELS, Array, Bools, Floats
@@ -30,48 +31,46 @@ def _not_judged_on_error(problem: str) -> Iterator[None]:
 
 
 def weights_after(
-    pipeline: Any, images: Floats, labels: Floats, *, seed: int, fit_seed: int | None = None
+    pipeline: Any, shown: Floats, data: tuple[Floats, Floats], build_seed: int, fit_seed: int
 ) -> list[Floats]:
-    """Build a model, train it for two epochs, with another seed if given, and return its weights.
+    """Build a model, train it for two epochs, and return its weights.
 
-    If the model is not Keras's, its predictions of noise stand in for them.
+    If the model is not Keras's, its predictions for the shown images stand in for them.
     """
-    model = pipeline.build(seed)
-    pipeline.fit(model, images, labels, seed=seed if fit_seed is None else fit_seed, epochs=2)
+    model = pipeline.build(build_seed)
+    pipeline.fit(model, *data, seed=fit_seed, epochs=2)
     if is_keras(model):
         return [np.array(weight) for weight in model.get_weights()]
-    noise = np.random.default_rng(0).random((100, *IMAGE_SHAPE), dtype=np.float32)
-    return [pipeline.predict(model, noise)]
+    return [pipeline.predict(model, shown)]
 
 
-def seeds_with_carryover(
-    pipeline: Any, images: Floats, labels: Floats, *, seeds: tuple[int, ...]
-) -> list[int]:
-    """Train with several seeds, then again in reverse order; return seeds with other weights."""
-    first = {seed: weights_after(pipeline, images, labels, seed=seed) for seed in seeds}
-    again = {seed: weights_after(pipeline, images, labels, seed=seed) for seed in reversed(seeds)}
-    return [seed for seed in seeds if not all(map(np.array_equal, first[seed], again[seed]))]
+def evenly(labels: Floats, count: int) -> Array:
+    """Choose `count` images by their labels, the first of each digit first, then the second."""
+    digits = labels.argmax(axis=1)
+    rank = np.cumsum(labels, axis=0)[np.arange(len(labels)), digits]
+    return np.lexsort((digits, rank))[:count]
+
+
+def columns_of_digits(probabilities: Floats, labels: Floats) -> list[int]:
+    """Return for each digit the column in which a trained model predicts it."""
+    shares = labels.T @ np.eye(CLASSES)[probabilities.argmax(axis=1)] / len(labels)
+    digits, columns = linear_sum_assignment(shares, maximize=True)
+    if shares[digits, columns].sum() < 0.5:
+        raise NotJudgedError("the model knows too little to tell which column is which digit")
+    return [int(column) for column in columns]
 
 
 def unmoved_parameters(pipeline: Any, labels: Floats, *, seed: int) -> list[int]:
     """Train one epoch on noise; return how many parameters of each array did not change."""
     # Noise reaches every pixel. With a tenth of them white, every ReLU is on for half the images.
-    images = np.random.default_rng(seed).random((len(labels), *IMAGE_SHAPE)) < 0.1
+    low, high = pipeline.spec.image_range or (0, 1)
+    white = np.random.default_rng(seed).random((len(labels), *IMAGE_SHAPE)) < 0.1
     model = require_keras_model(pipeline.build(seed), "its parameters")
     before = [np.array(weight) for weight in model.get_weights()]
-    pipeline.fit(model, images.astype(np.float32), labels, seed=seed, epochs=1)
+    images = np.where(white, high, max(low, 0)).astype(np.float32)
+    pipeline.fit(model, images, labels, seed=seed, epochs=1)
     pairs = zip(model.get_weights(), before, strict=True)
     return [int((after == start).sum()) for after, start in pairs]
-
-
-def predicted_after_permutation(
-    pipeline: Any, images: Floats, labels: Floats, others: Floats, *, seed: int
-) -> Array:
-    """Train on permuted labels, which teach nothing; return the digits predicted for others."""
-    permuted = labels[np.random.default_rng(seed).permutation(len(labels))]
-    model = pipeline.build(seed)
-    pipeline.fit(model, images, permuted, seed=seed, epochs=2)
-    return np.asarray(np.argmax(pipeline.predict(model, others), axis=1))
 
 
 def validation_losses(
@@ -80,6 +79,8 @@ def validation_losses(
     """Train; return the history's validation losses, and that of the model that ``fit`` leaves."""
     model = pipeline.build(seed)
     history = pipeline.fit(model, images, labels, seed=seed, epochs=epochs)
+    if "val_loss" not in history:
+        raise NotJudgedError("the history that fit returned has no 'val_loss'")
     held_out = slice(pipeline.spec.trained_on(len(images)), None)
     # Outputs stay a Keras tensor, because it remembers its logits, which are more exact.
     outputs = _outputs(require_keras_model(model, "its loss"), images[held_out])
@@ -101,14 +102,11 @@ def _as_compiled(model: Any, labels: Floats) -> Array:
 
 def unusual_settings(optimizer: Any) -> str:
     """Describe an optimizer's settings that are not Keras's defaults, except its learning rate."""
-    try:
-        defaults = type(optimizer)().get_config()
-    except TypeError as error:
-        name = type(optimizer).__name__
-        raise NotJudgedError(f"the defaults of {name} are not known: {error}") from error
-    ignored = ("name", "learning_rate")
-    settings = {k: v for k, v in optimizer.get_config().items() if k not in ignored}
-    unusual = [f"{key}={value}" for key, value in settings.items() if value != defaults.get(key)]
+    with _not_judged_on_error(f"the defaults of {type(optimizer).__name__} are not known"):
+        usual = type(optimizer)().get_config()
+    config = optimizer.get_config()
+    usual |= {key: config.get(key) for key in ("name", "learning_rate")}
+    unusual = [f"{key}={value}" for key, value in config.items() if value != usual.get(key)]
     return ", ".join(unusual) or "Keras's defaults"
 
 
@@ -123,8 +121,7 @@ def compiled_with(model: Any) -> str:
 def loss_difference(model: Any, name: str) -> float:
     """Return how far a compiled model's loss is from Keras's of a name, in nats.
 
-    Both get the same random probabilities, or their logarithms if the model's last layer has no
-    activation and so returns logits.
+    Both get random probabilities, or their logarithms if the last layer returns logits.
     """
     import keras
 
@@ -146,10 +143,8 @@ def accuracy_difference(model: Any) -> float:
         metrics = model.compute_metrics(x=None, y=_as_compiled(model, labels), y_pred=outputs)
         model.reset_metrics()
     if "accuracy" not in metrics:
-        names = ", ".join(map(str, metrics))
-        raise NotJudgedError(
-            f"build compiles its model without a metric named accuracy; its metrics: {names}"
-        )
+        got = f"its metrics: {', '.join(map(str, metrics))}"
+        raise NotJudgedError(f"build compiles its model without a metric named accuracy; {got}")
     right = outputs.argmax(axis=1) == labels.argmax(axis=1)
     return abs(float(metrics["accuracy"]) - float(right.mean()))
 
@@ -167,9 +162,7 @@ def regularisation_loss(model: Any) -> float:
 
 
 def initial_spread(model: Any, layer: int) -> float:
-    """Return a new layer's standard deviation over that of Glorot's initialisation, minus 1.
-
-    Layers with weights count from 1.
+    """Return a new layer's standard deviation over Glorot's, minus 1. Layers count from 1.
 
     Source: Glorot and Bengio, 2010, equation 16: uniform within sqrt(6 / (inputs + outputs)).
     """
@@ -210,9 +203,8 @@ def _outputs(model: Any, images: Floats) -> Any:
     """Return a model's outputs, (N, 10), for prepared images."""
     outputs = model(_as_taken(model, images), training=False)
     if getattr(outputs, "shape", None) != (len(images), CLASSES):
-        raise NotJudgedError(
-            f"the model does not have {CLASSES} outputs: only predict can interpret what it returns"
-        )
+        reason = f"the model does not have {CLASSES} outputs"
+        raise NotJudgedError(f"{reason}: only predict can interpret what it returns")
     return outputs
 
 
@@ -220,10 +212,8 @@ def _as_taken(model: Any, images: Floats) -> Floats:
     """Return images in the shape that a model takes."""
     shape = input_shape_of(model)
     if shape is None:
-        takes = getattr(model, "input_shape", "unknown")
-        raise NotJudgedError(
-            f"the model's input, {takes}, is not {PIXELS} pixels: only fit and predict can fill it"
-        )
+        takes = f"the model's input, {getattr(model, 'input_shape', 'unknown')}"
+        raise NotJudgedError(f"{takes}, is not {PIXELS} pixels: only fit and predict can fill it")
     return images.reshape(len(images), *shape)
 
 

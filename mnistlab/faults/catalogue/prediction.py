@@ -11,7 +11,7 @@ from mnistlab.recipe import Pipeline
 PROBABILITIES = "test_output_rows_are_probabilities_for_any_input"
 DETERMINISTIC = "test_the_same_images_get_the_same_predictions_again"
 FRESH = "test_other_images_get_other_predictions"
-CLASS_ORDER = "test_probabilities_come_in_the_order_of_the_models_outputs"
+CLASS_ORDER = "test_probabilities_come_in_the_order_of_the_digits"
 MODEL = "test_predictions_are_what_the_model_itself_says"
 CLASSES_AS_TEXT = sorted(range(CLASSES), key=lambda digit: str(digit + 1))
 

@@ -10,7 +10,7 @@ LABELS = "test_every_image_is_trained_with_its_own_label"
 ONCE = "test_every_epoch_sees_every_training_image_once"
 LARGE = "test_a_large_set_is_trained_on_as_a_whole"
 UNCHANGED = "test_images_are_trained_on_as_they_are"
-NO_LEAK = "test_nothing_is_learnt_from_permuted_labels"
+KNOWN = "test_no_labels_are_known_but_those_given[test]"
 
 
 class _WrongLabels(TrainingSteps):
@@ -120,7 +120,7 @@ variants(__name__, TrainingSteps, (
 # fmt: on
 
 
-@fault("test-images-trained-on", "InternLandMark/LandMark#17", NO_LEAK)
+@fault("test-images-trained-on", "InternLandMark/LandMark#17", KNOWN)
 class TestImagesTrainedOn(TrainingSteps):
     """Every file in the folder is read, the test set included."""
 

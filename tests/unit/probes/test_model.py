@@ -1,14 +1,16 @@
 """Every probe catches a pipeline that is broken in its way, and passes a healthy one."""
 
 import dataclasses
+import importlib.util
 
 import numpy as np
 import pytest
 
+from mnistlab.environment import suite_folder
 from mnistlab.errors import NotJudgedError
 from mnistlab.faults import CATALOGUE
+from mnistlab.probes import leaks, linear_models
 from mnistlab.probes import model as model_probes
-from mnistlab.probes import sample_order, updates
 from mnistlab.recipe import training as engine
 from mnistlab.recipe.pipeline import Pipeline
 from mnistlab.recipe.spec import Spec
@@ -121,14 +123,6 @@ class _Momentum(_KerasFit):
         return model
 
 
-class _CountsItsCalls(_Engine):
-    calls = 0
-
-    def fit(self, model, images, labels, *, seed, epochs=None):
-        _CountsItsCalls.calls += 1
-        return super().fit(model, images, labels, seed=seed + _CountsItsCalls.calls, epochs=epochs)
-
-
 class _ForgetsTheFirst(_Engine):
     """Shows the first image at every step of the first epoch, and not at all in the second."""
 
@@ -181,19 +175,27 @@ def striped(count):
     return images
 
 
+def suite_module(name):
+    """Import a module of the suite, without pytest."""
+    spec = importlib.util.spec_from_file_location(name, suite_folder() / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 def recorded(pipeline, epochs=1):
-    return sample_order.record_epochs(pipeline, seed=0, count=COUNT, epochs=epochs)
+    return linear_models.record_epochs(pipeline, seed=0, count=COUNT, epochs=epochs)
 
 
 def images_by_step(steps):
-    return np.bincount(steps[:TRAINED][steps[:TRAINED] != sample_order.NOT_SEEN]).tolist()
+    return np.bincount(steps[:TRAINED][steps[:TRAINED] != linear_models.NOT_SEEN]).tolist()
 
 
 @pytest.mark.parametrize(("healthy", "epochs"), [(_Engine, 3), (_KerasFit, 2)])
 def test_healthy_training_shows_every_image_once_in_a_fresh_order(healthy, epochs):
     for steps in (found := recorded(healthy(), epochs)):
         assert images_by_step(steps) == [4] * 6 + [3]
-        assert (steps[TRAINED:] == sample_order.NOT_SEEN).all()
+        assert (steps[TRAINED:] == linear_models.NOT_SEEN).all()
     assert len({steps.tobytes() for steps in found}) == epochs
 
 
@@ -203,14 +205,68 @@ def test_an_order_that_repeats_is_caught(broken):
     np.testing.assert_array_equal(first, second)
 
 
+def test_the_advice_on_an_order_that_repeats_runs_and_gives_fresh_orders():
+    class Advised(_Engine):
+        def fit(self, model, images, labels, *, seed, epochs=None):
+            import tensorflow as tf
+
+            n, model.run_eagerly = self.spec.trained_on(len(images)), True
+            lines = [line.strip() for line in suite_module("test_fit").FRESH_ORDER.splitlines()[1:]]
+            assert len(lines) == 3
+            code = "\n".join(lines).replace("32", str(self.spec.batch_size))
+            names = {"images": images, "labels": labels, "n": n, "seed": seed}
+            exec(code, {**names, "tf": tf, "model": model, "epochs": epochs})
+
+    first, second = recorded(Advised(), epochs=2)
+    assert images_by_step(first) == images_by_step(second) == [4] * 6 + [3]
+    assert not np.array_equal(first, second)
+
+
+@pytest.mark.parametrize("image_range", [(-0.5, 0.5), (-0.42, 2.82), (0, 255), None])
+def test_images_of_the_promised_range_record_the_order_as_those_of_0_to_1_do(image_range):
+    class Checks(_Engine):
+        spec = dataclasses.replace(SMALL, image_range=image_range)
+
+        def fit(self, model, images, labels, *, seed, epochs=None):
+            low, high = image_range or (0, 1)
+            assert images.min() >= low
+            assert images.max() <= high
+            return super().fit(model, images, labels, seed=seed, epochs=epochs)
+
+    np.testing.assert_array_equal(recorded(Checks()), recorded(_Engine()))
+    assert linear_models.batch_size_seen(Checks(), seed=0) == pytest.approx(4, rel=1e-4)
+    assert linear_models.coverage_error(Checks(), seed=0, count=1000) == 0
+    assert model_probes.unmoved_parameters(Checks(), LABELS, seed=0)[1:] != []
+
+
+def test_images_that_cannot_be_0_record_nothing():
+    with pytest.raises(NotJudgedError, match=r"prepared images, 0.5 to 1.5, cannot be 0"):
+        linear_models.pixel_range(Spec(image_range=(0.5, 1.5)))
+
+
+def test_few_images_chosen_evenly_have_every_digit():
+    labels = np.eye(10, dtype=np.float32)[np.repeat(np.arange(10), 5)]
+    assert labels[model_probes.evenly(labels, 10)].sum(axis=0).tolist() == [1] * 10
+    assert labels[model_probes.evenly(labels, 32)].sum(axis=0).tolist() == [4, 4] + [3] * 8
+
+
+def test_columns_are_found_from_what_a_training_predicts():
+    order = [0, 2, 3, 4, 5, 6, 7, 8, 9, 1]
+    probabilities = 0.7 * LABELS + 0.03
+    probabilities[:, order] = probabilities.copy()
+    assert model_probes.columns_of_digits(probabilities, LABELS) == order
+    with pytest.raises(NotJudgedError, match="knows too little to tell which column"):
+        model_probes.columns_of_digits(np.full_like(LABELS, 0.1), LABELS)
+
+
 def test_training_without_shuffling_is_recorded_in_the_order_of_the_images():
     assert recorded(_NeverShuffles())[0][:TRAINED].tolist() == [i // 4 for i in range(TRAINED)]
 
 
 def test_an_image_that_an_epoch_leaves_out_is_not_seen_again_from_the_epoch_before():
     first, second = (steps[0] for steps in recorded(_ForgetsTheFirst(), epochs=2))
-    assert first != sample_order.NOT_SEEN
-    assert second == sample_order.NOT_SEEN
+    assert first != linear_models.NOT_SEEN
+    assert second == linear_models.NOT_SEEN
 
 
 def test_a_dropped_last_batch_is_caught():
@@ -222,14 +278,14 @@ def test_another_batch_size_is_caught():
 
 
 def test_training_on_what_is_held_out_is_caught():
-    assert (recorded(_TrainsOnEverything())[0][TRAINED:] != sample_order.NOT_SEEN).any()
+    assert (recorded(_TrainsOnEverything())[0][TRAINED:] != linear_models.NOT_SEEN).any()
 
 
 @pytest.mark.parametrize("healthy", [_Engine, _KerasFit])
 def test_healthy_training_uses_every_images_own_label(healthy):
-    seen = sample_order.labels_seen(healthy(), seed=0, count=COUNT)
+    seen = linear_models.labels_seen(healthy(), seed=0, count=COUNT)
     assert seen[:TRAINED].tolist() == [i % 10 for i in range(TRAINED)]
-    assert (seen[TRAINED:] == sample_order.NOT_SEEN).all()
+    assert (seen[TRAINED:] == linear_models.NOT_SEEN).all()
 
 
 @pytest.mark.parametrize(
@@ -241,7 +297,7 @@ def test_healthy_training_uses_every_images_own_label(healthy):
     ],
 )
 def test_labels_that_training_changes_are_caught(broken, wrong):
-    seen = sample_order.labels_seen(broken(), seed=0, count=COUNT)[:TRAINED]
+    seen = linear_models.labels_seen(broken(), seed=0, count=COUNT)[:TRAINED]
     assert (seen != np.arange(TRAINED) % 10).sum() == wrong
 
 
@@ -255,12 +311,9 @@ def test_labels_that_training_changes_are_caught(broken, wrong):
     ],
 )
 def test_learning_rate_is_measured_as_it_is_during_training(pipeline, first, last):
-    np.testing.assert_allclose(updates.learning_rates(pipeline(), seed=0), (first, last), rtol=1e-3)
-
-
-@pytest.mark.parametrize(("pipeline", "forgotten"), [(_Engine, []), (_CountsItsCalls, [0, 1])])
-def test_weights_that_depend_on_trainings_before_are_caught(pipeline, forgotten):
-    assert model_probes.seeds_with_carryover(pipeline(), IMAGES, LABELS, seeds=(0, 1)) == forgotten
+    np.testing.assert_allclose(
+        linear_models.learning_rates(pipeline(), seed=0), (first, last), rtol=1e-3
+    )
 
 
 @pytest.mark.parametrize("pipeline", [_Engine, _KerasFit])
@@ -268,7 +321,7 @@ def test_weights_follow_the_training_images_and_not_those_held_out(pipeline):
     changed, held_out = IMAGES.copy(), IMAGES.copy()
     changed[TRAINED - 1], held_out[TRAINED:] = 1 - changed[TRAINED - 1], 0
     weights = [
-        model_probes.weights_after(pipeline(), images, LABELS, seed=0)[0]
+        model_probes.weights_after(pipeline(), IMAGES, (images, LABELS), 0, 0)[0]
         for images in (IMAGES, changed, held_out)
     ]
     assert not np.array_equal(weights[0], weights[1])
@@ -292,7 +345,9 @@ def test_parameters_without_a_gradient_are_caught():
 def test_training_that_knows_the_digits_whatever_its_labels_is_caught():
     images, labels = striped(COUNT), LABELS
     honest, peeking = (
-        model_probes.predicted_after_permutation(pipeline, images, labels, striped(100), seed=0)
+        pipeline.predict(leaks.fit_permuted(pipeline, images, labels, seed=0), striped(100)).argmax(
+            1
+        )
         for pipeline in (_Engine(), _KnowsTheDigits())
     )
     assert (honest == np.arange(100) % 10).mean() < 0.5
@@ -322,7 +377,7 @@ def small(name):
 
 
 def test_the_last_steps_of_a_healthy_training_come_from_everywhere():
-    place = sample_order.mean_position_of_last_steps(small(None), seed=0, count=2000)
+    place = linear_models.mean_position_of_last_steps(small(None), seed=0, count=2000)
     assert abs(place - 0.5) < 5 * (1 / 12 / 12) ** 0.5
 
 
@@ -330,7 +385,7 @@ def test_the_last_steps_of_a_healthy_training_come_from_everywhere():
     ("name", "count"), [("no-shuffling", 2000), ("shuffle-buffer-too-small", 6000)]
 )
 def test_the_last_steps_of_an_order_that_is_the_datas_come_from_its_end(name, count):
-    assert sample_order.mean_position_of_last_steps(small(name), seed=0, count=count) > 0.7
+    assert linear_models.mean_position_of_last_steps(small(name), seed=0, count=count) > 0.7
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,10 @@ import dataclasses
 import numpy as np
 import pytest
 
-from mnistlab.errors import ContractError, NotJudgedError
+from mnistlab.errors import NotJudgedError
 from mnistlab.faults import CATALOGUE
 from mnistlab.faults.catalogue.training_steps import TrainingSteps
-from mnistlab.probes import updates
+from mnistlab.probes import linear_models
 from mnistlab.recipe.pipeline import Pipeline
 from mnistlab.recipe.spec import Spec
 
@@ -34,7 +34,7 @@ def eager():
 
 
 def distance(name):
-    return np.abs(updates.image_seen(small(name), IMAGE, seed=0) - IMAGE).max()
+    return np.abs(linear_models.image_seen(small(name), IMAGE, seed=0) - IMAGE).max()
 
 
 @pytest.mark.usefixtures("eager")
@@ -59,32 +59,14 @@ def test_an_image_that_training_changes_is_seen_changed(name):
     [(None, 4), ("75-percent-of-images-removed", 4), ("batch-doubled", 8), ("no-batches", 72)],
 )
 def test_the_size_of_a_batch_is_that_of_training_however_many_images_there_are(name, size):
-    assert updates.batch_size_seen(small(name), seed=0) == pytest.approx(size, rel=1e-4)
+    assert linear_models.batch_size_seen(small(name), seed=0) == pytest.approx(size, rel=1e-4)
 
 
 def test_batches_that_are_too_large_to_be_measured_are_not_judged():
     pipeline = Pipeline()
     pipeline.spec = dataclasses.replace(SMALL, batch_size=700)
     with pytest.raises(NotJudgedError, match="batches of 700 cannot be measured with 784 images"):
-        updates.batch_size_seen(pipeline, seed=0)
-
-
-@pytest.mark.parametrize("name", [None, "temperature", "transposed-at-prediction"])
-def test_columns_are_in_order_whatever_else_is_wrong(name):
-    assert updates.output_columns(small(name)) == list(range(10))
-
-
-def test_columns_that_are_sorted_as_text_are_caught():
-    assert updates.output_columns(small("other-order-of-classes")) == [0, 2, 3, 4, 5, 6, 7, 8, 9, 1]
-
-
-def test_a_pipeline_that_predicts_with_its_own_model_only_is_not_judged():
-    class Own(Pipeline):
-        def predict(self, model, images):
-            raise ContractError("predict", "raised AttributeError: predict_proba")
-
-    with pytest.raises(NotJudgedError, match="predict takes only its own model"):
-        updates.output_columns(Own())
+        linear_models.batch_size_seen(pipeline, seed=0)
 
 
 @pytest.mark.parametrize(
@@ -92,8 +74,13 @@ def test_a_pipeline_that_predicts_with_its_own_model_only_is_not_judged():
     [(None, 0), ("no-shuffling", 0), ("first-1000-images-only", 0.37), ("shard-read-twice", 0.4)],
 )
 def test_parts_of_a_large_set_that_are_left_out_or_read_twice_are_seen(name, wrong):
-    assert updates.coverage_error(small(name), seed=0, count=2000) == pytest.approx(wrong, abs=0.02)
+    assert linear_models.coverage_error(small(name), seed=0, count=2000) == pytest.approx(
+        wrong, abs=0.02
+    )
 
 
 def test_a_shard_with_the_labels_of_another_is_seen():
-    assert updates.coverage_error(small("shard-of-labels-written-twice"), seed=0, count=2000) > 0.02
+    assert (
+        linear_models.coverage_error(small("shard-of-labels-written-twice"), seed=0, count=2000)
+        > 0.02
+    )

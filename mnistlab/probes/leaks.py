@@ -1,0 +1,76 @@
+"""What a subject knows that it was not given: test images and labels, or files of its own."""
+
+from typing import Any
+
+import numpy as np
+
+from mnistlab.arrays import Bytes, Floats
+from mnistlab.metrics import Evaluation, robustness
+from mnistlab.recipe import Spec
+
+SHIFT = 3
+"""How far relabelled digits are shifted; bugs that shift labels by one do not shift them back."""
+FEWEST = 512
+"""Images of a small training, at least, so that every digit is among them."""
+
+
+def small_part(spec: Spec, images: Floats, labels: Floats) -> tuple[Floats, Floats, int]:
+    """Return the images and labels of a small training, and how many of them are not held out.
+
+    16 batches, but at least `FEWEST` images; never the last sixth of the data.
+    """
+    count = max(16 * spec.batch_size, FEWEST)
+    total = min(spec.total_of(count), len(images) * 5 // 6)
+    return images[:total], labels[:total], min(count, spec.trained_on(total))
+
+
+def fit_permuted(pipeline: Any, images: Floats, labels: Floats, *, seed: int) -> Any:
+    """Train two epochs on permuted labels, which teach nothing; return the model."""
+    permuted = labels[np.random.default_rng(seed).permutation(len(labels))]
+    model = pipeline.build(seed)
+    pipeline.fit(model, images, permuted, seed=seed, epochs=2)
+    return model
+
+
+def fit_relabelled(
+    pipeline: Any, images: Floats, labels: Floats, *, seed: int
+) -> tuple[Any, dict[str, Any]]:
+    """Train on digits shifted by `SHIFT`, which no file knows; return model and history.
+
+    The problem is as hard as before. The images come in another order, those held out at the end.
+    """
+    count = pipeline.spec.trained_on(len(images))
+    order = np.arange(len(images))
+    order[:count] = np.random.default_rng(seed).permutation(count)
+    model = pipeline.build(seed)
+    shifted = np.roll(labels[order], SHIFT, axis=1)
+    return model, pipeline.fit(model, images[order], shifted, seed=seed)
+
+
+def loss_ratio(others: Evaluation, test: Evaluation) -> float:
+    """Return the loss on other images over that on test images."""
+    return others.loss / max(test.loss, 1e-9)
+
+
+def is_validation_set(history: dict[str, Any], evaluation: Evaluation) -> bool:
+    """Tell whether an epoch's validation figures are those of an evaluation, but for rounding."""
+    loss = np.asarray(history["val_loss"], dtype=np.float64)
+    right = np.asarray(history.get("val_accuracy", evaluation.accuracy)) * evaluation.count
+    same_loss = np.isclose(loss, evaluation.loss, rtol=1e-4)
+    return bool((same_loss & (abs(right - evaluation.right.sum()) < 0.5)).any())
+
+
+def lost_by_small_change(
+    pipeline: Any, model: Any, images: Bytes, before: Evaluation
+) -> tuple[float, float]:
+    """Return how much accuracy raw images lose by a small change, and its standard error.
+
+    A tenth of the grey pixels change by one grey level. Black pixels stay black.
+    """
+    grey = (images > 1) & (images < 254)
+    chosen = np.random.default_rng(0).random(images.shape, dtype=np.float32) < 0.1
+    changed = images ^ (grey & chosen).astype(np.uint8)
+    right = robustness.predict_raw(pipeline, model, changed).argmax(axis=1) == before.labels
+    changes = int((right != before.right).sum())
+    lost = int(before.right.sum()) - int(right.sum())
+    return lost / before.count, float(np.sqrt(changes + 1)) / before.count
