@@ -14,7 +14,7 @@ Financial Engineering, sec. 4.1. Analysis of covariance: Cochran (1957), Biometr
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -22,7 +22,7 @@ import scipy
 
 from mnistlab.arrays import Bools, Doubles
 from mnistlab.gate.margins import GateMetric
-from mnistlab.requirement import Status, Verdict
+from mnistlab.requirement import Requirement, Status, Verdict
 
 Bounds: TypeAlias = tuple[Doubles, Doubles, Doubles]
 """Low, high and estimate, each of shape (gates,)."""
@@ -39,27 +39,17 @@ simulated, 4.7 % of the time with 0.05 and 2.6 % with 0.2 where its loss is one 
 
 @dataclass(frozen=True, eq=False)
 class Accepted:
-    """What is known of one metric from the accepted seeds, for one gate or many.
+    """What is known of one metric from the accepted seeds; arrays have shape (gates,) or (1,).
 
-    Attributes
-    ----------
-    mean, sd : float array, shape (gates,) or (1,)
-        Over the accepted seeds.
-    seeds : int
-        Number of accepted seeds.
-    slope : float
-        Of a repeated training's result on the accepted one of the same seed, 0 to 1.
-    residual_sd : float
-        Standard deviation of what that regression leaves.
-    repeats : int
-        Number of repeated trainings that slope and residual come from.
+    `slope`, 0 to 1, is that of a repeated training's result on the accepted one of the same seed,
+    and `residual_sd` the spread that it leaves.
     """
 
     mean: Doubles
     sd: Doubles
     seeds: int
-    slope: float
-    residual_sd: float
+    slope: Doubles
+    residual_sd: Doubles
     repeats: int
 
 
@@ -68,41 +58,31 @@ def spread_of(values: Doubles) -> Doubles:
     return np.where(np.ptp(values, axis=-1) == 0, 0.0, values.std(axis=-1, ddof=1))
 
 
-def summarise(values: Doubles, repeats: Doubles, repeated: Doubles) -> Accepted:
-    """Summarise accepted seeds.
+def summarise(values: Doubles, repeats: Doubles) -> Accepted:
+    """Summarise accepted seeds, and repeated trainings of the first of them, which may be none.
 
-    Parameters
-    ----------
-    values : float array, shape (seeds,) or (gates, seeds)
-        The metric of every accepted seed.
-    repeats, repeated : float array, shape (k,)
-        The metric of k repeated trainings, and the accepted one of the same seeds; k may be 0.
+    Both have shape (seeds,) or (gates, seeds).
     """
-    values = np.atleast_2d(values)
-    mean, sd = values.mean(axis=-1), spread_of(values)
-    slope, residual_sd = 0.0, math.nan
-    if len(repeats) > 2 and np.ptp(values):
+    values, repeats = np.atleast_2d(values), np.atleast_2d(repeats)
+    count = repeats.shape[-1]
+    mean, sd, variance = values.mean(axis=-1), spread_of(values), values.var(axis=-1, ddof=1)
+    slope, residual_sd = np.zeros(len(values)), np.full(len(values), np.nan)
+    if count > 2 and np.ptp(values):
+        repeated = values[:, :count]
         difference = repeats - repeated
         # With equal spreads, Var(difference) = 2 sd^2 (1 - slope).
-        variance = values.var(ddof=1)
-        slope = float(np.clip(1 - difference.var(ddof=1) / (2 * variance), 0, MAX_SLOPE))
-        residual = difference + (1 - slope) * (repeated - values.mean())
-        least = math.sqrt(variance * (1 - MAX_SLOPE**2))
-        residual_sd = max(float(residual.std(ddof=1)), least)
-    return Accepted(mean, sd, values.shape[-1], slope, residual_sd, len(repeats))
+        slope = np.clip(1 - difference.var(axis=-1, ddof=1) / (2 * variance), 0, MAX_SLOPE)
+        residual = difference + (1 - slope[:, None]) * (repeated - mean[:, None])
+        least = np.sqrt(variance * (1 - MAX_SLOPE**2))
+        residual_sd = np.maximum(residual.std(axis=-1, ddof=1), least)
+    return Accepted(mean, sd, values.shape[-1], slope, residual_sd, count)
 
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """Results of one metric, for one gate or many, and what they are compared with.
+    """A candidate's results in one metric and the accepted ones of the same seeds: (gates, n).
 
-    Attributes
-    ----------
-    new, same : float array, shape (gates, n)
-        The candidate's results, and the accepted ones of the same seeds.
-    accepted : Accepted
-    matched : bool or bool array, shape (gates,)
-        Whether seeds match.
+    `matched` tells, for all gates or for each, whether seeds match.
     """
 
     new: Doubles
@@ -111,13 +91,13 @@ class Sample:
     matched: Bools | bool = False
 
 
-def residuals(sample: Sample, slope: Doubles | float) -> Doubles:
+def residuals(sample: Sample, slope: Doubles) -> Doubles:
     """Return each seed's difference from what the accepted result of that seed predicts.
 
     Its mean, with a slope of shape (gates,), estimates the candidate's mean minus the accepted one.
     """
     centre = sample.accepted.mean[:, None]
-    return (sample.new - centre) - np.reshape(slope, (-1, 1)) * (sample.same - centre)
+    return (sample.new - centre) - slope[:, None] * (sample.same - centre)
 
 
 def mean_bounds(sample: Sample, levels: tuple[float, float]) -> Bounds:
@@ -191,7 +171,7 @@ class MetricComparison:
 
     `degradation` is how much worse the candidate is, with one-sided bounds `low` and `high`; in the
     metric's unit, of a spread as a ratio. `correlation` is that of candidate and accepted results
-    of the same seeds.
+    of the same seeds. `reason` names a defect of the values that decided.
     """
 
     metric: GateMetric
@@ -213,31 +193,29 @@ class MetricComparison:
     @property
     def summary(self) -> str:
         """Say what was measured: «accuracy 0.03 points lower (99 % bound: at most 0.06), ...»."""
-        name, margin = self.metric.name, self._show(self.metric.margin)
+        name, show = self.metric.name, self.metric.show
         if self.reason:
             return f"{name}: {self.reason}"
-        failed = self.status == "failed"
-        bound, word = (self.low, "at least") if failed else (self.high, "at most")
+        word, bound = ("at least", self.low) if self.status == "failed" else ("at most", self.high)
+        limit = f"{word} {show(bound)}"
         if self.metric.spread:
-            ratio = f"{self.degradation:.2f} times the accepted one"
-            return f"{name} {ratio} (99 % bound: {word} {bound:.2f}), margin {margin}"
-        worse, better = "lower", "higher"
-        if self.metric.lower_is_better:
-            worse, better = better, worse
-        if bound < 0:
-            limit = f"at least {self._show(-bound)} {better}"
+            size = f"{self.degradation:.2f} times the accepted one"
         else:
-            limit = f"{word} {self._show(bound)}{'' if self.degradation >= 0 else f' {worse}'}"
-        direction = worse if self.degradation >= 0 else better
-        size = f"{self._show(abs(self.degradation))} {self.metric.unit} {direction}"
-        return f"{name} {size} (99 % bound: {limit}), margin {margin}"
+            worse, better = ("higher", "lower")[:: 1 if self.metric.lower_is_better else -1]
+            direction = worse if self.degradation >= 0 else better
+            size = f"{show(abs(self.degradation))} {self.metric.unit} {direction}"
+            if bound < 0:
+                limit = f"at least {show(-bound)} {better}"
+            elif direction == better:
+                limit += f" {worse}"
+        return f"{name} {size} (99 % bound: {limit}), margin {show(self.metric.margin)}"
 
     @property
     def what_would_decide(self) -> str:
         """Say for an undecided mean how many seeds, or which margin, would let it pass."""
         if self.metric.spread or self.reason or not math.isfinite(self.high):
             return "train more seeds: --seeds"
-        wider = f"a margin of {self._show(self.high)} {self.metric.unit} would pass now"
+        wider = f"a margin of {self.metric.show(self.high)} {self.metric.unit} would pass now"
         room = self.metric.margin - self.degradation
         if room <= 0:
             return (
@@ -254,18 +232,11 @@ class MetricComparison:
             message += "; better by more than the margin"
         if self.status == "undecided":
             message += f"; {self.what_would_decide}"
-        return Verdict(
-            name=f"harm to {self.metric.name}",
-            group=GROUP,
-            test="",
-            measured=self._scaled(self.high) if math.isfinite(self.high) else None,
-            bound=self._scaled(self.metric.margin),
-            direction="at most",
-            unit=self.metric.unit,
-            status=self.status,
-            source=self.metric.source,
-            message=message,
-        )
+        metric, bound = self.metric, self.metric.in_unit(self.metric.margin)
+        name = f"harm to {metric.name}"
+        claim = Requirement(name, GROUP, bound, "at most", metric.unit, metric.source)
+        high = metric.in_unit(self.high) if math.isfinite(self.high) else None
+        return replace(claim.judge(high), status=self.status, message=message)
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for ``verdict.json``; None where nothing is known."""
@@ -277,20 +248,11 @@ class MetricComparison:
             "high": self.high,
             "correlation": self.correlation,
         }
-        rounded = {
-            key: round(value, 6) if math.isfinite(value) else None for key, value in numbers.items()
-        }
         return {
             "name": self.metric.name,
-            **rounded,
+            **{key: round(x, 6) if math.isfinite(x) else None for key, x in numbers.items()},
             "margin": self.metric.margin,
             "status": self.status,
             "improved": self.improved,
             "seeds": self.seeds,
         }
-
-    def _scaled(self, value: float) -> float:
-        return round(100 * value if self.metric.unit == "points" else value, 4)
-
-    def _show(self, value: float) -> str:
-        return f"{self._scaled(value):.{4 if self.metric.unit == 'nats' else 2}f}"

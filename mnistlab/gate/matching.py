@@ -8,7 +8,7 @@ import numpy as np
 from mnistlab.arrays import Doubles
 from mnistlab.gate.comparison import Accepted, Sample, residuals, summarise
 from mnistlab.gate.margins import GateMetric
-from mnistlab.gate.seed_runs import NOISE, SeedMetrics
+from mnistlab.gate.seed_runs import NOISE, SeedMetrics, take
 
 FALSE_MATCH = 0.001
 """Probability, at each look, to take independent draws for matched seeds."""
@@ -23,14 +23,8 @@ SAME = 1e-6
 class AcceptedSeeds:
     """The accepted seeds as the gate needs them.
 
-    Attributes
-    ----------
-    columns : dict of float array, shape (seeds,)
-        Metrics of the accepted trainings.
-    repeats : dict of float array, shape (k,)
-        Metrics of the first k seeds, trained again with perturbed images (`SeedRunner`).
-    seeds : tuple of int
-    digests : tuple of str
+    `columns` has the metrics of the accepted trainings, shape (seeds,), and `repeats` those of the
+    first k seeds, trained again with perturbed images (`SeedRunner`), shape (k,).
     """
 
     columns: SeedMetrics
@@ -40,20 +34,15 @@ class AcceptedSeeds:
 
     def of_final_weights(self) -> "AcceptedSeeds":
         """Leave out what was measured with averaged weights."""
+        kept = [key for key in self.columns if key.startswith("final ") and key != NOISE]
         columns, repeats = (
-            {
-                key: values
-                for key, values in part.items()
-                if key.startswith("final ") and key != NOISE
-            }
-            for part in (self.columns, self.repeats)
+            {key: part[key] for key in kept if key in part} for part in (self.columns, self.repeats)
         )
         return replace(self, columns=columns, repeats=repeats)
 
     def summary(self, key: str) -> Accepted:
         """Summarise one metric."""
-        repeats = self.repeats.get(key, np.empty(0))
-        return summarise(self.columns[key], repeats, self.columns[key][: len(repeats)])
+        return summarise(self.columns[key], self.repeats.get(key, np.empty(0)))
 
     def block(self, first: int, count: int) -> list[int]:
         """Return the places of `count` seeds from `first` on, starting over at the end."""
@@ -70,8 +59,8 @@ class AcceptedSeeds:
         if list(digests) != [self.digests[place] for place in places]:
             return False
         return new.keys() >= self.columns.keys() and all(
-            np.allclose(new[key], values[list(places)], rtol=0, atol=SAME)
-            for key, values in self.columns.items()
+            np.allclose(new[key], values, rtol=0, atol=SAME)
+            for key, values in take(self.columns, places).items()
         )
 
 
@@ -83,20 +72,10 @@ def telling(known: dict[str, Accepted]) -> dict[str, Accepted]:
 
 
 def mismatch(new: SeedMetrics, same: SeedMetrics, known: dict[str, Accepted]) -> Doubles:
-    """Measure how far results are from those that matched seeds would give.
+    """Measure how far results are from those that matched seeds would give; shape (gates,).
 
-    Parameters
-    ----------
-    new, same : dict of float array, shape (gates, n)
-        The candidate's results, and the accepted ones of the same seeds.
-    known : dict of Accepted
-        Of the metrics that tell; at least one.
-
-    Returns
-    -------
-    float array, shape (gates,)
-        Variance of the residuals over the known one, averaged over metrics: near 1 where seeds
-        match.
+    It is the variance of the residuals over the known one, averaged over the metrics that tell, at
+    least one: near 1 where seeds match. Results have shape (gates, n).
     """
     ratios = [
         residuals(Sample(new[key], same[key], each), each.slope).var(axis=-1, ddof=1)
@@ -117,10 +96,10 @@ def matching_thresholds(
     known = telling({metric.key: accepted.summary(metric.key) for metric in metrics})
     if not known:
         return (0.0,) * len(looks)
-    rng = np.random.default_rng(0)
-    thresholds = []
+    columns = {key: accepted.columns[key] for key in known}
+    rng, thresholds = np.random.default_rng(0), []
     for look in looks:
-        rows = rng.integers(len(accepted.seeds), size=(2, DRAWS, min(look, 32)))
-        new, same = ({key: accepted.columns[key][part] for key in known} for part in rows)
-        thresholds.append(float(np.quantile(mismatch(new, same, known), FALSE_MATCH)))
+        new, same = rng.integers(len(accepted.seeds), size=(2, DRAWS, min(look, 32)))
+        drawn = mismatch(take(columns, new), take(columns, same), known)
+        thresholds.append(float(np.quantile(drawn, FALSE_MATCH)))
     return tuple(thresholds)

@@ -22,18 +22,9 @@ FAIL_ALPHA = 0.0005
 class Plan:
     """What the gate does, fixed before the first training.
 
-    Attributes
-    ----------
-    metrics : tuple of GateMetric
-        The leading one first.
-    looks : tuple of int
-        Number of trainings at each look.
-    pass_levels : tuple of tuple of float
-        For every metric, the one-sided level of its upper bound at each look.
-    fail_levels : tuple of float
-        Of the lower bounds.
-    match_below : tuple of float
-        At each look: seeds match if `mismatch` is smaller.
+    `looks` are numbers of trainings. `pass_levels` has for every metric, the leading one first, the
+    one-sided level of its upper bound at each look; `fail_levels` are those of all lower bounds.
+    Seeds match where their `mismatch` is smaller than `match_below` of the look.
     """
 
     metrics: tuple[GateMetric, ...]
@@ -47,15 +38,10 @@ def make_plan(metrics: Sequence[GateMetric], budget: int, accepted: AcceptedSeed
     """Plan the looks and their levels.
 
     The budget, the most trainings, is at most the number of accepted seeds: a seed that is trained
-    twice adds no information.
+    twice adds no information. MnistlabError if it does not reach the first look.
 
     Source: Lan and DeMets (1983), Biometrika 70:659, with a spending function of Pocock's type;
     each look's level is applied to Student's t and to F (Pocock 1977, Biometrika 64:191).
-
-    Raises
-    ------
-    MnistlabError
-        If the budget does not reach the first look.
     """
     budget = min(budget, len(accepted.seeds))
     if budget < LOOKS[0]:
@@ -77,22 +63,9 @@ def make_plan(metrics: Sequence[GateMetric], budget: int, accepted: AcceptedSeed
 def take_look(
     plan: Plan, look: int, new: SeedMetrics, same: SeedMetrics, known: dict[str, Accepted]
 ) -> tuple[Bools, list[Bounds]]:
-    """Compare all metrics at one look, for one gate or many.
+    """Compare all metrics at one look, for one gate or many: `new` and `same` are (gates, n).
 
-    Parameters
-    ----------
-    plan : Plan
-    look : int
-        From 0.
-    new, same : dict of float array, shape (gates, n)
-    known : dict of Accepted
-        Of every metric of the plan.
-
-    Returns
-    -------
-    matched : bool array, shape (gates,)
-    bounds : list of Bounds
-        Of the degradation of every metric.
+    Returns whether the seeds of each gate match, and the bounds of each metric's degradation.
     """
     informative = telling(known)
     matched = np.zeros(len(next(iter(new.values()))), dtype=bool)

@@ -14,7 +14,7 @@ the seeds match (`matching_thresholds`); `mnistlab.gate.comparison` has both com
 
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -22,28 +22,22 @@ import numpy as np
 
 from mnistlab.arrays import Doubles
 from mnistlab.errors import MnistlabError
-from mnistlab.gate.comparison import MetricComparison
+from mnistlab.gate.comparison import Bounds, MetricComparison
 from mnistlab.gate.margins import GateMetric
 from mnistlab.gate.matching import AcceptedSeeds
 from mnistlab.gate.plan import Plan, make_plan, take_look
-from mnistlab.gate.seed_runs import SeedMetrics, SeedRun, as_columns
-from mnistlab.requirement import Status
+from mnistlab.gate.seed_runs import SeedMetrics, SeedRun, as_columns, take
+from mnistlab.stats import non_inferiority
 
 Decision = Literal["PASSED", "FAILED", "UNDECIDED"]
 IDENTICAL = 2
 """Trainings that must be the accepted ones bit for bit to show that nothing changed."""
 
 
-def status_of(low: float, high: float, margin: float) -> Status:
-    """Decide one metric from the bounds of its degradation."""
-    return "passed" if high < margin else "failed" if low > margin else "undecided"
-
-
 @dataclass(frozen=True)
 class Result:
     """What the recipe gate found; its comparisons are in the order of the plan's metrics."""
 
-    decision: Decision
     comparisons: tuple[MetricComparison, ...]
     plan: Plan
     seeds: tuple[int, ...]
@@ -53,22 +47,26 @@ class Result:
     seconds: float
 
     @property
+    def decision(self) -> Decision:
+        """Return what all comparisons together say."""
+        return decision_of(self.comparisons)
+
+    @property
     def sentence(self) -> str:
         """Say in one line what failed, else what is undecided, else how the leading metric did."""
         count, status = len(self.seeds), self.decision.lower()
-        after = f"{status} after {count} seeds, {self.seconds:.1f} s"
         if self.identical:
             return (
                 f"nothing changed: {count} of {count} trainings are bit for bit the accepted ones"
             )
-        decisive = next((each for each in self.comparisons if each.status == status), None)
+        decisive = [each for each in self.comparisons if each.status == status]
+        shown = (decisive or self.comparisons)[0]
         how = "matched seeds" if self.matched else "independent seeds"
-        leading = decisive or self.comparisons[0]
-        if not math.isnan(leading.correlation):
-            how += f", r = {leading.correlation:.2f}"
-        text = f"{leading.summary}: {after} ({how})"
+        if not math.isnan(shown.correlation):
+            how += f", r = {shown.correlation:.2f}"
+        text = f"{shown.summary}: {status} after {count} seeds, {self.seconds:.1f} s ({how})"
         if self.decision == "UNDECIDED":
-            text += f"; {leading.what_would_decide}"
+            text += f"; {shown.what_would_decide}"
         better = ", ".join(each.metric.name for each in self.comparisons if each.improved)
         if better:
             text += f"; better by more than the margin: {better}"
@@ -137,84 +135,63 @@ def run(
     for look, count in enumerate(() if identical else plan.looks):
         columns = train_up_to(count)
         matched, latest = compare_at(plan, look, columns, accepted, places[:count])
-        before = comparisons or latest
-        pairs = zip(before, latest, strict=True)
+        pairs = zip(comparisons or latest, latest, strict=True)
         comparisons = [old if old.status == "passed" else new for old, new in pairs]
         if decision_of(comparisons) != "UNDECIDED":
             break
-    return Result(
-        decision=decision_of(comparisons),
-        comparisons=tuple(comparisons),
-        plan=plan,
-        seeds=tuple(each.seed for each in runs),
-        columns=columns,
-        matched=matched,
-        identical=identical,
-        seconds=time.perf_counter() - start,
-    )
+    seeds, seconds = tuple(each.seed for each in runs), time.perf_counter() - start
+    return Result(tuple(comparisons), plan, seeds, columns, matched, identical, seconds)
 
 
 def compare_at(
     plan: Plan, look: int, new: SeedMetrics, accepted: AcceptedSeeds, places: Sequence[int]
 ) -> tuple[bool, list[MetricComparison]]:
-    """Compare every metric at a look, without regard to earlier looks.
+    """Compare every metric at a look, from 0, without regard to earlier looks.
 
-    Parameters
-    ----------
-    plan : Plan
-    look : int
-        From 0.
-    new : dict of float array, shape (n,)
-        Metrics of the candidate.
-    accepted : AcceptedSeeds
-    places : sequence of int
-        Where its n seeds stand among the accepted ones.
-
-    Raises
-    ------
-    MnistlabError
-        If the candidate lacks a metric.
+    `new` has the candidate's n results of each metric, and `places` where its n seeds stand among
+    the accepted ones. Returns whether seeds match, and the comparisons. MnistlabError if the
+    candidate lacks a metric.
     """
     if missing := [metric.name for metric in plan.metrics if metric.key not in new]:
         advice = "accept this recipe: mnistlab baseline accept"
         raise MnistlabError(f"the candidate has no {missing[0]}; {advice}")
-    keys = dict.fromkeys(metric.key for metric in plan.metrics)
-    same = {key: accepted.columns[key][list(places)] for key in keys}
-    known = {key: accepted.summary(key) for key in keys}
-    one_gate = [{key: part[key][None] for key in keys} for part in (new, same)]
+    known = {metric.key: accepted.summary(metric.key) for metric in plan.metrics}
+    same = take(accepted.columns, places)
+    one_gate = [{key: part[key][None] for key in known} for part in (new, same)]
     matched, bounds = take_look(plan, look, one_gate[0], one_gate[1], known)
-    comparisons = []
-    for metric, (low, high, degradation) in zip(plan.metrics, bounds, strict=True):
-        pair = new[metric.key], same[metric.key]
-        numbers = {"low": low.item(), "high": high.item(), "degradation": degradation.item()}
-        comparisons.append(_comparison(metric, pair, accepted.columns[metric.key], numbers))
+    comparisons = [
+        _comparison(metric, new[metric.key], same[metric.key], accepted.columns[metric.key], each)
+        for metric, each in zip(plan.metrics, bounds, strict=True)
+    ]
     return bool(matched[0]), comparisons
 
 
 def _comparison(
-    metric: GateMetric, pair: tuple[Doubles, Doubles], old: Doubles, numbers: Mapping[str, float]
+    metric: GateMetric, new: Doubles, same: Doubles, old: Doubles, bounds: Bounds
 ) -> MetricComparison:
     """Decide one metric from its bounds, unless its values show a defect."""
-    new, same = pair
-    status, reason = status_of(numbers["low"], numbers["high"], metric.margin), ""
-    varies = metric.spread or "loss" in metric.key
+    low, high, degradation = (float(bound[0]) for bound in bounds)
+    status, reason = non_inferiority(low, high, metric.margin), ""
     unused = "does the seed reach the training?"
     if not np.isfinite(new).all():
         status, reason = "undecided", f"not a number with {(~np.isfinite(new)).sum()} seeds"
-    elif varies and np.ptp(old) == 0:
+    elif np.ptp(old) == 0 and (metric.spread or "loss" in metric.key):
         reason = f"all {len(old)} accepted seeds gave {old[0]:.6g}; {unused}"
         status = "undecided"
     elif np.ptp(new) == 0 and "loss" in metric.key:
         status, reason = "failed", f"all {len(new)} seeds gave {new[0]:.6g}; {unused}"
+    varies = min(np.ptp(new), np.ptp(same)) > 0
     return MetricComparison(
-        metric=metric,
-        candidate=metric.of_seeds(new),
-        accepted=metric.of_seeds(old),
-        status=status,
+        metric,
+        metric.of_seeds(new),
+        metric.of_seeds(old),
+        degradation,
+        low,
+        high,
+        status,
         seeds=len(new),
-        correlation=correlation(new, same),
+        correlation=float(np.corrcoef(new, same)[0, 1]) if varies else math.nan,
         reason=reason,
-        **numbers,
     )
 
 
@@ -236,12 +213,5 @@ def compare_once(
     plan = make_plan(metrics, count, old)
     if old.seeds[:count] != new.seeds[:count]:
         plan = replace(plan, match_below=(0.0,) * len(plan.looks))
-    columns = {key: values[:count] for key, values in new.columns.items()}
+    columns = take(new.columns, range(count))
     return compare_at(plan, len(plan.looks) - 1, columns, old, range(count))[1]
-
-
-def correlation(new: Doubles, same: Doubles) -> float:
-    """Return Pearson's correlation; NaN if one of the two does not vary."""
-    if not min(np.ptp(new), np.ptp(same)) > 0:
-        return float("nan")
-    return float(np.corrcoef(new, same)[0, 1])
