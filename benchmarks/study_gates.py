@@ -11,7 +11,7 @@ from weakened import ONE_THREAD, RECIPES, STREAMED
 
 from mnistlab.arrays import Array, Bools
 from mnistlab.gate import AcceptedSeeds, Baseline, Plan, SeedMetrics, gate_metrics, make_plan
-from mnistlab.gate.baseline_file import unpack
+from mnistlab.gate.baseline import unpack
 from mnistlab.gate.error_rates import Outcome, shift, simulate
 from mnistlab.gate.plan import FAIL_ALPHA
 from mnistlab.stats import difference_bounds, information, moments, spending

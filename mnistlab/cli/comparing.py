@@ -4,8 +4,7 @@ from collections.abc import Sequence
 
 from mnistlab.errors import MnistlabError
 from mnistlab.gate import IDENTITY, Baseline, HealthyRange, gate_metrics, sequential
-from mnistlab.gate.baseline import SHOWN
-from mnistlab.gate.baseline_file import mean_and_sd
+from mnistlab.gate.baseline import SHOWN, mean_and_sd
 from mnistlab.report import table
 
 

@@ -1,13 +1,10 @@
 """Compare one metric of a candidate with the accepted seeds: bounds on the degradation.
 
-The candidate trains accepted seeds. With the same initial weights and the same order of images,
-a healthy recipe ends close to the accepted result of the same seed, even with another rounding.
-Regression on that result removes the noise that both share: an analysis of covariance whose slope
-is known, as it was measured when the result was accepted (`Accepted.slope`). Where seeds do not
-match, the slope is 0, and the same formulas compare independent draws.
-
-Every function works for one gate or for thousands of simulated ones at once: arrays have a leading
-axis of gates.
+With the same initial weights and the same order of images, a healthy recipe ends close to the
+accepted result of the same seed, even with another rounding. Regression on that result removes the
+noise that both share: an analysis of covariance whose slope was measured when the result was
+accepted. Where seeds do not match, the slope is 0, and the same formulas compare independent draws.
+Arrays have a leading axis of gates: one, or thousands of simulated ones.
 
 Sources: common random numbers and control variates: Glasserman (2003), Monte Carlo Methods in
 Financial Engineering, sec. 4.1. Analysis of covariance: Cochran (1957), Biometrics 13:261.
@@ -30,19 +27,15 @@ GROUP = "regression"
 MAX_SLOPE = 0.99
 """A few repeated trainings may agree to the last image; that is not known of every training."""
 WIDER = 0.25
-"""Level of the F test that calls a candidate's spread wider than the known one.
-
-A strict level would let a candidate of twice the spread pass too often at the first looks:
-simulated, 4.7 % of the time with 0.05 and 2.6 % with 0.2 where its loss is one margin.
-"""
+"""Level of the F test that calls a candidate's spread wider than the known one. With 0.05 a
+candidate of twice the spread, and a loss of one margin, passes 4.7 % of the time (0.2: 2.6 %)."""
 
 
 @dataclass(frozen=True, eq=False)
 class Accepted:
-    """What is known of one metric from the accepted seeds; arrays have shape (gates,) or (1,).
+    """What is known of one metric; arrays have shape (gates,) or (1,).
 
-    `slope`, 0 to 1, is that of a repeated training's result on the accepted one of the same seed,
-    and `residual_sd` the spread that it leaves.
+    `slope` is that of a repeated training's result on the accepted one of the same seed.
     """
 
     mean: Doubles
@@ -80,10 +73,7 @@ def summarise(values: Doubles, repeats: Doubles) -> Accepted:
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """A candidate's results in one metric and the accepted ones of the same seeds: (gates, n).
-
-    `matched` tells, for all gates or for each, whether seeds match.
-    """
+    """A candidate's results in one metric, (gates, n), and the accepted ones of the same seeds."""
 
     new: Doubles
     same: Doubles
@@ -92,10 +82,7 @@ class Sample:
 
 
 def residuals(sample: Sample, slope: Doubles) -> Doubles:
-    """Return each seed's difference from what the accepted result of that seed predicts.
-
-    Its mean, with a slope of shape (gates,), estimates the candidate's mean minus the accepted one.
-    """
+    """Return each seed's difference from what the accepted result of that seed predicts."""
     centre = sample.accepted.mean[:, None]
     return (sample.new - centre) - slope[:, None] * (sample.same - centre)
 
@@ -152,8 +139,8 @@ def spread_bounds(sample: Sample, levels: tuple[float, float]) -> Bounds:
 def degradation_bounds(metric: GateMetric, sample: Sample, levels: tuple[float, float]) -> Bounds:
     """Bound how much worse the candidate is, in the metric's unit or as the ratio of spreads.
 
-    `levels` are one-sided: of the lower bound, which decides to fail, and of the upper one, which
-    decides to pass. What is not finite is not known: the bounds are infinite.
+    `levels` are one-sided: lower bound, upper bound. What is not finite is not known: the bounds
+    are infinite.
     """
     if metric.spread:
         low, high, estimate = spread_bounds(sample, levels)
@@ -167,11 +154,10 @@ def degradation_bounds(metric: GateMetric, sample: Sample, levels: tuple[float, 
 
 @dataclass(frozen=True)
 class MetricComparison:
-    """One metric at one look.
+    """One metric at one look: how much worse the candidate is, between one-sided bounds.
 
-    `degradation` is how much worse the candidate is, with one-sided bounds `low` and `high`; in the
-    metric's unit, of a spread as a ratio. `correlation` is that of candidate and accepted results
-    of the same seeds. `reason` names a defect of the values that decided.
+    `correlation` is that with the accepted results of the same seeds. `reason` names a defect of
+    the values that decided.
     """
 
     metric: GateMetric
@@ -218,9 +204,8 @@ class MetricComparison:
         wider = f"a margin of {self.metric.show(self.high)} {self.metric.unit} would pass now"
         room = self.metric.margin - self.degradation
         if room <= 0:
-            return (
-                f"the estimate is beyond the margin, so more seeds are likely to fail it; {wider}"
-            )
+            beyond = "the estimate is beyond the margin, so more seeds are likely to fail it"
+            return f"{beyond}; {wider}"
         # The bound shrinks with the root of the number of seeds.
         needed = math.ceil(self.seeds * ((self.high - self.degradation) / room) ** 2)
         return f"about {needed} seeds would decide it (--seeds {needed}); {wider}"
@@ -240,17 +225,13 @@ class MetricComparison:
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for ``verdict.json``; None where nothing is known."""
-        numbers = {
-            "candidate": self.candidate,
-            "accepted": self.accepted,
-            "harm": self.degradation,
-            "low": self.low,
-            "high": self.high,
-            "correlation": self.correlation,
-        }
+        names = ("candidate", "accepted", "degradation", "low", "high", "correlation")
+        numbers = [getattr(self, name) for name in names]
+        plain = [round(number, 6) if math.isfinite(number) else None for number in numbers]
+        keys = ("candidate", "accepted", "harm", "low", "high", "correlation")
         return {
             "name": self.metric.name,
-            **{key: round(x, 6) if math.isfinite(x) else None for key, x in numbers.items()},
+            **dict(zip(keys, plain, strict=True)),
             "margin": self.metric.margin,
             "status": self.status,
             "improved": self.improved,

@@ -29,10 +29,9 @@ KINDS = ("matched", "independent")
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """What simulated gates decided; a gate that neither passed nor failed is undecided.
+    """What simulated gates decided, shape (gates,); undecided if neither passed nor failed.
 
-    `seeds` counts the trainings; `metrics_passed`, of shape (metrics, gates), tells which metrics
-    had passed when the gate ended; the others have shape (gates,).
+    `seeds` counts trainings; `metrics_passed`, (metrics, gates), is of the end of the gate.
     """
 
     passed: Bools
@@ -65,8 +64,7 @@ def simulate(
 ) -> Outcome:
     """Let gates decide on drawn results of shape (gates, budget).
 
-    Each compares with accepted seeds that are drawn as well, by `seed`; with a negative one, all
-    compare with those in use.
+    Each compares with accepted seeds drawn by `seed`; with a negative one, with those in use.
     """
     gates = next(iter(new.values())).shape[0]
     known = {metric.key: _drawn(accepted, metric.key, gates, seed) for metric in plan.metrics}
@@ -109,13 +107,12 @@ def shift(
 
 
 def error_rates(plan: Plan, accepted: AcceptedSeeds, gates: int = GATES) -> dict[str, Any]:
-    """Simulate the gate's error rates from the accepted seeds.
+    """Simulate the gate's error rates from the accepted seeds; return plain values.
 
-    Returns plain values; rates are [estimate, low, high] with 95 % Wilson intervals over gates.
-    "matched" (only where seeds can match) and "independent" have the rate of healthy candidates
-    that do not pass and the mean number of trainings; "miss", for each metric, how often a
-    candidate that is worse by exactly the margin passes in that metric, of both kinds the worse;
-    "curve", the probability that the gate finds each of the "drops" of the leading metric.
+    Rates are [estimate, low, high] with 95 % Wilson intervals over gates. "matched" (where seeds
+    can match) and "independent" are of healthy candidates; "miss" has how often a candidate that is
+    worse by exactly the margin passes in that metric, of both kinds the worse; "curve" has the
+    probability that the gate finds each of the "drops" of the leading metric.
     """
     count, lead = plan.looks[-1], plan.metrics[0]
     names = [metric.name for metric in plan.metrics]

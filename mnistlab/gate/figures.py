@@ -13,19 +13,8 @@ from mnistlab.gate.error_rates import found_at
 from mnistlab.gate.paired import PairedComparison
 from mnistlab.gate.seed_runs import SeedMetrics
 from mnistlab.gate.sequential import Result
-from mnistlab.report.canvas import (
-    BLUE,
-    FONT,
-    GREY,
-    INK,
-    ORANGE,
-    PALE,
-    RED,
-    TEXT,
-    axes_at,
-    new_figure,
-    tiles,
-)
+from mnistlab.report import canvas
+from mnistlab.report.canvas import BLUE, GREY, INK, ORANGE, PALE, RED, TEXT, axes_at, new_figure
 
 COLOURS = {"passed": BLUE, "failed": RED, "undecided": ORANGE}
 SHOWN = ("accuracy", "loss")
@@ -43,11 +32,8 @@ def seed_strip(result: Result, accepted: SeedMetrics, same: SeedMetrics) -> Figu
 
     A line joins each training with the accepted one of the same seed, given in `same`.
     """
-    shown = [
-        each
-        for each in result.comparisons
-        if each.metric.key.endswith(SHOWN) and not each.metric.spread
-    ]
+    means = [each for each in result.comparisons if not each.metric.spread]
+    shown = [each for each in means if each.metric.key.endswith(SHOWN)]
     figure = new_figure(f"{result.decision}: {result.sentence}", 40 + ROW * len(shown))
     for row, comparison in enumerate(reversed(shown)):
         axes, key = axes_at(figure, (320, 35 + ROW * row, 600, 70)), comparison.metric.key
@@ -105,7 +91,7 @@ def power_curve(rates: dict[str, Any], here: float) -> Figure:
         axes.plot(drop, found, "D", label="this run's estimate", **style)
     axes.set(xlim=(0, drops[-1]), ylim=(0, 100))
     axes.grid(axis="y", color=PALE)
-    font = {"family": FONT, "size": 10}
+    font = {"family": canvas.FONT, "size": 10}
     axes.legend(loc="upper left", bbox_to_anchor=(1.02, 1), frameon=False, prop=font)
     return figure
 
@@ -153,4 +139,4 @@ def newly_wrong(comparison: PairedComparison, images: Bytes, most: int = 40) -> 
     ]
     count = len(comparison.newly_wrong)
     title = f"{count} images that the accepted model reads right and this file does not"
-    return tiles(title, images[shown], captions, 92)
+    return canvas.tiles(title, images[shown], captions, 92)

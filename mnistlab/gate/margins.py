@@ -40,10 +40,9 @@ SPREAD = "spread of "
 class GateMetric:
     """One metric that the recipe gate compares with the accepted state.
 
-    `key` is its name in `SeedMetrics`; with `spread`, not the mean but the standard deviation over
-    seeds is compared. `margin` is the degradation that is too much, in the metric's unit; of a
-    spread, the ratio. `source` says where it comes from. `alpha` is the probability, over all
-    looks, to pass at a degradation of exactly the margin.
+    `key` is its name in `SeedMetrics`; with `spread`, not its mean over seeds is compared but its
+    standard deviation. `margin` is the degradation that is too much; of a spread, a ratio. `alpha`
+    is the probability, over all looks, to pass at a degradation of exactly the margin.
     """
 
     key: str
@@ -91,15 +90,11 @@ def gate_metrics(
 ) -> tuple[GateMetric, ...]:
     """Choose the metrics of a gate, the leading one first.
 
-    What is not in `accepted`, the metrics of the accepted seeds, is not compared. `images` is the
-    number of test images. `stated` has the margins of the spec's ``[gate]`` table by metric, such
-    as "recall of 8" or "spread of accuracy": they hold for the averaged weights if there are any,
-    else for the final ones; None leaves a metric out. `leading` is the margin of ``--margin``.
-
-    Raises
-    ------
-    MnistlabError
-        If a stated margin is of a metric that was not accepted, or is one that nothing can keep.
+    What is not in `accepted` is not compared. `images` is the number of test images. `stated` has
+    the margins of the spec's ``[gate]`` table, such as "recall of 8" or "spread of accuracy": of
+    the averaged weights if there are any, else of the final ones; None leaves a metric out.
+    `leading` is the margin of ``--margin``. MnistlabError if a stated margin is of a metric that
+    was not accepted, or is one that nothing can keep.
     """
     weights = "averaged" if "averaged accuracy" in accepted else "final"
     chosen = {
@@ -107,7 +102,7 @@ def gate_metrics(
         for key, spread, alpha in DEFAULT_METRICS
         if key in accepted and (not spread or key.startswith(weights))
     }
-    margins = {**(stated or {}), **({} if leading is None else {"accuracy": leading})}
+    margins = dict(stated or {}) | ({} if leading is None else {"accuracy": leading})
     for name, margin in margins.items():
         place = _accepted_key(name, weights, accepted), name.startswith(SPREAD)
         if margin is None:

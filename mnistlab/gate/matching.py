@@ -21,10 +21,9 @@ SAME = 1e-6
 
 @dataclass(frozen=True, eq=False)
 class AcceptedSeeds:
-    """The accepted seeds as the gate needs them.
+    """The accepted seeds: metrics and digests of each, and `repeats` of the first of them.
 
-    `columns` has the metrics of the accepted trainings, shape (seeds,), and `repeats` those of the
-    first k seeds, trained again with perturbed images (`SeedRunner`), shape (k,).
+    A repeat is trained again with perturbed images (`SeedRunner`).
     """
 
     columns: SeedMetrics
@@ -51,10 +50,9 @@ class AcceptedSeeds:
     def are_identical(
         self, places: Sequence[int], digests: Sequence[str], new: SeedMetrics
     ) -> bool:
-        """Tell whether trainings of these seeds gave the accepted weights and the accepted metrics.
+        """Tell whether trainings of these seeds gave the accepted weights and metrics.
 
-        The digest is of the final weights only; the metrics also show a change of the averaged
-        weights or of what happens after training.
+        Metrics also show a change of the averaged weights, or of what happens after training.
         """
         if list(digests) != [self.digests[place] for place in places]:
             return False
@@ -72,10 +70,9 @@ def telling(known: dict[str, Accepted]) -> dict[str, Accepted]:
 
 
 def mismatch(new: SeedMetrics, same: SeedMetrics, known: dict[str, Accepted]) -> Doubles:
-    """Measure how far results are from those that matched seeds would give; shape (gates,).
+    """Return the variance of residuals over the known one, averaged over metrics; (gates,).
 
-    It is the variance of the residuals over the known one, averaged over the metrics that tell, at
-    least one: near 1 where seeds match. Results have shape (gates, n).
+    Results have shape (gates, n). Where seeds match, it is near 1.
     """
     ratios = [
         residuals(Sample(new[key], same[key], each), each.slope).var(axis=-1, ddof=1)

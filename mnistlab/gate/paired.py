@@ -56,7 +56,7 @@ class PairedComparison:
     gain: float
     difference: Interval
     p_value: float
-    digit_p_values: tuple[float, ...]
+    digit_p_values: list[float]
     accuracy_status: Status
 
     @property
@@ -128,11 +128,9 @@ class PairedComparison:
 
     def as_dict(self) -> dict[str, Any]:
         """Return what ``verdict.json`` holds."""
-        ends = ("low", "high", "estimate")
+        flags, ends = ("decision", "sentence", "improved"), ("low", "high", "estimate")
         return {
-            "decision": self.decision,
-            "sentence": self.sentence,
-            "improved": self.improved,
+            **{name: getattr(self, name) for name in flags},
             "newly_wrong": len(self.newly_wrong),
             "newly_right": len(self.newly_right),
             "churn": round(self.churn, 6),
@@ -167,22 +165,14 @@ def compare(
     pair = newly_wrong, newly_right
     by_digit = np.stack([np.bincount(labels[part], minlength=CLASSES) for part in pair], axis=1)
     churn = float(np.mean(evaluation.predictions != baseline.predictions))
-    difference = tango(len(newly_wrong), len(newly_right), count, CONFIDENCE)
+    gain = float(np.mean(true_class_steps(evaluation) / 255 - baseline.truth / 255))
+    counts = len(newly_wrong), len(newly_right)
+    difference = tango(*counts, count, CONFIDENCE)
     status = non_inferiority(-difference.high, -difference.low, margin)
-    return PairedComparison(
-        evaluation,
-        margin,
-        newly_wrong,
-        newly_right,
-        by_digit,
-        churn,
-        gain=float(np.mean(true_class_steps(evaluation) / 255 - baseline.truth / 255)),
-        difference=difference,
-        p_value=mcnemar(len(newly_wrong), len(newly_right)),
-        digit_p_values=tuple(holm([mcnemar(*each) for each in by_digit.tolist()]).tolist()),
-        # Identical predictions are not worse, however wide the interval of a small test set is.
-        accuracy_status=status if churn else "passed",
-    )
+    # Identical predictions are not worse, however wide the interval of a small test set is.
+    tests = mcnemar(*counts), holm([mcnemar(*each) for each in by_digit.tolist()]).tolist()
+    found = newly_wrong, newly_right, by_digit, churn, gain, difference, *tests
+    return PairedComparison(evaluation, margin, *found, status if churn else "passed")
 
 
 @cache
@@ -196,20 +186,14 @@ def most_newly_wrong(discordant: int, images: int, margin: float) -> int:
 
 
 def pass_rate(discordant: int, lost: int, images: int, margin: float) -> float:
-    """Return the probability that a file passes.
-
-    It loses `lost` images; `discordant` others change with equal probability either way.
-    """
+    """Return how likely a file passes that loses `lost` images; others change either way."""
     most = most_newly_wrong(discordant + lost, images, margin) - lost
     return float(scipy.stats.binom.cdf(most, discordant, 0.5))
 
 
 @cache
 def digit_power(discordant: int, lost: int) -> float:
-    """Return the probability that a digit is called worse; arguments as in `pass_rate`.
-
-    By the first step of Holm's procedure, which decides whether the check fails.
-    """
+    """Return how likely a digit is called worse, by the first step of Holm's procedure."""
     wrong = np.arange(discordant + 1)
     p = scipy.stats.binom.sf(wrong + lost - 1, discordant + lost, 0.5)
     rejected = p <= DIGIT_LEVEL / CLASSES

@@ -33,9 +33,8 @@ class SeedRun:
     """One training of a pipeline, measured.
 
     `metrics` has "final accuracy" and the like and, if ``fit`` returns averaged weights, "averaged
-    accuracy"; accuracies and recalls are fractions, losses are in nats. `digest` is the SHA-256 of
-    the trained weights, or of the predictions if it is no Keras model: two trainings with one
-    digest are the same to the last bit. `evaluation` is of the final weights, on the test set.
+    accuracy"; losses are in nats. `digest` is that of the trained weights, or of the predictions if
+    it is no Keras model. `evaluation` is of the final weights, on the test set.
     """
 
     seed: int
@@ -48,9 +47,7 @@ class SeedRun:
 class SeedRunner:
     """Trains a pipeline with one seed a call; prepares the data once.
 
-    With `perturbed`, every second pixel of the training images is one float32 step larger: a
-    change as small as another order of additions, to measure how far one seed's result depends
-    on rounding.
+    `perturbed` training images show how far one seed's result depends on rounding.
     """
 
     pipeline: Any
@@ -105,7 +102,7 @@ class SeedRunner:
 
 
 def perturb(images: Floats) -> Floats:
-    """Enlarge every second value that is not 0 by one step of float32.
+    """Enlarge every second value that is not 0 by one step of float32: as small as rounding.
 
     Zeros stay: the step from 0 is a subnormal number, which processors compute slowly.
     """
@@ -128,16 +125,13 @@ def _slices(dataset: Dataset) -> dict[str, Any]:
     return slice_by_feature(dataset.test_images)
 
 
-def true_class_probability(evaluation: Evaluation) -> Floats:
+def true_class(evaluation: Evaluation) -> Floats:
     """Return the probability of each image's true digit, shape (N,)."""
     return evaluation.probabilities[np.arange(evaluation.count), evaluation.labels]
 
 
 def measure(evaluation: Evaluation, slices: dict[str, Any]) -> dict[str, float]:
-    """Measure one evaluation for the gate; `slices` has the indices of each slice's images.
-
-    A digit without images has no recall.
-    """
+    """Measure one evaluation for the gate; `slices` has the indices of each slice's images."""
     recall = {
         f"recall of {digit}": float(value)
         for digit, value in enumerate(evaluation.recall)
@@ -146,7 +140,7 @@ def measure(evaluation: Evaluation, slices: dict[str, Any]) -> dict[str, float]:
     return {
         "accuracy": evaluation.accuracy,
         "loss": evaluation.loss,
-        "true-class probability": float(true_class_probability(evaluation).mean(dtype=np.float64)),
+        "true-class probability": float(true_class(evaluation).mean(dtype=np.float64)),
         "worst recall": min(recall.values()),
         "calibration error": calibration.reliability(evaluation.confidence, evaluation.right).error,
         **recall,
@@ -155,8 +149,9 @@ def measure(evaluation: Evaluation, slices: dict[str, Any]) -> dict[str, float]:
 
 
 def as_columns(runs: Sequence[SeedRun]) -> SeedMetrics:
-    """Collect the metrics that all runs have, at least one run, into one array a metric."""
-    shared = [name for name in runs[0].metrics if all(name in run.metrics for run in runs)]
+    """Collect the metrics that all runs have into one array a metric."""
+    first = runs[0].metrics if runs else ()
+    shared = [name for name in first if all(name in run.metrics for run in runs)]
     return {name: np.array([run.metrics[name] for run in runs]) for name in shared}
 
 
@@ -173,12 +168,7 @@ def open_runner(
 
     `runner` is a `SeedRunner`, or another function of a seed that can be pickled. Without
     `backend.processes`, seeds run in this process on a machine of fewer than `min_cores`, else in
-    one process a core. In other processes the pipeline must be importable or picklable.
-
-    Raises
-    ------
-    MnistlabError
-        If a training fails, a process dies, or the cluster cannot be used.
+    one process a core. MnistlabError if a training fails, a process dies, or there is no cluster.
     """
     cores = available_cores()
     processes = backend.processes or (1 if cores < min_cores else min(cores, MAX_PROCESSES))

@@ -1,15 +1,11 @@
-"""The recipe gate: train several seeds, and decide whether they are no worse than the accepted.
+"""The recipe gate: train accepted seeds again, and decide whether they are no worse.
 
-A group-sequential non-inferiority test. The looks (4, 6, 7, ... seeds) and the level of each are
-planned before the first training. A metric passes at the first look at which the upper bound of its
-degradation lies below its margin, and stays passed: its level is spent over all looks together. The
+A group-sequential non-inferiority test, planned before the first training. A metric passes at the
+first look at which the upper bound of its degradation lies below its margin, and stays passed. The
 gate passes when every metric has, which needs no correction for their number (intersection-union
 test: Berger 1982, Technometrics 24:295). It fails when the lower bound of one metric lies above its
-margin, at a level divided by their number (Bonferroni).
-
-The candidate trains accepted seeds. If the first two trainings are the accepted ones to the last
-bit, nothing changed, and the gate passes at once. At each look, all metrics together tell whether
-the seeds match (`matching_thresholds`); `mnistlab.gate.comparison` has both comparisons.
+margin, at a level divided by their number (Bonferroni). If the first two trainings are the accepted
+ones to the last bit, nothing changed, and the gate passes at once.
 """
 
 import math
@@ -56,9 +52,8 @@ class Result:
         """Say in one line what failed, else what is undecided, else how the leading metric did."""
         count, status = len(self.seeds), self.decision.lower()
         if self.identical:
-            return (
-                f"nothing changed: {count} of {count} trainings are bit for bit the accepted ones"
-            )
+            same = f"{count} of {count} trainings are bit for bit the accepted ones"
+            return f"nothing changed: {same}"
         decisive = [each for each in self.comparisons if each.status == status]
         shown = (decisive or self.comparisons)[0]
         how = "matched seeds" if self.matched else "independent seeds"
@@ -76,25 +71,18 @@ class Result:
 
     def as_dict(self) -> dict[str, Any]:
         """Return what ``verdict.json`` holds."""
-        names = [metric.name for metric in self.plan.metrics]
+        metrics = self.plan.metrics
+        levels = {m.name: each for m, each in zip(metrics, self.plan.pass_levels, strict=True)}
+        values = {m.name: self.columns[m.key].round(5).tolist() for m in metrics if not m.spread}
+        flags = ("decision", "sentence", "matched", "identical")
         return {
-            "decision": self.decision,
-            "sentence": self.sentence,
-            "matched": self.matched,
-            "identical": self.identical,
+            **{name: getattr(self, name) for name in flags},
             "looks": list(self.plan.looks),
             "seeds": list(self.seeds),
             "seconds": round(self.seconds, 2),
             "metrics": [comparison.as_dict() for comparison in self.comparisons],
-            "levels": {
-                "pass": dict(zip(names, self.plan.pass_levels, strict=True)),
-                "fail": self.plan.fail_levels,
-            },
-            "values": {
-                metric.name: np.round(self.columns[metric.key], 5).tolist()
-                for metric in self.plan.metrics
-                if not metric.spread
-            },
+            "levels": {"pass": levels, "fail": self.plan.fail_levels},
+            "values": values,
         }
 
 
@@ -146,11 +134,10 @@ def run(
 def compare_at(
     plan: Plan, look: int, new: SeedMetrics, accepted: AcceptedSeeds, places: Sequence[int]
 ) -> tuple[bool, list[MetricComparison]]:
-    """Compare every metric at a look, from 0, without regard to earlier looks.
+    """Compare every metric at a look, from 0; return whether seeds match, and the comparisons.
 
     `new` has the candidate's n results of each metric, and `places` where its n seeds stand among
-    the accepted ones. Returns whether seeds match, and the comparisons. MnistlabError if the
-    candidate lacks a metric.
+    the accepted ones. MnistlabError if the candidate lacks a metric.
     """
     if missing := [metric.name for metric in plan.metrics if metric.key not in new]:
         advice = "accept this recipe: mnistlab baseline accept"
@@ -181,18 +168,9 @@ def _comparison(
     elif np.ptp(new) == 0 and "loss" in metric.key:
         status, reason = "failed", f"all {len(new)} seeds gave {new[0]:.6g}; {unused}"
     varies = min(np.ptp(new), np.ptp(same)) > 0
-    return MetricComparison(
-        metric,
-        metric.of_seeds(new),
-        metric.of_seeds(old),
-        degradation,
-        low,
-        high,
-        status,
-        seeds=len(new),
-        correlation=float(np.corrcoef(new, same)[0, 1]) if varies else math.nan,
-        reason=reason,
-    )
+    correlation = float(np.corrcoef(new, same)[0, 1]) if varies else math.nan
+    numbers = metric.of_seeds(new), metric.of_seeds(old), degradation, low, high
+    return MetricComparison(metric, *numbers, status, len(new), correlation, reason)
 
 
 def unchanged(plan: Plan, columns: SeedMetrics) -> list[MetricComparison]:
