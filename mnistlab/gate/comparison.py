@@ -99,8 +99,10 @@ def mean_bounds(sample: Sample, levels: tuple[float, float]) -> Bounds:
     difference = residuals(sample, slope)
     estimate, own = difference.mean(axis=-1), spread_of(difference)
     known = np.where(matched, accepted.residual_sd, accepted.sd)
-    freedom = np.where(matched, accepted.repeats - 1, accepted.seeds - 1)
-    wider = own > known * np.sqrt(scipy.special.fdtri(n - 1, np.maximum(freedom, 1), 1 - WIDER))
+    freedoms = np.array([accepted.repeats, accepted.seeds]) - 1
+    limits = np.sqrt(scipy.special.fdtri(n - 1, np.maximum(freedoms, 1), 1 - WIDER))
+    freedom, limit = (np.where(matched, *pair) for pair in (freedoms, limits))
+    wider = own > known * limit
     candidate = np.where(wider, own, known) ** 2 / n
     reference = ((1 - slope) * accepted.sd) ** 2 / accepted.seeds
     error = np.sqrt(candidate + reference)

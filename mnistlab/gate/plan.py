@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -49,15 +50,15 @@ def make_plan(metrics: Sequence[GateMetric], budget: int, accepted: AcceptedSeed
         what = f"--seeds {budget}, with {len(accepted.seeds)} accepted seeds"
         raise MnistlabError(f"{what}: {required}")
     looks = (*(look for look in LOOKS if look < 0.9 * budget), budget)
-    shares = information(looks, len(accepted.seeds))
-    failing = FAIL_ALPHA / len(metrics)
-    levels = {
-        alpha: tuple(look.alpha for look in spending(shares, alpha))
-        for alpha in {failing, *(metric.alpha for metric in metrics)}
-    }
-    passing = tuple(levels[metric.alpha] for metric in metrics)
+    passing = tuple(_levels(looks, len(accepted.seeds), metric.alpha) for metric in metrics)
+    failing = _levels(looks, len(accepted.seeds), FAIL_ALPHA / len(metrics))
     thresholds = matching_thresholds(metrics, looks, accepted)
-    return Plan(tuple(metrics), looks, passing, levels[failing], thresholds)
+    return Plan(tuple(metrics), looks, passing, failing, thresholds)
+
+
+@cache
+def _levels(looks: tuple[int, ...], accepted: int, alpha: float) -> tuple[float, ...]:
+    return tuple(look.alpha for look in spending(information(looks, accepted), alpha))
 
 
 def take_look(
