@@ -172,6 +172,7 @@ class MetricComparison:
     seeds: int
     correlation: float
     reason: str = ""
+    accepted_seeds: float = math.inf
 
     @property
     def improved(self) -> bool:
@@ -199,18 +200,35 @@ class MetricComparison:
         return f"{name} {size} (99 % bound: {limit}), margin {show(self.metric.margin)}"
 
     @property
+    def seeds_needed(self) -> float:
+        """Estimate how many seeds would let it pass if the estimate stays; infinite if none.
+
+        The square of the distance from estimate to bound shrinks like 1 / seeds + 1 / accepted
+        seeds; of a spread, that of their logarithms.
+        """
+        if self.reason or not math.isfinite(self.high) or self.degradation >= self.metric.margin:
+            return math.inf
+        ends = np.array([self.degradation, self.high, self.metric.margin])
+        estimate, high, margin = np.log(ends) if self.metric.spread else ends
+        known = 1 / self.accepted_seeds
+        wanted = ((margin - estimate) / (high - estimate)) ** 2 * (1 / self.seeds + known) - known
+        return math.ceil(1 / wanted) if wanted > 0 else math.inf
+
+    @property
     def what_would_decide(self) -> str:
-        """Say for an undecided mean how many seeds, or which margin, would let it pass."""
-        if self.metric.spread or self.reason or not math.isfinite(self.high):
-            return "train more seeds: --seeds"
-        wider = f"a margin of {self.metric.show(self.high)} {self.metric.unit} would pass now"
-        room = self.metric.margin - self.degradation
-        if room <= 0:
-            beyond = "the estimate is beyond the margin, so more seeds are likely to fail it"
-            return f"{beyond}; {wider}"
-        # The bound shrinks with the root of the number of seeds.
-        needed = math.ceil(self.seeds * ((self.high - self.degradation) / room) ** 2)
-        return f"about {needed} seeds would decide it (--seeds {needed}); {wider}"
+        """Say for an undecided metric how many seeds, or which margin, would let it pass."""
+        if self.reason or not math.isfinite(self.high):
+            return "more seeds do not decide it"
+        needed = self.seeds_needed
+        if self.degradation >= self.metric.margin:
+            text = "the estimate is beyond the margin, so more seeds are likely to fail it"
+        elif needed > self.accepted_seeds or math.isinf(needed):
+            text = "too few seeds are accepted to decide it: mnistlab baseline accept --seeds"
+        else:
+            text = f"if the estimate stays, about {needed} seeds would pass it (--seeds {needed})"
+        # Half of the last digit more, so that the margin that is shown is enough.
+        wider = self.metric.show(self.high + (0.005 if self.metric.spread else 0.00005))
+        return f"{text}; a margin of {wider} {self.metric.unit} would pass it now"
 
     def verdict(self) -> Verdict:
         """Return the verdict on the upper bound of the degradation."""

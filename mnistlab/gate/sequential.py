@@ -56,6 +56,8 @@ class Result:
             return f"nothing changed: {same}"
         decisive = [each for each in self.comparisons if each.status == status]
         shown = (decisive or self.comparisons)[0]
+        if self.decision == "UNDECIDED":  # what is furthest from a decision
+            shown = max(decisive, key=lambda each: each.seeds_needed)
         how = "matched seeds" if self.matched else "independent seeds"
         if not math.isnan(shown.correlation):
             how += f", r = {shown.correlation:.2f}"
@@ -170,7 +172,7 @@ def _comparison(
     varies = min(np.ptp(new), np.ptp(same)) > 0
     correlation = float(np.corrcoef(new, same)[0, 1]) if varies else math.nan
     numbers = metric.of_seeds(new), metric.of_seeds(old), degradation, low, high
-    return MetricComparison(metric, *numbers, status, len(new), correlation, reason)
+    return MetricComparison(metric, *numbers, status, len(new), correlation, reason, len(old))
 
 
 def unchanged(plan: Plan, columns: SeedMetrics) -> list[MetricComparison]:

@@ -278,18 +278,36 @@ def test_what_is_not_known_is_none_in_the_verdict():
     assert unknown.verdict().measured is None
 
 
+UNDECIDED = replace(COMPARISON, degradation=0.0, high=0.00147, status="undecided")
+BEYOND = "the estimate is beyond the margin, so more seeds are likely to fail it; a margin of "
+
+
 @pytest.mark.parametrize(
-    ("degradation", "high", "words"),
+    ("change", "words"),
     [
-        (0.0, 0.0015, "about 18 seeds would decide it (--seeds 18); a margin of 0.15 points"),
-        (0.0012, 0.0015, "the estimate is beyond the margin, so more seeds are likely to fail it"),
-        (0.0, np.inf, "train more seeds: --seeds"),
+        (
+            {},
+            "about 18 seeds would pass it (--seeds 18); a margin of 0.15 points would pass it now",
+        ),
+        # 1 / 19.1 = (100 / 147)^2 (1 / 8 + 1 / 96) - 1 / 96
+        ({"accepted_seeds": 96}, "about 20 seeds would pass it (--seeds 20); "),
+        ({"accepted_seeds": 16}, "too few seeds are accepted to decide it: mnistlab baseline acc"),
+        ({"degradation": 0.0012}, BEYOND),
+        ({"high": np.inf}, "more seeds do not decide it"),
+        ({"reason": "all 8 seeds gave 1"}, "more seeds do not decide it"),
+        # (log 5 / log 4)^2 of 8 seeds
+        (
+            {"metric": SPREAD, "degradation": 1.0, "high": 5.0},
+            "about 11 seeds would pass it (--seeds 11); a margin of 5.00 times would pass it now",
+        ),
     ],
 )
-def test_an_undecided_metric_says_what_would_decide_it(degradation, high, words):
-    metric = GateMetric("averaged accuracy", 0.001, "a test", 0.0075)
-    values = dict(candidate=0.97, accepted=0.97, low=-0.01, correlation=0.0, seeds=8)
-    comparison = MetricComparison(
-        metric=metric, degradation=degradation, high=high, status="undecided", **values
-    )
-    assert words in comparison.verdict().message
+def test_an_undecided_metric_says_what_would_decide_it(change, words):
+    assert words in replace(UNDECIDED, **change).verdict().message
+
+
+def test_the_margin_that_would_pass_is_never_rounded_below_the_bound():
+    for high in np.linspace(0.00101, 0.0019, 20):
+        text = replace(UNDECIDED, high=high).what_would_decide
+        stated = float(text.partition("a margin of ")[2].split()[0]) / 100
+        assert high < stated + 1e-12 < high + 0.00011

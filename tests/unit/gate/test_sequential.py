@@ -131,6 +131,11 @@ def test_a_candidate_on_the_margin_is_undecided_when_the_budget_is_spent(recipe,
     result = gate(accepted, plan, replace(recipe, slope=0.0, lost_accuracy=0.001))
     assert (result.decision, len(result.seeds)) == ("UNDECIDED", 32)
     assert "undecided after 32 seeds" in result.sentence
+    open_ = [each for each in result.comparisons if each.status == "undecided"]
+    furthest = max(open_, key=lambda each: each.seeds_needed)
+    assert result.sentence.startswith(furthest.summary)
+    assert furthest.what_would_decide in result.sentence
+    assert {each.accepted_seeds for each in open_} == {96}
 
 
 def test_a_candidate_better_than_the_margin_says_so(recipe, accepted, plan):
