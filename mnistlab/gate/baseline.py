@@ -17,7 +17,7 @@ from mnistlab.arrays import CLASSES, Bytes, Doubles
 from mnistlab.data import Dataset
 from mnistlab.errors import MnistlabError
 from mnistlab.gate.healthy_range import HealthyRange
-from mnistlab.gate.matching import AcceptedSeeds
+from mnistlab.gate.plan import AcceptedSeeds
 from mnistlab.gate.seed_runs import NOISE, SeedMetrics, SeedRun, as_columns, true_class
 from mnistlab.metrics import Evaluation
 from mnistlab.report import write_atomically

@@ -15,8 +15,7 @@ import numpy as np
 from mnistlab.arrays import Bools, Indices
 from mnistlab.gate.comparison import Accepted, Sample, residuals, spread_of
 from mnistlab.gate.margins import GateMetric
-from mnistlab.gate.matching import AcceptedSeeds
-from mnistlab.gate.plan import Plan, make_plan, take_look
+from mnistlab.gate.plan import AcceptedSeeds, Plan, make_plan, take_look
 from mnistlab.gate.seed_runs import SeedMetrics, take
 from mnistlab.stats import wilson
 
@@ -131,9 +130,7 @@ def error_rates(plan: Plan, accepted: AcceptedSeeds, gates: int = GATES) -> dict
         miss = {name: max(rates[name], miss.get(name, [0.0])) for name in names}
     drops = [round(lead.margin * step / 4, 7) for step in range(13)]
     new, same = draw(accepted, count, gates, matched=False, seed=2)
-    found = [
-        ~simulate(plan, accepted, shift(new, lead, drop, accepted), same).passed for drop in drops
-    ]
+    worse = [simulate(plan, accepted, shift(new, lead, drop, accepted), same) for drop in drops]
     return {
         "margin": lead.margin,
         "budget": count,
@@ -143,7 +140,7 @@ def error_rates(plan: Plan, accepted: AcceptedSeeds, gates: int = GATES) -> dict
         **healthy,
         "miss": miss,
         "drops": drops,
-        "curve": [float(each.mean()) for each in found],
+        "curve": [float((~outcome.passed).mean()) for outcome in worse],
     }
 
 
@@ -205,9 +202,8 @@ def as_table(rates: dict[str, Any]) -> list[str]:
         share = percent.format(*(100 * x for x in miss))
         lines.append(f"  a loss of one margin in {name}: passes {share}")
     for drop, found in zip(rates["drops"], rates["curve"], strict=True):
-        lines.append(
-            f"  a drop of {100 * drop:.3f} points is found {100 * found:.4g} % of the time"
-        )
+        points = f"{100 * drop:.3f} points"
+        lines.append(f"  a drop of {points} is found {100 * found:.4g} % of the time")
     return lines
 
 

@@ -157,22 +157,19 @@ def compare(
         raise MnistlabError(f"{what}; required the same test images: mnistlab baseline accept")
     margin = margin or max(FILE_MARGIN, MIN_IMAGES / count)
     was_right = baseline.predictions == labels
-    newly_wrong, newly_right = (
-        np.flatnonzero(was_right & ~right),
-        np.flatnonzero(~was_right & right),
-    )
-    newly_wrong = newly_wrong[np.argsort(-evaluation.confidence[newly_wrong], kind="stable")]
-    pair = newly_wrong, newly_right
-    by_digit = np.stack([np.bincount(labels[part], minlength=CLASSES) for part in pair], axis=1)
+    newly = [np.flatnonzero(part) for part in (was_right & ~right, ~was_right & right)]
+    newly[0] = newly[0][np.argsort(-evaluation.confidence[newly[0]], kind="stable")]
+    by_digit = np.stack([np.bincount(labels[part], minlength=CLASSES) for part in newly], axis=1)
     churn = float(np.mean(evaluation.predictions != baseline.predictions))
     gain = float(np.mean(true_class_steps(evaluation) / 255 - baseline.truth / 255))
-    counts = len(newly_wrong), len(newly_right)
-    difference = tango(*counts, count, CONFIDENCE)
+    wrong, right_now = map(len, newly)
+    difference, p_value = tango(wrong, right_now, count, CONFIDENCE), mcnemar(wrong, right_now)
+    digits = holm([mcnemar(*each) for each in by_digit.tolist()]).tolist()
     status = non_inferiority(-difference.high, -difference.low, margin)
-    # Identical predictions are not worse, however wide the interval of a small test set is.
-    tests = mcnemar(*counts), holm([mcnemar(*each) for each in by_digit.tolist()]).tolist()
-    found = newly_wrong, newly_right, by_digit, churn, gain, difference, *tests
-    return PairedComparison(evaluation, margin, *found, status if churn else "passed")
+    if not churn:  # not worse, however wide the interval of a small test set is
+        status = "passed"
+    found = *newly, by_digit, churn, gain, difference, p_value, digits, status
+    return PairedComparison(evaluation, margin, *found)
 
 
 @cache

@@ -20,8 +20,7 @@ from mnistlab.arrays import Doubles
 from mnistlab.errors import MnistlabError
 from mnistlab.gate.comparison import Bounds, MetricComparison
 from mnistlab.gate.margins import GateMetric
-from mnistlab.gate.matching import AcceptedSeeds
-from mnistlab.gate.plan import Plan, make_plan, take_look
+from mnistlab.gate.plan import AcceptedSeeds, Plan, make_plan, take_look
 from mnistlab.gate.seed_runs import SeedMetrics, SeedRun, as_columns, take
 from mnistlab.stats import non_inferiority
 

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from mnistlab.gate.margins import gate_metrics
-from mnistlab.gate.matching import AcceptedSeeds
-from mnistlab.gate.plan import make_plan
+from mnistlab.gate.plan import AcceptedSeeds, make_plan
 from mnistlab.gate.seed_runs import SeedRun, as_columns
 
 MEAN = np.array([0.979, 0.070, 0.975, 0.083])

@@ -9,7 +9,7 @@ import pytest
 from mnistlab.errors import MnistlabError
 from mnistlab.gate import sequential
 from mnistlab.gate.margins import GateMetric, gate_metrics
-from mnistlab.gate.plan import FAIL_ALPHA, make_plan
+from mnistlab.gate.plan import make_plan
 from mnistlab.gate.seed_runs import SeedRun, as_columns
 from mnistlab.gate.sequential import compare_at, compare_once, decision_of
 
@@ -20,32 +20,11 @@ def gate(accepted, plan, candidate, first=0, **options):
     return sequential.run(candidate.runs, accepted, first, plan, **options)
 
 
-def test_looks_go_up_to_the_budget(accepted, metrics):
-    assert make_plan(metrics, 4, accepted).looks == (4,)
-    assert make_plan(metrics, 32, accepted).looks == (4, 6, 7, 8, 10, 12, 16, 20, 24, 32)
-
-
-@pytest.mark.parametrize(("budget", "last"), [(13, (10, 13)), (17, (12, 17)), (18, (16, 18))])
-def test_a_look_just_before_the_last_is_left_out(accepted, metrics, budget, last):
-    assert make_plan(metrics, budget, accepted).looks[-2:] == last
-
-
-def test_a_budget_below_the_first_look_is_refused(accepted, metrics):
-    with pytest.raises(MnistlabError, match=r"--seeds 3, .* at least 4, where the gate looks"):
-        make_plan(metrics, 3, accepted)
-
-
 def test_no_seed_is_trained_twice_however_large_the_budget(recipe):
     accepted = recipe.accepted(16)
     plan = make_plan(gate_metrics(accepted.columns, IMAGES, leading=1e-5), 1000, accepted)
     result = gate(accepted, plan, recipe, first=5)
     assert len(set(result.seeds)) == len(result.seeds) == 16
-
-
-def test_every_metric_spends_its_own_level_and_failing_is_divided_among_them(plan):
-    for metric, levels in zip(plan.metrics, plan.pass_levels, strict=True):
-        assert max(levels) < metric.alpha < sum(levels)
-    assert sum(plan.fail_levels) < FAIL_ALPHA
 
 
 def test_trainings_that_are_the_accepted_ones_pass_after_two(recipe, accepted, plan):
