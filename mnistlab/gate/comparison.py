@@ -222,8 +222,9 @@ class MetricComparison:
         needed = self.seeds_needed
         if self.degradation >= self.metric.margin:
             text = "the estimate is beyond the margin, so more seeds are likely to fail it"
-        elif needed > self.accepted_seeds or math.isinf(needed):
-            text = "too few seeds are accepted to decide it: mnistlab baseline accept --seeds"
+        elif needed > self.accepted_seeds:
+            seeds = f"more than the {self.accepted_seeds} accepted seeds"
+            text = f"{seeds} are needed to pass it: mnistlab baseline accept --seeds"
         else:
             text = f"if the estimate stays, about {needed} seeds would pass it (--seeds {needed})"
         # Half of the last digit more, so that the margin that is shown is enough.

@@ -291,7 +291,7 @@ BEYOND = "the estimate is beyond the margin, so more seeds are likely to fail it
         ),
         # 1 / 19.1 = (100 / 147)^2 (1 / 8 + 1 / 96) - 1 / 96
         ({"accepted_seeds": 96}, "about 20 seeds would pass it (--seeds 20); "),
-        ({"accepted_seeds": 16}, "too few seeds are accepted to decide it: mnistlab baseline acc"),
+        ({"accepted_seeds": 16}, "more than the 16 accepted seeds are needed to pass it: mnistlab"),
         ({"degradation": 0.0012}, BEYOND),
         ({"high": np.inf}, "more seeds do not decide it"),
         ({"reason": "all 8 seeds gave 1"}, "more seeds do not decide it"),
