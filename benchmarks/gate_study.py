@@ -21,7 +21,7 @@ from weakened import HEALTHY, ONE_THREAD, RECIPES
 
 from mnistlab.data import load_dataset
 from mnistlab.gate import Baseline, SeedRunner, gate_metrics, sequential
-from mnistlab.gate.baseline_file import pack
+from mnistlab.gate.baseline import pack
 from mnistlab.recipe import Pipeline
 from mnistlab.report import write_atomically
 

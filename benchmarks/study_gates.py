@@ -11,9 +11,10 @@ from weakened import ONE_THREAD, RECIPES, STREAMED
 
 from mnistlab.arrays import Array, Bools
 from mnistlab.gate import AcceptedSeeds, Baseline, Plan, SeedMetrics, gate_metrics, make_plan
-from mnistlab.gate.baseline_file import unpack
+from mnistlab.gate.baseline import unpack
 from mnistlab.gate.error_rates import Outcome, shift, simulate
 from mnistlab.gate.plan import FAIL_ALPHA
+from mnistlab.gate.seed_runs import take
 from mnistlab.stats import information, spending
 
 BUDGET = 32
@@ -30,14 +31,8 @@ WELCH_LOOKS = (8, 16, 32)
 class Study:
     """The accepted seeds, and the trainings of each recipe on the first of them.
 
-    Attributes
-    ----------
-    accepted : AcceptedSeeds
-    recipes : dict of SeedMetrics
-    wrong : dict of bool array, shape (trainings, images)
-        Test images that the final weights misread.
-    seconds : list of float
-        Of complete gates on the unchanged recipe.
+    `wrong`, bool of shape (trainings, images), has the test images that the final weights misread;
+    `seconds` are those of complete gates on the unchanged recipe.
     """
 
     accepted: AcceptedSeeds
@@ -50,10 +45,23 @@ class Study:
         metrics = gate_metrics(self.accepted.columns, IMAGES, leading=margin)
         return make_plan(metrics, budget, self.accepted)
 
+    def trainings(self, name: str) -> int:
+        """Return the number of a recipe's trainings."""
+        return len(self.recipes[name]["final loss"])
+
     def same(self, name: str) -> SeedMetrics:
         """Return the accepted results of a recipe's seeds."""
-        count = len(self.recipes[name]["final loss"])
-        return {key: values[:count] for key, values in self.accepted.columns.items()}
+        return take(self.accepted.columns, range(self.trainings(name)))
+
+    def decide(
+        self, plan: Plan, name: str, rows: Array, seed: int, new: SeedMetrics | None = None
+    ) -> Outcome:
+        """Let gates decide on these trainings of a recipe, or on what was made of them.
+
+        `seed` draws each gate's accepted seeds; with -1 they are those in use.
+        """
+        pair = take(new or self.recipes[name], rows), take(self.same(name), rows)
+        return simulate(plan, self.accepted, *pair, seed)
 
 
 def load(data: Path, baseline: Path) -> Study:
@@ -69,33 +77,24 @@ def load(data: Path, baseline: Path) -> Study:
     return Study(Baseline.load(baseline).accepted_seeds, recipes, wrong, seconds)
 
 
-def taken(metrics: SeedMetrics, rows: Array) -> SeedMetrics:
-    """Take these trainings of every metric."""
-    return {key: values[rows] for key, values in metrics.items()}
-
-
 def gates(study: Study, name: str, plan: Plan, count: int, baselines: int = -1) -> Outcome:
-    """Simulate gates on a recipe's trainings, drawn with replacement.
-
-    `baselines` is the seed that draws each gate's accepted seeds; -1 for those in use.
-    """
-    trainings = len(study.recipes[name]["final loss"])
-    rows = np.random.default_rng(5).integers(trainings, size=(count, plan.looks[-1]))
-    new, same = taken(study.recipes[name], rows), taken(study.same(name), rows)
-    return simulate(plan, study.accepted, new, same, baselines)
+    """Simulate gates on a recipe's trainings, drawn with replacement."""
+    size = count, plan.looks[-1]
+    rows = np.random.default_rng(5).integers(study.trainings(name), size=size)
+    return study.decide(plan, name, rows, baselines)
 
 
 def interval(study: Study, name: str, plan: Plan) -> dict[str, tuple[float, float]]:
     """Return 95 % intervals over trainings: they are drawn again, then gates from each draw."""
-    rng = np.random.default_rng(6)
-    trainings = len(study.recipes[name]["final loss"])
+    rng, trainings = np.random.default_rng(6), study.trainings(name)
     pools = rng.integers(trainings, size=(RESAMPLES, trainings))
     places = rng.integers(trainings, size=(RESAMPLES, GATES_OF_EACH, plan.looks[-1]))
     rows = np.take_along_axis(pools[:, None, :], places, axis=2).reshape(-1, plan.looks[-1])
-    new, same = taken(study.recipes[name], rows), taken(study.same(name), rows)
-    outcome = simulate(plan, study.accepted, new, same, -1)
-    parts = {"not passed": ~outcome.passed, "failed": outcome.failed, "seeds": outcome.seeds}
-    means = {key: part.reshape(RESAMPLES, -1).mean(axis=1) for key, part in parts.items()}
+    outcome = study.decide(plan, name, rows, -1)
+    means = {
+        key: part.reshape(RESAMPLES, -1).mean(axis=1)
+        for key, part in (("failed", outcome.failed), ("seeds", outcome.seeds))
+    }
     return {key: tuple(np.quantile(mean, (0.025, 0.975))) for key, mean in means.items()}
 
 
@@ -109,6 +108,10 @@ class Decided:
     interval: dict[str, tuple[float, float]]
 
 
+Decisions: TypeAlias = dict[tuple[str, float], Decided]
+"""By recipe and margin."""
+
+
 def decide(study: Study, name: str, margin: float) -> Decided:
     """Simulate gates against the accepted state in use."""
     plan = study.plan(margin)
@@ -117,19 +120,14 @@ def decide(study: Study, name: str, margin: float) -> Decided:
     return Decided(*means, interval(study, name, plan))
 
 
-Decisions: TypeAlias = dict[tuple[str, float], Decided]
-"""By recipe and margin."""
-
-
 def centred(study: Study, name: str) -> SeedMetrics:
     """Shift a healthy recipe's trainings so that, on average, they are as good as accepted."""
-    centred_metrics = {}
+    metrics = {}
     for key, new in study.recipes[name].items():
         known, same = study.accepted.summary(key), study.same(name)[key]
         slope = known.slope if name == ONE_THREAD else 0.0
-        luck = new.mean() - known.mean - slope * (same.mean() - known.mean)
-        centred_metrics[key] = new - luck
-    return centred_metrics
+        metrics[key] = new - (new.mean() - known.mean - slope * (same.mean() - known.mean))
+    return metrics
 
 
 def worse_gates(
@@ -137,57 +135,38 @@ def worse_gates(
 ) -> Outcome:
     """Simulate gates on a healthy recipe made worse; accepted seeds are drawn for each gate.
 
-    Parameters
-    ----------
-    study : Study
-    name : str
-        A healthy recipe.
-    plan : Plan
-    drop : float
-        Of the leading metric, a fraction.
-    widen : float, optional
-        With it, every metric loses its margin instead, and its spread is so many times the
-        accepted one.
+    The leading metric drops by `drop`, a fraction. With `widen`, every metric loses its margin
+    instead, and its spread is so many times the accepted one.
     """
-    new = centred(study, name)
+    new, accepted = centred(study, name), study.accepted
     if widen is None:
-        new = shift(new, plan.metrics[0], drop, study.accepted)
+        new = shift(new, plan.metrics[0], drop, accepted)
     else:
         for key, values in new.items():
-            factor = widen * study.accepted.columns[key].std() / values.std()
+            factor = widen * accepted.columns[key].std() / values.std()
             new[key] = values.mean() + factor * (values - values.mean())
         for metric in plan.metrics:
             if not metric.spread:
-                new = shift(new, metric, metric.margin, study.accepted)
-    trainings = len(new["final loss"])
-    rows = np.random.default_rng(7).integers(trainings, size=(FEW_GATES, plan.looks[-1]))
-    pair = taken(new, rows), taken(study.same(name), rows)
-    return simulate(plan, study.accepted, *pair, seed=8)
+                new = shift(new, metric, metric.margin, accepted)
+    size = FEW_GATES, plan.looks[-1]
+    rows = np.random.default_rng(7).integers(study.trainings(name), size=size)
+    return study.decide(plan, name, rows, 8, new)
 
 
 def worst_miss(study: Study, name: str, plan: Plan, widen: float) -> tuple[int, str]:
     """Return in how many of `FEW_GATES` the worst metric passes a loss of its margin, and which."""
-    passed = worse_gates(study, name, plan, 0, widen).metrics_passed.sum(axis=1)
-    counts = [
-        (int(count), metric.name)
-        for metric, count in zip(plan.metrics, passed, strict=True)
-        if not metric.spread
-    ]
-    return max(counts)
+    passed = worse_gates(study, name, plan, 0, widen).metrics_passed.sum(axis=1).tolist()
+    pairs = zip(passed, plan.metrics, strict=True)
+    return max((count, metric.name) for count, metric in pairs if not metric.spread)
 
 
 def welch(study: Study, name: str, plan: Plan) -> tuple[Bools, Array]:
-    """Decide as the gate of before: independent seeds, Welch's t with the candidate's own spread.
+    """Return which gates of before pass, and their seeds: Welch's t, the candidate's own spread.
 
     Metrics, margins and the levels to spend are those of the plan.
-
-    Returns
-    -------
-    passed : bool array, shape (gates,)
-    seeds : int array, shape (gates,)
     """
-    trainings = len(study.recipes[name]["final loss"])
-    rows = np.random.default_rng(9).integers(trainings, size=(FEW_GATES, WELCH_LOOKS[-1]))
+    size = FEW_GATES, WELCH_LOOKS[-1]
+    rows = np.random.default_rng(9).integers(study.trainings(name), size=size)
     shares = information(WELCH_LOOKS, len(study.accepted.seeds))
     metrics = [metric for metric in plan.metrics if not metric.spread]
     fail = FAIL_ALPHA / len(metrics)

@@ -10,6 +10,7 @@ from study_gates import (
     FEW_GATES,
     GATES,
     MARGINS,
+    Decided,
     Decisions,
     Study,
     decide,
@@ -32,15 +33,22 @@ def as_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def percent(count: int, total: int) -> str:
-    """Show a share with its 95 % Wilson interval."""
+def reached(value: float, high: float, most: float) -> str:
+    """Say whether a limit is kept: by the whole interval, by a part of it, or not."""
+    return "yes" if high <= most else "**no**" if value > most else "open"
+
+
+def rarely(count: int, total: int, most: float) -> tuple[str, str]:
+    """Show a share with its 95 % Wilson interval, and whether it is at most so large."""
     share = wilson(count, total)
-    return f"{100 * share.estimate:.3g} % ({100 * share.low:.2g} to {100 * share.high:.2g})"
+    text = f"{100 * share.estimate:.3g} % ({100 * share.low:.2g} to {100 * share.high:.2g})"
+    return text, reached(share.estimate, share.high, most)
 
 
-def span(mean: float, ends: tuple[float, float]) -> str:
-    """Show a mean number of seeds with its interval."""
-    return f"{mean:.1f} ({ends[0]:.1f} to {ends[1]:.1f})"
+def seeds_needed(decided: Decided, most: float = np.inf) -> tuple[str, str]:
+    """Show a mean number of seeds with its interval, and whether it is at most so large."""
+    low, high = decided.interval["seeds"]
+    return f"{decided.seeds:.1f} ({low:.1f} to {high:.1f})", reached(decided.seeds, high, most)
 
 
 def matching(study: Study) -> str:
@@ -86,20 +94,16 @@ def recipes(study: Study, decided: Decisions) -> str:
             each = decided[name, margin]
             shares = each.passed, each.failed, 1 - each.passed - each.failed
             row += [" / ".join(f"{100 * share:.3g}" for share in shares)]
-            row += [span(each.seeds, each.interval["seeds"])]
+            row += [seeds_needed(each)[0]]
         rows.append(row)
     heads = [(f"P / F / U, % ({100 * m:.2f})", f"seeds ({100 * m:.2f})") for m in MARGINS]
     return as_table(["recipe", "n", "drop, points", *heads[0], *heads[1]], rows)
 
 
-def reached(value: float, high: float, most: float) -> str:
-    """Say whether a limit is kept: by the whole interval, by a part of it, or not."""
-    return "yes" if high <= most else "**no**" if value > most else "open"
-
-
 def targets(study: Study, decided: Decisions) -> str:
     """Tabulate what was to be reached, and what is."""
     wide, narrow = MARGINS
+    plan = study.plan(wide)
     count, middle = len(study.seconds), float(np.median(study.seconds))
     text = f"2 seeds in {count} of {count} gates, median {middle:.1f} s "
     text += f"({min(study.seconds):.1f} to {max(study.seconds):.1f})"
@@ -109,38 +113,33 @@ def targets(study: Study, decided: Decisions) -> str:
         (ONE_THREAD, narrow, 12),
         (STREAMED, wide, 12),
     ):
-        each = decided[name, margin]
-        ends = each.interval["seeds"]
-        verdict = reached(each.seeds, ends[1], most)
-        what = f"{name}, margin {100 * margin:.2f}"
-        rows.append([what, f"at most {most} seeds", span(each.seeds, ends), verdict])
-    plan = study.plan(wide)
+        each, what = decided[name, margin], f"{name}, margin {100 * margin:.2f}"
+        seeds, verdict = seeds_needed(each, most)
+        rows.append([what, f"at most {most} seeds", seeds, verdict])
     for name in HEALTHY:
         for baselines, which in ((1, "accepted seeds drawn"), (-1, "accepted state in use")):
             lost = int((~gates(study, name, plan, GATES, baselines).passed).sum())
-            verdict = reached(lost / GATES, wilson(lost, GATES).high, 0.001)
-            rows.append(
-                [f"{name}, {which}", "not passed: at most 0.1 %", percent(lost, GATES), verdict]
-            )
+            share = rarely(lost, GATES, 0.001)
+            rows.append([f"{name}, {which}", "not passed: at most 0.1 %", *share])
     for widen, most in ((1.0, 0.01), (2.0, 0.025)):
         for name in HEALTHY:
             lost, metric = worst_miss(study, name, plan, widen)
-            verdict = reached(lost / FEW_GATES, wilson(lost, FEW_GATES).high, most)
+            share, verdict = rarely(lost, FEW_GATES, most)
             what = f"{name}, a loss of one margin{', spread doubled' if widen > 1 else ''}"
-            text = f"{percent(lost, FEW_GATES)}: {metric}"
-            rows.append([what, f"passes: at most {100 * most:g} %", text, verdict])
+            rows.append([what, f"passes: at most {100 * most:g} %", f"{share}: {metric}", verdict])
     for name in ("1 % wrong labels", "tanh", "batch 64", "75 % of the data"):
         each = decided[name, wide]
-        text = f"{100 * each.failed:.4g} %; {span(each.seeds, each.interval['seeds'])} seeds"
-        verdict = (
-            reached(each.seeds, each.interval["seeds"][1], 8) if each.failed > 0.99 else "**no**"
+        seeds, verdict = seeds_needed(each, 8)
+        text = f"{100 * each.failed:.4g} %; {seeds} seeds"
+        rows.append(
+            [name, "FAILED, at most 8 seeds", text, verdict if each.failed > 0.99 else "**no**"]
         )
-        rows.append([name, "FAILED, at most 8 seeds", text, verdict])
     each = decided["4 epochs", wide]
     low, high = each.interval["failed"]
     text = f"{100 * each.failed:.4g} % ({100 * low:.3g} to {100 * high:.3g}) FAILED"
-    verdict = reached(1 - each.failed, 1 - low, 0.01)
-    rows.append(["4 epochs", "FAILED, not UNDECIDED", text, verdict])
+    rows.append(
+        ["4 epochs", "FAILED, not UNDECIDED", text, reached(1 - each.failed, 1 - low, 0.01)]
+    )
     return as_table(["candidate", "to reach", "measured", "reached"], rows)
 
 

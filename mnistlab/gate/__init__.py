@@ -16,9 +16,8 @@ from mnistlab.gate.baseline import (
 from mnistlab.gate.comparison import GROUP, MetricComparison
 from mnistlab.gate.healthy_range import HealthyRange, Worse, healthy_range, sides
 from mnistlab.gate.margins import GateMetric, gate_metrics
-from mnistlab.gate.matching import AcceptedSeeds
-from mnistlab.gate.plan import Plan, make_plan
-from mnistlab.gate.seed_runs import SeedMetrics, SeedRun, SeedRunner, as_columns, open_runner
+from mnistlab.gate.plan import AcceptedSeeds, Plan, make_plan
+from mnistlab.gate.seed_runs import SeedMetrics, SeedRun, SeedRunner, open_runner
 
 __all__ = [
     "ACCEPT_AGAIN",
@@ -35,7 +34,6 @@ __all__ = [
     "SeedRun",
     "SeedRunner",
     "Worse",
-    "as_columns",
     "baseline_path",
     "error_rates",
     "figures",

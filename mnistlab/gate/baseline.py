@@ -1,8 +1,10 @@
 """The accepted state: what was last accepted of a pipeline on a dataset, in one readable file."""
 
+import base64
 import hashlib
 import json
 import subprocess
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
@@ -11,31 +13,44 @@ from typing import Any
 
 import numpy as np
 
-from mnistlab.arrays import Bytes
+from mnistlab.arrays import CLASSES, Bytes, Doubles
 from mnistlab.data import Dataset
 from mnistlab.errors import MnistlabError
-from mnistlab.gate.baseline_file import (
-    DECIMALS,
-    FIELDS,
-    MAX_BYTES,
-    SCHEMA,
-    as_json,
-    mean_and_sd,
-    pack,
-    parse,
-)
 from mnistlab.gate.healthy_range import HealthyRange
-from mnistlab.gate.matching import AcceptedSeeds
-from mnistlab.gate.seed_runs import SeedMetrics, SeedRun, as_columns
+from mnistlab.gate.plan import AcceptedSeeds
+from mnistlab.gate.seed_runs import NOISE, SeedMetrics, SeedRun, as_columns, true_class
 from mnistlab.metrics import Evaluation
 from mnistlab.report import write_atomically
 
+SCHEMA = 2
+MAX_BYTES = 200_000
+DECIMALS = 7
 FIRST_SEED = 10_000
 IDENTITY = ("pipeline", "dataset", "test_sha256", "spec")
 """Candidate and baseline must agree in these. Other training data may be the regression."""
 ACCEPT_AGAIN = "accept it again: mnistlab baseline accept"
 SHOWN = ("accuracy", "loss", "true-class probability", "worst recall", "calibration error")
 """Metrics that a person is shown."""
+DAMAGED = (MnistlabError, OSError, KeyError, OverflowError, TypeError, ValueError, RecursionError)
+"""What reading a damaged file raises."""
+BLOCKS = ("figures", "summary", "digests", "model", "seeds", "repeats")
+"""Parts of the file with one line an entry."""
+TEXT, TABLE, LIST, NUMBER = "text", "a table", "a list", "a whole number from 0"
+KINDS = {str: TEXT, dict: TABLE, list: LIST, int: NUMBER}
+HEAD = {
+    "pipeline": TEXT,
+    "dataset": TEXT,
+    "data_sha256": TEXT,
+    "test_sha256": TEXT,
+    "spec": TABLE,
+    "accepted": TEXT,
+    "commit": TEXT,
+    "environment": TABLE,
+    "first_seed": NUMBER,
+    "error_rates": TABLE,
+    "not_judged": LIST,
+}
+"""Fields of a Baseline that the file holds as they are, one line each."""
 
 
 class NoBaselineError(MnistlabError):
@@ -46,33 +61,11 @@ class NoBaselineError(MnistlabError):
 class Baseline:
     """An accepted state.
 
-    Attributes
-    ----------
-    pipeline, dataset : str
-        Names.
-    data_sha256, test_sha256 : str
-        Of the whole dataset; of the test images and labels.
-    spec : dict
-        What the pipeline promises, without bounds.
-    accepted, commit : str
-        When (UTC, ISO 8601), and the commit of the working directory.
-    environment : dict
-        Versions and machine.
-    first_seed : int
-        The other accepted seeds follow.
-    error_rates : dict
-        Of the gate with its default settings; see `mnistlab.gate.error_rates`.
-    columns, repeats : dict of array
-        Metrics of the accepted trainings, and of the repeated ones; see `AcceptedSeeds`.
-    digests : tuple of str
-        Of the accepted trainings.
-    predictions, truth : uint8 array, shape (test images,)
-        Of the first seed's final weights: predicted digits, and the probability of the true digit
-        in steps of 1/255.
-    figures : dict of HealthyRange
-        Of every number that the suite measures.
-    not_judged : tuple of str
-        Tests that could not be judged, such as "training::test_loss_falls_every_epoch".
+    `spec` has no bounds; `test_sha256` is of the test images and labels; `error_rates` are those of
+    the gate with its default settings. `columns`, `repeats` and `digests` are those of
+    `AcceptedSeeds`, of consecutive seeds. `predictions` and `truth`, uint8 of shape (test images,),
+    are of the first seed's final weights: digits, and the probability of the true digit in steps of
+    1/255. `not_judged` names tests, such as "training::test_loss_falls_every_epoch".
     """
 
     pipeline: str
@@ -113,13 +106,14 @@ class Baseline:
         repeats: Sequence[SeedRun],
         environment: dict[str, Any],
     ) -> "Baseline":
-        """Make an accepted state of consecutive seeds, without error rates and figures.
-
-        `repeats` are trainings of the first seeds with perturbed images.
-        """
+        """Make an accepted state without error rates and figures; see `AcceptedSeeds`."""
         first = runs[0].evaluation
         if first is None:
             raise MnistlabError("the first run has no evaluation to keep")
+        columns, again = (
+            {name: np.round(values, DECIMALS) for name, values in as_columns(part).items()}
+            for part in (runs, repeats)
+        )
         return cls(
             **identity(pipeline, dataset),
             data_sha256=dataset.sha256,
@@ -128,8 +122,8 @@ class Baseline:
             environment=environment,
             first_seed=runs[0].seed,
             error_rates={},
-            columns=_rounded(as_columns(runs)),
-            repeats=_rounded(as_columns(repeats)) if repeats else {},
+            columns=columns,
+            repeats=again,
             digests=tuple(run.digest for run in runs),
             predictions=first.predictions.astype(np.uint8),
             truth=true_class_steps(first),
@@ -137,54 +131,40 @@ class Baseline:
 
     @classmethod
     def load(cls, path: Path) -> "Baseline":
-        """Read an accepted state.
-
-        Raises
-        ------
-        NoBaselineError
-            If there is no such file.
-        MnistlabError
-            If the file is damaged or of another schema, with the command that replaces it.
-        """
+        """Read an accepted state; an error says what is wrong and how to replace the file."""
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
+            schema = content.get("schema") if isinstance(content, dict) else type(content).__name__
+            if schema == SCHEMA:
+                return cls(**_parse(content))
         except FileNotFoundError:
             what = "nothing was accepted yet; type: mnistlab baseline accept"
             raise NoBaselineError(f"{path}: {what}") from None
-        except (OSError, ValueError, RecursionError) as error:
-            raise MnistlabError(
-                f"{path}: damaged, {error}; restore it, or {ACCEPT_AGAIN}"
-            ) from error
-        schema = content.get("schema") if isinstance(content, dict) else type(content).__name__
-        if schema != SCHEMA:
-            raise MnistlabError(f"{path}: schema {schema!r}, required {SCHEMA}; {ACCEPT_AGAIN}")
-        try:
-            return cls(**parse(content))
-        except (MnistlabError, KeyError, OverflowError, TypeError, ValueError) as error:
+        except DAMAGED as error:
             what = f"{error} is missing" if isinstance(error, KeyError) else str(error)
-            raise MnistlabError(
-                f"{path}: damaged, {what}; restore it, or {ACCEPT_AGAIN}"
-            ) from error
+            advice = f"restore it, or {ACCEPT_AGAIN}"
+            raise MnistlabError(f"{path}: damaged, {what}; {advice}") from error
+        raise MnistlabError(f"{path}: schema {schema!r}, required {SCHEMA}; {ACCEPT_AGAIN}")
 
     def save(self, path: Path) -> None:
-        """Write the file whole or not at all.
+        """Write the file whole or not at all; MnistlabError if it would be larger than 200 KB.
 
-        Raises
-        ------
-        MnistlabError
-            If it would be larger than 200 KB.
+        One line a metric: two files can be compared line by line.
         """
-        text = as_json(
-            {"schema": SCHEMA, **{name: getattr(self, name) for name in FIELDS}},
-            {
-                "figures": {name: each.as_dict() for name, each in self.figures.items()},
-                "summary": {name: mean_and_sd(values) for name, values in self.columns.items()},
-                "digests": {str(self.first_seed + at): d for at, d in enumerate(self.digests)},
-                "model": {"predictions": pack(self.predictions), "truth": pack(self.truth)},
-                "seeds": {name: values.tolist() for name, values in self.columns.items()},
-                "repeats": {name: values.tolist() for name, values in self.repeats.items()},
-            },
-        )
+        head = {"schema": SCHEMA, **{name: getattr(self, name) for name in HEAD}}
+        lines = [f" {json.dumps(name)}: {_compact(value)}" for name, value in head.items()]
+        blocks: dict[str, dict[str, Any]] = {
+            "figures": {name: each.as_dict() for name, each in self.figures.items()},
+            "summary": {name: mean_and_sd(values) for name, values in self.columns.items()},
+            "digests": {str(self.first_seed + at): d for at, d in enumerate(self.digests)},
+            "model": {"predictions": pack(self.predictions), "truth": pack(self.truth)},
+            "seeds": {name: values.tolist() for name, values in self.columns.items()},
+            "repeats": {name: values.tolist() for name, values in self.repeats.items()},
+        }
+        for name, block in blocks.items():
+            rows = (f"  {json.dumps(key)}: {_compact(value)}" for key, value in block.items())
+            lines.append(f' "{name}": {{\n' + ",\n".join(rows) + "\n }")
+        text = "{\n" + ",\n".join(lines) + "\n}\n"
         if (size := len(text.encode())) > MAX_BYTES:
             raise MnistlabError(f"{path}: {size} bytes, at most {MAX_BYTES}: accept fewer seeds")
         write_atomically(path, text)
@@ -192,20 +172,12 @@ class Baseline:
     def difference(self, other: Mapping[str, Any], where: str) -> str:
         """Name the first field in which this state differs from an identity; "" if in none.
 
-        Parameters
-        ----------
-        other : mapping
-            An `identity`, or part of one.
-        where : str
-            What the message calls the other: "here".
+        `other` is an `identity` or part of one, and `where` what the message calls it: "here".
         """
-        for key, value in other.items():
-            old, new = ({key: each} for each in (getattr(self, key), value))
-            if key == "spec":
-                old, new = (_flat_spec(each[key]) for each in (old, new))
-            for name in sorted({*old, *new}):
-                if old.get(name) != new.get(name):
-                    return f"{name} is {old.get(name)!r}, {where} {new.get(name)!r}"
+        old, new = _flat({key: getattr(self, key) for key in other}), _flat(other)
+        for name in dict.fromkeys([*old, *new]):
+            if old.get(name) != new.get(name):
+                return f"{name} is {old.get(name)!r}, {where} {new.get(name)!r}"
         return ""
 
     def require_identity(self, other: Mapping[str, Any]) -> None:
@@ -237,23 +209,119 @@ def identity(pipeline: Any, dataset: Dataset) -> dict[str, Any]:
 
 def true_class_steps(evaluation: Evaluation) -> Bytes:
     """Return the probability of each image's true digit in steps of 1/255, shape (N,)."""
-    truth = evaluation.probabilities[np.arange(evaluation.count), evaluation.labels]
-    return np.rint(np.clip(truth, 0, 1) * 255).astype(np.uint8)
+    truth = np.clip(true_class(evaluation), 0, 1)
+    return np.rint(truth * 255).astype(np.uint8)
 
 
-def _rounded(columns: SeedMetrics) -> SeedMetrics:
-    return {name: np.round(values, DECIMALS) for name, values in columns.items()}
+def mean_and_sd(values: Doubles) -> list[float]:
+    """Return mean and standard deviation, rounded for people."""
+    sd = float(values.std(ddof=1)) if len(values) > 1 else 0.0
+    return [round(float(values.mean()), DECIMALS), round(sd, DECIMALS)]
 
 
-def _flat_spec(spec: Mapping[str, Any]) -> dict[str, Any]:
-    return {f"spec.{name}": each for name, each in _without_empty(spec).items()}
+def pack(array: Bytes) -> str:
+    """Compress uint8 of any shape into text."""
+    return base64.b64encode(zlib.compress(array.tobytes(), 9)).decode("ascii")
+
+
+def unpack(text: str, name: str) -> Bytes:
+    """Undo `pack`, flat, up to `MAX_BYTES`; MnistlabError names the damaged field."""
+    stream = zlib.decompressobj()
+    try:
+        content = stream.decompress(base64.b64decode(text, validate=True), MAX_BYTES)
+    except (TypeError, ValueError, zlib.error) as error:
+        raise MnistlabError(f"{name!r} cannot be read ({error})") from error
+    if not stream.eof:
+        raise MnistlabError(f"{name!r} cannot be read (cut off, or more than {MAX_BYTES} images)")
+    return np.frombuffer(content, np.uint8)
+
+
+def _parse(content: dict[str, Any]) -> dict[str, Any]:
+    """Check the content of a file; return the fields of a Baseline."""
+    for name, kind in {**HEAD, **dict.fromkeys(BLOCKS, TABLE)}.items():
+        value = content[name]
+        if KINDS.get(type(value)) != kind or (kind == NUMBER and value < 0):
+            raise MnistlabError(f"{name!r} is {value!r:.60}, required {kind}")
+    first, digests = content["first_seed"], content["digests"]
+    count = len(digests)
+    seeds = [str(seed) for seed in range(first, first + count)]
+    _require(list(digests) == seeds, f"'digests' are not of {count} seeds from {first}")
+    columns, repeats = (
+        {name: _numbers(name, values) for name, values in content[part].items()}
+        for part in ("seeds", "repeats")
+    )
+    for name, values in columns.items():
+        got, stated = mean_and_sd(values), content["summary"][name]
+        # Another machine may round the last decimal otherwise.
+        near = np.allclose(got, stated, rtol=0, atol=2 / 10**DECIMALS)
+        _require(near, f"{name!r}: its seeds have mean and sd {got}, not {stated}")
+        _require(len(values) == count, f"{name!r} has {len(values)} values for {count} digests")
+    required = {"final accuracy", "final loss"}
+    _require(required <= columns.keys(), "accuracy and loss of the final weights are missing")
+    lengths = sorted({len(values) for values in repeats.values()})
+    fit = repeats.keys() == columns.keys() and len(lengths) == 1 and lengths[0] <= count
+    _require(fit or not repeats, f"'repeats' has {len(repeats)} metrics of {lengths} seeds")
+    predictions, truth = (unpack(content["model"][name], name) for name in ("predictions", "truth"))
+    images, most = len(predictions), predictions.max(initial=0)
+    _require(images == len(truth), f"{images} predictions and {len(truth)} probabilities")
+    _require(most < CLASSES, f"'predictions' are up to {most}, required 0 to {CLASSES - 1}")
+    return {
+        **{name: content[name] for name in HEAD},
+        "columns": columns,
+        "repeats": repeats,
+        "digests": tuple(map(str, digests.values())),
+        "predictions": predictions,
+        "truth": truth,
+        "figures": {name: _range(name, row) for name, row in content["figures"].items()},
+        "not_judged": tuple(map(str, content["not_judged"])),
+    }
+
+
+def _require(holds: bool, message: str) -> None:
+    if not holds:
+        raise MnistlabError(message)
+
+
+def _numbers(name: str, values: Any) -> Doubles:
+    """Return a metric's values; refuse what is no number or out of range."""
+    listed = isinstance(values, list) and all(type(value) in (int, float) for value in values)
+    array = np.asarray(values if listed and values else [np.nan], dtype=np.float64)
+    _require(bool(np.isfinite(array).all()), f"{name!r} is not a list of numbers")
+    low, high = array.min(), array.max()
+    in_range = name == NOISE or (low >= 0 and (high <= 1 or name.endswith(" loss")))
+    _require(in_range, f"{name!r} is {low:g} to {high:g}; required 0 to 1, of a loss from 0")
+    return array
+
+
+def _range(name: str, row: dict[str, Any]) -> HealthyRange:
+    """Return a figure's healthy range; refuse what is no number, or no range."""
+    healthy = HealthyRange(**row)
+    ends = [end for end in (healthy.low, healthy.high) if end is not None]
+    finite = np.isfinite([healthy.mean, healthy.sd, healthy.seeds, *ends]).all()
+    _require(bool(ends and finite), f"{name!r} is not a healthy range")
+    try:
+        known = bool(healthy.source)
+    except KeyError:
+        known = False
+    _require(known, f"{name!r} has the unknown rule {healthy.rule!r}")
+    return healthy
+
+
+def _flat(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Name the fields of the spec apart; leave out empty ones, so that a new one is no change."""
+    spec = _without_empty(fields.get("spec", {}))
+    others = {name: each for name, each in fields.items() if name != "spec"}
+    return others | {f"spec.{name}": each for name, each in spec.items()}
 
 
 def _without_empty(value: Any) -> Any:
-    """Leave out None and 0, so that a baseline outlives a new field of the spec."""
     if isinstance(value, dict):
         return {name: _without_empty(each) for name, each in value.items() if each}
     return [_without_empty(each) for each in value] if isinstance(value, list) else value
+
+
+def _compact(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def _commit() -> str:

@@ -1,20 +1,17 @@
 """Compare one metric of a candidate with the accepted seeds: bounds on the degradation.
 
-The candidate trains accepted seeds. With the same initial weights and the same order of images,
-a healthy recipe ends close to the accepted result of the same seed, even with another rounding.
-Regression on that result removes the noise that both share: an analysis of covariance whose slope
-is known, as it was measured when the result was accepted (`Accepted.slope`). Where seeds do not
-match, the slope is 0, and the same formulas compare independent draws.
-
-Every function works for one gate or for thousands of simulated ones at once: arrays have a leading
-axis of gates.
+With the same initial weights and the same order of images, a healthy recipe ends close to the
+accepted result of the same seed, even with another rounding. Regression on that result removes the
+noise that both share: an analysis of covariance whose slope was measured when the result was
+accepted. Where seeds do not match, the slope is 0, and the same formulas compare independent draws.
+Arrays have a leading axis of gates: one, or thousands of simulated ones.
 
 Sources: common random numbers and control variates: Glasserman (2003), Monte Carlo Methods in
 Financial Engineering, sec. 4.1. Analysis of covariance: Cochran (1957), Biometrics 13:261.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -22,7 +19,7 @@ import scipy
 
 from mnistlab.arrays import Bools, Doubles
 from mnistlab.gate.margins import GateMetric
-from mnistlab.requirement import Status, Verdict
+from mnistlab.requirement import Requirement, Status, Verdict
 
 Bounds: TypeAlias = tuple[Doubles, Doubles, Doubles]
 """Low, high and estimate, each of shape (gates,)."""
@@ -30,36 +27,22 @@ GROUP = "regression"
 MAX_SLOPE = 0.99
 """A few repeated trainings may agree to the last image; that is not known of every training."""
 WIDER = 0.25
-"""Level of the F test that calls a candidate's spread wider than the known one.
-
-A strict level would let a candidate of twice the spread pass too often at the first looks:
-simulated, 4.7 % of the time with 0.05 and 2.6 % with 0.2 where its loss is one margin.
-"""
+"""Level of the F test that calls a candidate's spread wider than the known one. With 0.05 a
+candidate of twice the spread, and a loss of one margin, passes 4.7 % of the time (0.2: 2.6 %)."""
 
 
 @dataclass(frozen=True, eq=False)
 class Accepted:
-    """What is known of one metric from the accepted seeds, for one gate or many.
+    """What is known of one metric; arrays have shape (gates,) or (1,).
 
-    Attributes
-    ----------
-    mean, sd : float array, shape (gates,) or (1,)
-        Over the accepted seeds.
-    seeds : int
-        Number of accepted seeds.
-    slope : float
-        Of a repeated training's result on the accepted one of the same seed, 0 to 1.
-    residual_sd : float
-        Standard deviation of what that regression leaves.
-    repeats : int
-        Number of repeated trainings that slope and residual come from.
+    `slope` is that of a repeated training's result on the accepted one of the same seed.
     """
 
     mean: Doubles
     sd: Doubles
     seeds: int
-    slope: float
-    residual_sd: float
+    slope: Doubles
+    residual_sd: Doubles
     repeats: int
 
 
@@ -68,42 +51,29 @@ def spread_of(values: Doubles) -> Doubles:
     return np.where(np.ptp(values, axis=-1) == 0, 0.0, values.std(axis=-1, ddof=1))
 
 
-def summarise(values: Doubles, repeats: Doubles, repeated: Doubles) -> Accepted:
-    """Summarise accepted seeds.
+def summarise(values: Doubles, repeats: Doubles) -> Accepted:
+    """Summarise accepted seeds, and repeated trainings of the first of them, which may be none.
 
-    Parameters
-    ----------
-    values : float array, shape (seeds,) or (gates, seeds)
-        The metric of every accepted seed.
-    repeats, repeated : float array, shape (k,)
-        The metric of k repeated trainings, and the accepted one of the same seeds; k may be 0.
+    Both have shape (seeds,) or (gates, seeds).
     """
-    values = np.atleast_2d(values)
-    mean, sd = values.mean(axis=-1), spread_of(values)
-    slope, residual_sd = 0.0, math.nan
-    if len(repeats) > 2 and np.ptp(values):
+    values, repeats = np.atleast_2d(values), np.atleast_2d(repeats)
+    count = repeats.shape[-1]
+    mean, sd, variance = values.mean(axis=-1), spread_of(values), values.var(axis=-1, ddof=1)
+    slope, residual_sd = np.zeros(len(values)), np.full(len(values), np.nan)
+    if count > 2 and np.ptp(values):
+        repeated = values[:, :count]
         difference = repeats - repeated
         # With equal spreads, Var(difference) = 2 sd^2 (1 - slope).
-        variance = values.var(ddof=1)
-        slope = float(np.clip(1 - difference.var(ddof=1) / (2 * variance), 0, MAX_SLOPE))
-        residual = difference + (1 - slope) * (repeated - values.mean())
-        least = math.sqrt(variance * (1 - MAX_SLOPE**2))
-        residual_sd = max(float(residual.std(ddof=1)), least)
-    return Accepted(mean, sd, values.shape[-1], slope, residual_sd, len(repeats))
+        slope = np.clip(1 - difference.var(axis=-1, ddof=1) / (2 * variance), 0, MAX_SLOPE)
+        residual = difference + (1 - slope[:, None]) * (repeated - mean[:, None])
+        least = np.sqrt(variance * (1 - MAX_SLOPE**2))
+        residual_sd = np.maximum(residual.std(axis=-1, ddof=1), least)
+    return Accepted(mean, sd, values.shape[-1], slope, residual_sd, count)
 
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """Results of one metric, for one gate or many, and what they are compared with.
-
-    Attributes
-    ----------
-    new, same : float array, shape (gates, n)
-        The candidate's results, and the accepted ones of the same seeds.
-    accepted : Accepted
-    matched : bool or bool array, shape (gates,)
-        Whether seeds match.
-    """
+    """A candidate's results in one metric, (gates, n), and the accepted ones of the same seeds."""
 
     new: Doubles
     same: Doubles
@@ -111,13 +81,10 @@ class Sample:
     matched: Bools | bool = False
 
 
-def residuals(sample: Sample, slope: Doubles | float) -> Doubles:
-    """Return each seed's difference from what the accepted result of that seed predicts.
-
-    Its mean, with a slope of shape (gates,), estimates the candidate's mean minus the accepted one.
-    """
+def residuals(sample: Sample, slope: Doubles) -> Doubles:
+    """Return each seed's difference from what the accepted result of that seed predicts."""
     centre = sample.accepted.mean[:, None]
-    return (sample.new - centre) - np.reshape(slope, (-1, 1)) * (sample.same - centre)
+    return (sample.new - centre) - slope[:, None] * (sample.same - centre)
 
 
 def mean_bounds(sample: Sample, levels: tuple[float, float]) -> Bounds:
@@ -132,8 +99,10 @@ def mean_bounds(sample: Sample, levels: tuple[float, float]) -> Bounds:
     difference = residuals(sample, slope)
     estimate, own = difference.mean(axis=-1), spread_of(difference)
     known = np.where(matched, accepted.residual_sd, accepted.sd)
-    freedom = np.where(matched, accepted.repeats - 1, accepted.seeds - 1)
-    wider = own > known * np.sqrt(scipy.special.fdtri(n - 1, np.maximum(freedom, 1), 1 - WIDER))
+    freedoms = np.array([accepted.repeats, accepted.seeds]) - 1
+    limits = np.sqrt(scipy.special.fdtri(n - 1, np.maximum(freedoms, 1), 1 - WIDER))
+    freedom, limit = (np.where(matched, *pair) for pair in (freedoms, limits))
+    wider = own > known * limit
     candidate = np.where(wider, own, known) ** 2 / n
     reference = ((1 - slope) * accepted.sd) ** 2 / accepted.seeds
     error = np.sqrt(candidate + reference)
@@ -172,8 +141,8 @@ def spread_bounds(sample: Sample, levels: tuple[float, float]) -> Bounds:
 def degradation_bounds(metric: GateMetric, sample: Sample, levels: tuple[float, float]) -> Bounds:
     """Bound how much worse the candidate is, in the metric's unit or as the ratio of spreads.
 
-    `levels` are one-sided: of the lower bound, which decides to fail, and of the upper one, which
-    decides to pass. What is not finite is not known: the bounds are infinite.
+    `levels` are one-sided: lower bound, upper bound. What is not finite is not known: the bounds
+    are infinite.
     """
     if metric.spread:
         low, high, estimate = spread_bounds(sample, levels)
@@ -187,11 +156,10 @@ def degradation_bounds(metric: GateMetric, sample: Sample, levels: tuple[float, 
 
 @dataclass(frozen=True)
 class MetricComparison:
-    """One metric at one look.
+    """One metric at one look: how much worse the candidate is, between one-sided bounds.
 
-    `degradation` is how much worse the candidate is, with one-sided bounds `low` and `high`; in the
-    metric's unit, of a spread as a ratio. `correlation` is that of candidate and accepted results
-    of the same seeds.
+    `correlation` is that with the accepted results of the same seeds. `reason` names a defect of
+    the values that decided.
     """
 
     metric: GateMetric
@@ -204,6 +172,7 @@ class MetricComparison:
     seeds: int
     correlation: float
     reason: str = ""
+    accepted_seeds: float = math.inf
 
     @property
     def improved(self) -> bool:
@@ -213,39 +182,54 @@ class MetricComparison:
     @property
     def summary(self) -> str:
         """Say what was measured: «accuracy 0.03 points lower (99 % bound: at most 0.06), ...»."""
-        name, margin = self.metric.name, self._show(self.metric.margin)
+        name, show = self.metric.name, self.metric.show
         if self.reason:
             return f"{name}: {self.reason}"
-        failed = self.status == "failed"
-        bound, word = (self.low, "at least") if failed else (self.high, "at most")
+        word, bound = ("at least", self.low) if self.status == "failed" else ("at most", self.high)
+        limit = f"{word} {show(bound)}"
         if self.metric.spread:
-            ratio = f"{self.degradation:.2f} times the accepted one"
-            return f"{name} {ratio} (99 % bound: {word} {bound:.2f}), margin {margin}"
-        worse, better = "lower", "higher"
-        if self.metric.lower_is_better:
-            worse, better = better, worse
-        if bound < 0:
-            limit = f"at least {self._show(-bound)} {better}"
+            size = f"{self.degradation:.2f} times the accepted one"
         else:
-            limit = f"{word} {self._show(bound)}{'' if self.degradation >= 0 else f' {worse}'}"
-        direction = worse if self.degradation >= 0 else better
-        size = f"{self._show(abs(self.degradation))} {self.metric.unit} {direction}"
-        return f"{name} {size} (99 % bound: {limit}), margin {margin}"
+            worse, better = ("higher", "lower")[:: 1 if self.metric.lower_is_better else -1]
+            direction = worse if self.degradation >= 0 else better
+            size = f"{show(abs(self.degradation))} {self.metric.unit} {direction}"
+            if bound < 0:
+                limit = f"at least {show(-bound)} {better}"
+            elif direction == better:
+                limit += f" {worse}"
+        return f"{name} {size} (99 % bound: {limit}), margin {show(self.metric.margin)}"
+
+    @property
+    def seeds_needed(self) -> float:
+        """Estimate how many seeds would let it pass if the estimate stays; infinite if none.
+
+        The square of the distance from estimate to bound shrinks like 1 / seeds + 1 / accepted
+        seeds; of a spread, that of their logarithms.
+        """
+        if self.reason or not math.isfinite(self.high) or self.degradation >= self.metric.margin:
+            return math.inf
+        ends = np.array([self.degradation, self.high, self.metric.margin])
+        estimate, high, margin = np.log(ends) if self.metric.spread else ends
+        known = 1 / self.accepted_seeds
+        wanted = ((margin - estimate) / (high - estimate)) ** 2 * (1 / self.seeds + known) - known
+        return math.ceil(1 / wanted) if wanted > 0 else math.inf
 
     @property
     def what_would_decide(self) -> str:
-        """Say for an undecided mean how many seeds, or which margin, would let it pass."""
-        if self.metric.spread or self.reason or not math.isfinite(self.high):
-            return "train more seeds: --seeds"
-        wider = f"a margin of {self._show(self.high)} {self.metric.unit} would pass now"
-        room = self.metric.margin - self.degradation
-        if room <= 0:
-            return (
-                f"the estimate is beyond the margin, so more seeds are likely to fail it; {wider}"
-            )
-        # The bound shrinks with the root of the number of seeds.
-        needed = math.ceil(self.seeds * ((self.high - self.degradation) / room) ** 2)
-        return f"about {needed} seeds would decide it (--seeds {needed}); {wider}"
+        """Say for an undecided metric how many seeds, or which margin, would let it pass."""
+        if self.reason or not math.isfinite(self.high):
+            return "more seeds do not decide it"
+        needed = self.seeds_needed
+        if self.degradation >= self.metric.margin:
+            text = "the estimate is beyond the margin, so more seeds are likely to fail it"
+        elif needed > self.accepted_seeds:
+            seeds = f"more than the {self.accepted_seeds} accepted seeds"
+            text = f"{seeds} are needed to pass it: mnistlab baseline accept --seeds"
+        else:
+            text = f"if the estimate stays, about {needed} seeds would pass it (--seeds {needed})"
+        # Half of the last digit more, so that the margin that is shown is enough.
+        wider = self.metric.show(self.high + (0.005 if self.metric.spread else 0.00005))
+        return f"{text}; a margin of {wider} {self.metric.unit} would pass it now"
 
     def verdict(self) -> Verdict:
         """Return the verdict on the upper bound of the degradation."""
@@ -254,43 +238,23 @@ class MetricComparison:
             message += "; better by more than the margin"
         if self.status == "undecided":
             message += f"; {self.what_would_decide}"
-        return Verdict(
-            name=f"harm to {self.metric.name}",
-            group=GROUP,
-            test="",
-            measured=self._scaled(self.high) if math.isfinite(self.high) else None,
-            bound=self._scaled(self.metric.margin),
-            direction="at most",
-            unit=self.metric.unit,
-            status=self.status,
-            source=self.metric.source,
-            message=message,
-        )
+        metric, bound = self.metric, self.metric.in_unit(self.metric.margin)
+        name = f"harm to {metric.name}"
+        claim = Requirement(name, GROUP, bound, "at most", metric.unit, metric.source)
+        high = metric.in_unit(self.high) if math.isfinite(self.high) else None
+        return replace(claim.judge(high), status=self.status, message=message)
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for ``verdict.json``; None where nothing is known."""
-        numbers = {
-            "candidate": self.candidate,
-            "accepted": self.accepted,
-            "harm": self.degradation,
-            "low": self.low,
-            "high": self.high,
-            "correlation": self.correlation,
-        }
-        rounded = {
-            key: round(value, 6) if math.isfinite(value) else None for key, value in numbers.items()
-        }
+        names = ("candidate", "accepted", "degradation", "low", "high", "correlation")
+        numbers = [getattr(self, name) for name in names]
+        plain = [round(number, 6) if math.isfinite(number) else None for number in numbers]
+        keys = ("candidate", "accepted", "harm", "low", "high", "correlation")
         return {
             "name": self.metric.name,
-            **rounded,
+            **dict(zip(keys, plain, strict=True)),
             "margin": self.metric.margin,
             "status": self.status,
             "improved": self.improved,
             "seeds": self.seeds,
         }
-
-    def _scaled(self, value: float) -> float:
-        return round(100 * value if self.metric.unit == "points" else value, 4)
-
-    def _show(self, value: float) -> str:
-        return f"{self._scaled(value):.{4 if self.metric.unit == 'nats' else 2}f}"

@@ -15,28 +15,22 @@ import numpy as np
 from mnistlab.arrays import Bools, Indices
 from mnistlab.gate.comparison import Accepted, Sample, residuals, spread_of
 from mnistlab.gate.margins import GateMetric
-from mnistlab.gate.matching import AcceptedSeeds
-from mnistlab.gate.plan import Plan, make_plan, take_look
-from mnistlab.gate.seed_runs import SeedMetrics
+from mnistlab.gate.plan import AcceptedSeeds, Plan, make_plan, take_look
+from mnistlab.gate.seed_runs import SeedMetrics, take
 from mnistlab.stats import wilson
 
 GATES = 2000
 NEVER = 10_000
 ACCEPTABLE = 0.01
 MARGIN_STEPS = (1.5, 2, 3, 4, 6, 8)
+KINDS = ("matched", "independent")
 
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """What simulated gates decided; a gate that neither passed nor failed is undecided.
+    """What simulated gates decided, shape (gates,); undecided if neither passed nor failed.
 
-    Attributes
-    ----------
-    passed, failed : bool array, shape (gates,)
-    seeds : int array, shape (gates,)
-        Number of trainings.
-    metrics_passed : bool array, shape (metrics, gates)
-        Which metrics had passed when the gate ended.
+    `seeds` counts trainings; `metrics_passed`, (metrics, gates), is of the end of the gate.
     """
 
     passed: Bools
@@ -45,26 +39,15 @@ class Outcome:
     metrics_passed: Bools
 
 
-def kinds_of(plan: Plan) -> dict[str, bool]:
-    """Return which healthy candidates are simulated: matched ones only where seeds can match."""
-    independent = {"independent": False}
-    return {"matched": True, **independent} if max(plan.match_below) > 0 else independent
-
-
 def draw(
     accepted: AcceptedSeeds, count: int, gates: int, matched: bool, seed: int
 ) -> tuple[SeedMetrics, SeedMetrics]:
-    """Draw healthy candidates and the accepted results of their seeds.
-
-    Returns
-    -------
-    new, same : dict of float array, shape (gates, count)
-    """
+    """Draw healthy candidates and the accepted results of their seeds, both of (gates, count)."""
     rng = np.random.default_rng(seed)
     rows, others = rng.integers(len(accepted.seeds), size=(2, gates, count))
-    same = {key: values[rows] for key, values in accepted.columns.items()}
+    same = take(accepted.columns, rows)
     if not matched:
-        return {key: values[others] for key, values in accepted.columns.items()}, same
+        return take(accepted.columns, others), same
     new = {}
     for key, repeats in accepted.repeats.items():
         known, first = accepted.summary(key), accepted.columns[key][: len(repeats)]
@@ -78,16 +61,9 @@ def draw(
 def simulate(
     plan: Plan, accepted: AcceptedSeeds, new: SeedMetrics, same: SeedMetrics, seed: int = 0
 ) -> Outcome:
-    """Let gates decide on drawn results; each compares with accepted seeds that are drawn as well.
+    """Let gates decide on drawn results of shape (gates, budget).
 
-    Parameters
-    ----------
-    plan : Plan
-    accepted : AcceptedSeeds
-    new, same : dict of float array, shape (gates, n)
-        n is the plan's budget.
-    seed : int
-        Draws the accepted seeds of each gate; with a negative one, all compare with those in use.
+    Each compares with accepted seeds drawn by `seed`; with a negative one, with those in use.
     """
     gates = next(iter(new.values())).shape[0]
     known = {metric.key: _drawn(accepted, metric.key, gates, seed) for metric in plan.metrics}
@@ -130,23 +106,19 @@ def shift(
 
 
 def error_rates(plan: Plan, accepted: AcceptedSeeds, gates: int = GATES) -> dict[str, Any]:
-    """Simulate the gate's error rates from the accepted seeds.
+    """Simulate the gate's error rates from the accepted seeds; return plain values.
 
-    Returns
-    -------
-    dict
-        Of plain values. Rates are [estimate, low, high] with 95 % Wilson intervals over gates:
-        "matched" and "independent" healthy candidates with the rate that does not pass and the mean
-        number of trainings; "miss", for each metric, how often a candidate that is worse by exactly
-        the margin passes in that metric, of both kinds the worse; "curve", the probability that the
-        gate finds a drop of the leading metric.
+    Rates are [estimate, low, high] with 95 % Wilson intervals over gates. "matched" (where seeds
+    can match) and "independent" are of healthy candidates; "miss" has how often a candidate that is
+    worse by exactly the margin passes in that metric, of both kinds the worse; "curve" has the
+    probability that the gate finds each of the "drops" of the leading metric.
     """
     count, lead = plan.looks[-1], plan.metrics[0]
     names = [metric.name for metric in plan.metrics]
     healthy: dict[str, Any] = {}
     miss: dict[str, list[float]] = {}
-    for kind, matched in kinds_of(plan).items():
-        new, same = draw(accepted, count, gates, matched, seed=1)
+    for kind in KINDS if max(plan.match_below) > 0 else KINDS[1:]:
+        new, same = draw(accepted, count, gates, kind == "matched", seed=1)
         outcome = simulate(plan, accepted, new, same)
         still_open = (~outcome.metrics_passed).mean(axis=1).tolist()
         healthy[kind] = {
@@ -158,9 +130,7 @@ def error_rates(plan: Plan, accepted: AcceptedSeeds, gates: int = GATES) -> dict
         miss = {name: max(rates[name], miss.get(name, [0.0])) for name in names}
     drops = [round(lead.margin * step / 4, 7) for step in range(13)]
     new, same = draw(accepted, count, gates, matched=False, seed=2)
-    found = [
-        ~simulate(plan, accepted, shift(new, lead, drop, accepted), same).passed for drop in drops
-    ]
+    worse = [simulate(plan, accepted, shift(new, lead, drop, accepted), same) for drop in drops]
     return {
         "margin": lead.margin,
         "budget": count,
@@ -170,7 +140,7 @@ def error_rates(plan: Plan, accepted: AcceptedSeeds, gates: int = GATES) -> dict
         **healthy,
         "miss": miss,
         "drops": drops,
-        "curve": [float(each.mean()) for each in found],
+        "curve": [float((~outcome.passed).mean()) for outcome in worse],
     }
 
 
@@ -201,38 +171,39 @@ def found_at(rates: dict[str, Any], drop: float) -> float:
     return float(np.interp(drop, rates["drops"], rates["curve"]))
 
 
-def _kinds(rates: dict[str, Any]) -> list[str]:
-    return [kind for kind in ("matched", "independent") if kind in rates]
+def _healthy(rates: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {kind: rates[kind] for kind in KINDS if kind in rates}
 
 
 def sentence(rates: dict[str, Any]) -> str:
     """State the gate's error rates in one sentence."""
-    parts = []
-    for kind in _kinds(rates):
-        share, mean = 100 * rates[kind]["not passed"][0], rates[kind]["mean seeds"]
-        parts.append(f"{share:.2g} % with {kind} seeds (after {mean:.0f} seeds on average)")
-    worst = 100 * max(rates["miss"].values())[0]
-    margin = 100 * rates["margin"]
-    found = 100 * found_at(rates, 2 * rates["margin"])
+    parts = ", ".join(
+        f"{100 * each['not passed'][0]:.2g} % with {kind} seeds "
+        f"(after {each['mean seeds']:.0f} seeds on average)"
+        for kind, each in _healthy(rates).items()
+    )
+    worst, drop = max(rates["miss"].values())[0], 2 * rates["margin"]
     return (
-        f"healthy runs that do not pass: {', '.join(parts)}; a loss of one margin passes at most "
-        f"{worst:.2g} % of the time; a drop of {2 * margin:.2f} points is found {found:.4g} % of "
-        f"the time ({rates['gates']} simulated gates, {rates['accepted seeds']} accepted seeds)"
+        f"healthy runs that do not pass: {parts}; a loss of one margin passes at most "
+        f"{100 * worst:.2g} % of the time; a drop of {100 * drop:.2f} points is found "
+        f"{100 * found_at(rates, drop):.4g} % of the time "
+        f"({rates['gates']} simulated gates, {rates['accepted seeds']} accepted seeds)"
     )
 
 
 def as_table(rates: dict[str, Any]) -> list[str]:
     """Return the rates as lines for a terminal."""
+    percent = "{:.3g} % ({:.3g} to {:.3g})"
     lines = [f"margin {100 * rates['margin']:.2f} points, at most {rates['budget']} seeds"]
-    for kind in _kinds(rates):
-        share, mean = rates[kind]["not passed"], rates[kind]["mean seeds"]
-        lines.append(f"  healthy, {kind} seeds: {_percent(share)} do not pass, {mean} seeds")
-    for name, share in rates["miss"].items():
-        lines.append(f"  a loss of one margin in {name}: passes {_percent(share)}")
+    for kind, each in _healthy(rates).items():
+        share = percent.format(*(100 * x for x in each["not passed"]))
+        lines.append(f"  healthy, {kind} seeds: {share} do not pass, {each['mean seeds']} seeds")
+    for name, miss in rates["miss"].items():
+        share = percent.format(*(100 * x for x in miss))
+        lines.append(f"  a loss of one margin in {name}: passes {share}")
     for drop, found in zip(rates["drops"], rates["curve"], strict=True):
-        lines.append(
-            f"  a drop of {100 * drop:.3f} points is found {100 * found:.4g} % of the time"
-        )
+        points = f"{100 * drop:.3f} points"
+        lines.append(f"  a drop of {points} is found {100 * found:.4g} % of the time")
     return lines
 
 
@@ -240,9 +211,9 @@ def advice(
     rates: dict[str, Any], metrics: Sequence[GateMetric], accepted: AcceptedSeeds
 ) -> list[str]:
     """Say what to do if more than 1 % of healthy runs do not pass."""
-    worst = max(_kinds(rates), key=lambda kind: float(rates[kind]["not passed"][0]))
-    share = rates[worst]["not passed"][0]
-    if share <= ACCEPTABLE:
+    shares = {kind: each["not passed"][0] for kind, each in _healthy(rates).items()}
+    worst = max(shares, key=lambda kind: shares[kind])
+    if shares[worst] <= ACCEPTABLE:
         return []
     plan = make_plan(metrics, rates["budget"], accepted)
     new, same = draw(accepted, plan.looks[-1], GATES // 5, matched=False, seed=3)
@@ -254,15 +225,11 @@ def advice(
 
     margin = next(filter(enough, MARGIN_STEPS), 0)
     text = (
-        f"{100 * share:.2g} % of healthy runs with {worst} seeds would stay undecided at margin "
-        f"{100 * rates['margin']:.2f}: accept more seeds than {rates['accepted seeds']}"
+        f"{100 * shares[worst]:.2g} % of healthy runs with {worst} seeds would stay undecided at "
+        f"margin {100 * rates['margin']:.2f}: accept more seeds than {rates['accepted seeds']}"
     )
     if rates["budget"] < rates["accepted seeds"]:
         text += ", allow more with --seeds"
     if margin:
         text += f", or state a margin of {100 * margin * rates['margin']:.2f} points"
     return [text]
-
-
-def _percent(rate: Sequence[float]) -> str:
-    return "{:.3g} % ({:.3g} to {:.3g})".format(*(100 * value for value in rate))

@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
@@ -12,23 +13,18 @@ from mnistlab.gate.error_rates import found_at
 from mnistlab.gate.paired import PairedComparison
 from mnistlab.gate.seed_runs import SeedMetrics
 from mnistlab.gate.sequential import Result
-from mnistlab.report.canvas import (
-    BLUE,
-    FONT,
-    GREY,
-    INK,
-    ORANGE,
-    PALE,
-    RED,
-    TEXT,
-    axes_at,
-    new_figure,
-    tiles,
-)
+from mnistlab.report import canvas
+from mnistlab.report.canvas import BLUE, GREY, INK, ORANGE, PALE, RED, TEXT, axes_at, new_figure
 
 COLOURS = {"passed": BLUE, "failed": RED, "undecided": ORANGE}
 SHOWN = ("accuracy", "loss")
 ROW = 105  # pixels
+
+
+def _mark_margin(axes: Axes, place: float) -> None:
+    axes.axvline(place, color=INK, linewidth=1.6)
+    at_top: dict[str, Any] = {"transform": axes.get_xaxis_transform(), "ha": "center"}
+    axes.text(place, 1.02, "margin", fontsize=9, va="bottom", **at_top, **TEXT)
 
 
 def seed_strip(result: Result, accepted: SeedMetrics, same: SeedMetrics) -> Figure:
@@ -36,26 +32,22 @@ def seed_strip(result: Result, accepted: SeedMetrics, same: SeedMetrics) -> Figu
 
     A line joins each training with the accepted one of the same seed, given in `same`.
     """
-    shown = [
-        each
-        for each in result.comparisons
-        if each.metric.key.endswith(SHOWN) and not each.metric.spread
-    ]
+    means = [each for each in result.comparisons if not each.metric.spread]
+    shown = [each for each in means if each.metric.key.endswith(SHOWN)]
     figure = new_figure(f"{result.decision}: {result.sentence}", 40 + ROW * len(shown))
     for row, comparison in enumerate(reversed(shown)):
-        key = comparison.metric.key
-        _strip(figure, 35 + ROW * row, comparison, (result.columns[key], accepted[key], same[key]))
+        axes, key = axes_at(figure, (320, 35 + ROW * row, 600, 70)), comparison.metric.key
+        scale = 1 if comparison.metric.unit == "nats" else 100
+        values = [scale * part[key] for part in (result.columns, accepted, same)]
+        _strip(axes, comparison, scale, *values)
     return figure
 
 
 def _strip(
-    figure: Figure, bottom: float, comparison: MetricComparison, values: tuple[Any, Any, Any]
+    axes: Axes, comparison: MetricComparison, scale: int, new: Any, old: Any, same: Any
 ) -> None:
     metric, colour = comparison.metric, COLOURS[comparison.status]
-    scale = 1 if metric.unit == "nats" else 100
     worse = scale if metric.lower_is_better else -scale
-    new, old, same = (scale * each for each in values)
-    axes = axes_at(figure, (320, bottom, 600, 70))
     rng = np.random.default_rng(0)
     heights = 0.75 + 0.12 * rng.uniform(-1, 1, len(old))
     axes.plot(old, heights, "o", color=GREY, markersize=3, alpha=0.5)
@@ -63,30 +55,22 @@ def _strip(
     axes.plot([same, new], [np.full(len(new), 0.6), heights], color=PALE, linewidth=1, zorder=0)
     axes.plot(new, heights, "o", color=colour, markersize=5)
     centre = old.mean()
-    limit = centre + worse * metric.margin
-    axes.axvline(limit, color=INK, linewidth=1.6)
-    axes.text(limit, 1.02, "margin", fontsize=9, ha="center", va="bottom", **TEXT)
-    if np.isfinite([comparison.low, comparison.high]).all():
-        ends = (centre + worse * comparison.low, centre + worse * comparison.high)
+    _mark_margin(axes, centre + worse * metric.margin)
+    ends = centre + worse * np.array([comparison.low, comparison.high])
+    if np.isfinite(ends).all():
         axes.hlines(-0.05, *ends, color=colour, linewidth=4)
         axes.plot(centre + worse * comparison.degradation, -0.05, "|", color=INK, markersize=12)
     axes.set(ylim=(-0.2, 1), yticks=(0.75, 0.25, -0.05))
     axes.set(yticklabels=("accepted", "candidate", "mean, bounds"))
-    unit = "nats" if metric.unit == "nats" else "%"
-    text = f"{metric.name}\n({unit}): {comparison.status}"
-    place: dict[str, Any] = {"va": "center", "ha": "left", "transform": axes.transAxes}
-    axes.text(-0.515, 0.5, text, fontsize=10, **place, **TEXT)
+    text = f"{metric.name}\n({'nats' if metric.unit == 'nats' else '%'}): {comparison.status}"
+    axes.text(-0.515, 0.5, text, fontsize=10, va="center", transform=axes.transAxes, **TEXT)
 
 
 def power_curve(rates: dict[str, Any], here: float) -> Figure:
     """Show the probability that the gate does not pass, against the true drop of accuracy.
 
-    Parameters
-    ----------
-    rates : dict
-        From `mnistlab.gate.error_rates.error_rates`.
-    here : float
-        The drop that this run estimates, a fraction; NaN to show none.
+    `rates` are those of `mnistlab.gate.error_rates.error_rates`; `here` is the drop that this run
+    estimates, a fraction, or NaN to show none.
     """
     margin, drops = 100 * rates["margin"], 100 * np.asarray(rates["drops"])
     at = 100 * found_at(rates, 2 * rates["margin"])
@@ -99,16 +83,15 @@ def power_curve(rates: dict[str, Any], here: float) -> Figure:
     axes = axes_at(figure, (80, 50, 560, 270), *labels)
     label = f"independent seeds, margin {margin:.2f}"
     axes.plot(drops, 100 * np.asarray(rates["curve"]), color=BLUE, linewidth=2.5, label=label)
-    axes.axvline(margin, color=INK, linewidth=1)
-    axes.text(margin, 103, "margin", fontsize=9, ha="center", **TEXT)
+    _mark_margin(axes, margin)
     if np.isfinite(here):
         drop = float(np.clip(100 * here, 0, drops[-1]))
-        found = 100 * found_at(rates, drop / 100)
         style: dict[str, Any] = {"color": INK, "markersize": 9, "clip_on": False, "zorder": 5}
+        found = 100 * found_at(rates, drop / 100)
         axes.plot(drop, found, "D", label="this run's estimate", **style)
     axes.set(xlim=(0, drops[-1]), ylim=(0, 100))
     axes.grid(axis="y", color=PALE)
-    font = {"family": FONT, "size": 10}
+    font = {"family": canvas.FONT, "size": 10}
     axes.legend(loc="upper left", bbox_to_anchor=(1.02, 1), frameon=False, prop=font)
     return figure
 
@@ -117,30 +100,30 @@ def paired_table(comparison: PairedComparison) -> Figure:
     """Show how many images both models read right and wrong, and the difference with its bounds."""
     figure = new_figure(comparison.sentence, 190)
     axes = axes_at(figure, (160, 20, 340, 120))
-    colours = (("white", RED), (BLUE, "white"))
-    for (row, column), count in np.ndenumerate(comparison.table):
-        alpha = 0.25 if row != column else 1.0
-        style: dict[str, Any] = {
-            "facecolor": colours[row][column],
-            "edgecolor": INK,
-            "linewidth": 0.8,
-        }
-        axes.add_patch(Rectangle((column, 1 - row), 1, 1, alpha=alpha, **style))
-        place: dict[str, Any] = {"fontsize": 14, "ha": "center", "va": "center"}
-        axes.text(column + 0.5, 1.5 - row, f"{count:,}", **place, **TEXT)
+    now_wrong, now_right = len(comparison.newly_wrong), len(comparison.newly_right)
+    both = int(comparison.evaluation.right.sum()) - now_right
+    neither = comparison.evaluation.count - both - now_wrong - now_right
+    cells = (
+        (0, 1, both, "white"),
+        (1, 1, now_wrong, RED),
+        (0, 0, now_right, BLUE),
+        (1, 0, neither, "white"),
+    )
+    for x, y, count, colour in cells:
+        axes.add_patch(Rectangle((x, y), 1, 1, facecolor=(colour, 0.25), edgecolor=INK))
+        axes.text(x + 0.5, y + 0.5, f"{count:,}", fontsize=14, ha="center", va="center", **TEXT)
     axes.set(xlim=(0, 2), ylim=(0, 2), xticks=(0.5, 1.5), yticks=(0.5, 1.5))
     axes.set(xticklabels=("file right", "file wrong"))
     axes.set(yticklabels=("accepted wrong", "accepted right"))
     axes.xaxis.tick_top()
     axes.tick_params(length=0)
     axes.set_frame_on(False)
-    interval, margin = comparison.difference, -100 * comparison.margin
+    interval = comparison.difference
     label = "Difference of accuracy, file minus accepted (points)"
     axes = axes_at(figure, (560, 60, 340, 60), label)
     axes.hlines(0.5, 100 * interval.low, 100 * interval.high, color=BLUE, linewidth=4)
     axes.plot(100 * interval.estimate, 0.5, "o", color=INK)
-    axes.axvline(margin, color=RED)
-    axes.text(margin, 1.02, "margin", fontsize=9, ha="center", va="bottom", **TEXT)
+    _mark_margin(axes, -100 * comparison.margin)
     axes.axvline(0, color=GREY, linewidth=1)
     axes.set(ylim=(0, 1), yticks=())
     return figure
@@ -156,4 +139,4 @@ def newly_wrong(comparison: PairedComparison, images: Bytes, most: int = 40) -> 
     ]
     count = len(comparison.newly_wrong)
     title = f"{count} images that the accepted model reads right and this file does not"
-    return tiles(title, images[shown], captions, 92)
+    return canvas.tiles(title, images[shown], captions, 92)

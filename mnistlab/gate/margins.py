@@ -20,24 +20,29 @@ With MNIST's recipe that is 0.005 nats of loss, which 0.1 points of accuracy com
 """
 SPREAD_MARGIN = 4.0
 """Ratio of spreads. Six matched trainings are needed to exclude it, eight to exclude 3."""
+# Key, whether the spread is compared, alpha. Averaged weights first: they are less noisy.
+DEFAULT_METRICS = (
+    ("averaged accuracy", False, 0.0075),
+    ("averaged loss", False, 0.0075),
+    ("averaged true-class probability", False, 0.0075),
+    ("averaged accuracy", True, 0.0075),
+    ("final accuracy", False, 0.005),
+    ("final loss", False, 0.005),
+    ("final true-class probability", False, 0.005),
+    (NOISE, False, 0.005),
+    ("final accuracy", True, 0.0075),  # only without averaged weights
+)
+OPTIONAL_ALPHA = 0.005
+SPREAD = "spread of "
 
 
 @dataclass(frozen=True)
 class GateMetric:
     """One metric that the recipe gate compares with the accepted state.
 
-    Attributes
-    ----------
-    key : str
-        Its name in `SeedMetrics`, such as "averaged accuracy".
-    margin : float
-        The degradation that is too much, in the metric's unit; of a spread, the ratio of sds.
-    source : str
-        Where the margin comes from.
-    alpha : float
-        Probability, over all looks, to pass at a degradation of exactly the margin.
-    spread : bool
-        Whether the standard deviation over seeds is compared, not the mean.
+    `key` is its name in `SeedMetrics`; with `spread`, not its mean over seeds is compared but its
+    standard deviation. `margin` is the degradation that is too much; of a spread, a ratio. `alpha`
+    is the probability, over all looks, to pass at a degradation of exactly the margin.
     """
 
     key: str
@@ -56,10 +61,6 @@ class GateMetric:
         """Return "points" (of a percentage), "nats", or "times" of a spread."""
         return "times" if self.spread else "nats" if "loss" in self.key else "points"
 
-    def of_seeds(self, values: Doubles) -> float:
-        """Return what is compared: the mean over seeds, or the standard deviation."""
-        return float(values.std(ddof=1) if self.spread else values.mean())
-
     @property
     def name(self) -> str:
         """Return the name for people: «accuracy (averaged weights)»."""
@@ -68,21 +69,17 @@ class GateMetric:
             metric = f"accuracy on {metric}"
         return f"{SPREAD if self.spread else ''}{metric} ({weights} weights)"
 
+    def in_unit(self, value: float) -> float:
+        """Return a value in the metric's unit, with four decimals."""
+        return round(100 * value if self.unit == "points" else value, 4)
 
-# Key, whether the spread is compared, alpha. Averaged weights first: they are less noisy.
-DEFAULT_METRICS = (
-    ("averaged accuracy", False, 0.0075),
-    ("averaged loss", False, 0.0075),
-    ("averaged true-class probability", False, 0.0075),
-    ("averaged accuracy", True, 0.0075),
-    ("final accuracy", False, 0.005),
-    ("final loss", False, 0.005),
-    ("final true-class probability", False, 0.005),
-    (NOISE, False, 0.005),
-    ("final accuracy", True, 0.0075),  # only without averaged weights
-)
-OPTIONAL_ALPHA = 0.005
-SPREAD = "spread of "
+    def show(self, value: float) -> str:
+        """Format a value in the metric's unit."""
+        return f"{self.in_unit(value):.{4 if self.unit == 'nats' else 2}f}"
+
+    def of_seeds(self, values: Doubles) -> float:
+        """Return what is compared: the mean over seeds, or the standard deviation."""
+        return float(values.std(ddof=1) if self.spread else values.mean())
 
 
 def gate_metrics(
@@ -93,29 +90,19 @@ def gate_metrics(
 ) -> tuple[GateMetric, ...]:
     """Choose the metrics of a gate, the leading one first.
 
-    Parameters
-    ----------
-    accepted : dict of array
-        Metrics of the accepted seeds. What was not accepted is not compared.
-    images : int
-        Number of test images.
-    stated : mapping, optional
-        Margins of the spec's ``[gate]`` table by metric ("accuracy", "recall of 8", "spread of
-        accuracy"): they hold for the averaged weights if there are any, else for the final ones.
-        None leaves a metric out.
-    leading : float, optional
-        Margin of the leading metric, from ``--margin``.
-
-    Raises
-    ------
-    MnistlabError
-        If a margin is stated for a metric that was not accepted.
+    What is not in `accepted` is not compared. `images` is the number of test images. `stated` has
+    the margins of the spec's ``[gate]`` table, such as "recall of 8" or "spread of accuracy": of
+    the averaged weights if there are any, else of the final ones; None leaves a metric out.
+    `leading` is the margin of ``--margin``. MnistlabError if a stated margin is of a metric that
+    was not accepted, or is one that nothing can keep.
     """
     weights = "averaged" if "averaged accuracy" in accepted else "final"
-    chosen = _defaults(accepted, weights, images)
-    margins = dict(stated or {})
-    if leading is not None:
-        margins["accuracy"] = leading
+    chosen = {
+        (key, spread): GateMetric(key, *_default(accepted, key, spread, images), alpha, spread)
+        for key, spread, alpha in DEFAULT_METRICS
+        if key in accepted and (not spread or key.startswith(weights))
+    }
+    margins = dict(stated or {}) | ({} if leading is None else {"accuracy": leading})
     for name, margin in margins.items():
         place = _accepted_key(name, weights, accepted), name.startswith(SPREAD)
         if margin is None:
@@ -134,16 +121,18 @@ def gate_metrics(
     return tuple(chosen[place] for place in sorted(chosen, key=lambda place: place != leader))
 
 
-def _defaults(
-    accepted: SeedMetrics, weights: str, images: int
-) -> dict[tuple[str, bool], GateMetric]:
-    """Return the default metrics by their key and whether the spread is compared."""
-    chosen: dict[tuple[str, bool], GateMetric] = {}
-    for key, spread, alpha in DEFAULT_METRICS:
-        if key in accepted and not (spread and not key.startswith(weights)):
-            default = _default_margin(accepted[key], key, weights, images, spread)
-            chosen[key, spread] = GateMetric(key, *default, alpha, spread)
-    return chosen
+def _default(accepted: SeedMetrics, key: str, spread: bool, images: int) -> tuple[float, str]:
+    """Return a metric's default margin and where it comes from."""
+    if spread:
+        return SPREAD_MARGIN, "guards the use of the accepted spread; docs/statistics.md"
+    least = max(LEADING_MARGIN, MIN_IMAGES / images)
+    if key == "averaged accuracy":
+        return least, "default of the leading metric"
+    # Final weights alone are too noisy for so small a margin.
+    margin = SD_MARGIN * float(accepted[key].std(ddof=1))
+    leads = key == "final accuracy" and "averaged accuracy" not in accepted
+    source = f"{SD_MARGIN:g} sd of the {len(accepted[key])} accepted seeds"
+    return max(margin, least if leads else 0), source
 
 
 def _accepted_key(name: str, weights: str, accepted: SeedMetrics) -> str:
@@ -154,16 +143,3 @@ def _accepted_key(name: str, weights: str, accepted: SeedMetrics) -> str:
             return key
     known = sorted({each.partition(" ")[2] for each in accepted})
     raise MnistlabError(f"[gate] {name!r} is not measured; known: {', '.join(known)}")
-
-
-def _default_margin(
-    values: Doubles, key: str, weights: str, images: int, spread: bool
-) -> tuple[float, str]:
-    if spread:
-        return SPREAD_MARGIN, "guards the use of the accepted spread; docs/statistics.md"
-    least = max(LEADING_MARGIN, MIN_IMAGES / images) if key == f"{weights} accuracy" else 0.0
-    if least and weights == "averaged":
-        return least, "default of the leading metric"
-    # Final weights alone are too noisy for so small a margin.
-    margin = SD_MARGIN * float(values.std(ddof=1))
-    return max(margin, least), f"{SD_MARGIN:g} sd of the {len(values)} accepted seeds"

@@ -1,39 +1,121 @@
-"""The plan of the recipe gate: when it looks, at what levels, and what it compares at a look."""
+"""The plan of the recipe gate: when it looks, at what levels, and when seeds count as matched."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 
-from mnistlab.arrays import Bools
+from mnistlab.arrays import Bools, Doubles
 from mnistlab.errors import MnistlabError
-from mnistlab.gate.comparison import Accepted, Bounds, Sample, degradation_bounds
+from mnistlab.gate import comparison
+from mnistlab.gate.comparison import Accepted, Bounds, Sample
 from mnistlab.gate.margins import GateMetric
-from mnistlab.gate.matching import AcceptedSeeds, matching_thresholds, mismatch, telling
-from mnistlab.gate.seed_runs import SeedMetrics
+from mnistlab.gate.seed_runs import NOISE, SeedMetrics, take
 from mnistlab.stats import information, spending
 
 LOOKS = (4, 6, 7, 8, 10, 12, 16, 20, 24, 32, 48, 64, 96, 128, 192, 256)
 FAIL_ALPHA = 0.0005
 """Probability, over all looks and metrics, to fail a recipe that lies exactly at every margin."""
+FALSE_MATCH = 0.001
+"""Probability, at each look, to take independent draws for matched seeds."""
+MIN_SLOPE = 0.5
+"""Metrics whose repeated trainings correlate less say nothing about matching."""
+DRAWS = 4000
+SAME = 1e-6
+"""Two metrics this close are equal: accepted ones are rounded to 7 decimals."""
+
+
+@dataclass(frozen=True, eq=False)
+class AcceptedSeeds:
+    """The accepted seeds: metrics and digests of each, and `repeats` of the first of them.
+
+    A repeat is trained again with perturbed images (`SeedRunner`).
+    """
+
+    columns: SeedMetrics
+    repeats: SeedMetrics
+    seeds: tuple[int, ...]
+    digests: tuple[str, ...]
+
+    def of_final_weights(self) -> "AcceptedSeeds":
+        """Leave out what was measured with averaged weights."""
+        kept = [key for key in self.columns if key.startswith("final ") and key != NOISE]
+        columns, repeats = (
+            {key: part[key] for key in kept if key in part} for part in (self.columns, self.repeats)
+        )
+        return replace(self, columns=columns, repeats=repeats)
+
+    def summary(self, key: str) -> Accepted:
+        """Summarise one metric."""
+        return comparison.summarise(self.columns[key], self.repeats.get(key, np.empty(0)))
+
+    def block(self, first: int, count: int) -> list[int]:
+        """Return the places of `count` seeds from `first` on, starting over at the end."""
+        return [(first + step) % len(self.seeds) for step in range(count)]
+
+    def are_identical(
+        self, places: Sequence[int], digests: Sequence[str], new: SeedMetrics
+    ) -> bool:
+        """Tell whether trainings of these seeds gave the accepted weights and metrics.
+
+        Metrics also show a change of the averaged weights, or of what happens after training.
+        """
+        if list(digests) != [self.digests[place] for place in places]:
+            return False
+        return new.keys() >= self.columns.keys() and all(
+            np.allclose(new[key], values, rtol=0, atol=SAME)
+            for key, values in take(self.columns, places).items()
+        )
+
+
+def telling(known: dict[str, Accepted]) -> dict[str, Accepted]:
+    """Return the metrics whose repeated trainings correlate well, but are not all the same."""
+    return {
+        key: each for key, each in known.items() if each.slope >= MIN_SLOPE and each.residual_sd > 0
+    }
+
+
+def mismatch(new: SeedMetrics, same: SeedMetrics, known: dict[str, Accepted]) -> Doubles:
+    """Return the variance of residuals over the known one, averaged over metrics; (gates,).
+
+    Results have shape (gates, n). Where seeds match, it is near 1.
+    """
+    ratios = [
+        comparison.residuals(Sample(new[key], same[key], each), each.slope).var(axis=-1, ddof=1)
+        / each.residual_sd**2
+        for key, each in known.items()
+    ]
+    return np.asarray(np.mean(ratios, axis=0))
+
+
+def matching_thresholds(
+    metrics: Sequence[GateMetric], looks: Sequence[int], accepted: AcceptedSeeds
+) -> tuple[float, ...]:
+    """Return for each look the mismatch below which seeds count as matched.
+
+    Independent draws, taken at random from the accepted seeds, fall below it once in a thousand
+    times. Without repeated trainings, or where none of them correlates, seeds never match.
+    """
+    known = telling({metric.key: accepted.summary(metric.key) for metric in metrics})
+    if not known:
+        return (0.0,) * len(looks)
+    columns = {key: accepted.columns[key] for key in known}
+    rng, thresholds = np.random.default_rng(0), []
+    for look in looks:
+        new, same = rng.integers(len(accepted.seeds), size=(2, DRAWS, min(look, 32)))
+        drawn = mismatch(take(columns, new), take(columns, same), known)
+        thresholds.append(float(np.quantile(drawn, FALSE_MATCH)))
+    return tuple(thresholds)
 
 
 @dataclass(frozen=True, eq=False)
 class Plan:
     """What the gate does, fixed before the first training.
 
-    Attributes
-    ----------
-    metrics : tuple of GateMetric
-        The leading one first.
-    looks : tuple of int
-        Number of trainings at each look.
-    pass_levels : tuple of tuple of float
-        For every metric, the one-sided level of its upper bound at each look.
-    fail_levels : tuple of float
-        Of the lower bounds.
-    match_below : tuple of float
-        At each look: seeds match if `mismatch` is smaller.
+    `looks` are numbers of trainings. `pass_levels` has for every metric, the leading one first, the
+    one-sided level of its upper bound at each look; `fail_levels` are those of all lower bounds.
+    Seeds match where their `mismatch` is smaller than `match_below` of the look.
     """
 
     metrics: tuple[GateMetric, ...]
@@ -47,15 +129,10 @@ def make_plan(metrics: Sequence[GateMetric], budget: int, accepted: AcceptedSeed
     """Plan the looks and their levels.
 
     The budget, the most trainings, is at most the number of accepted seeds: a seed that is trained
-    twice adds no information.
+    twice adds no information. MnistlabError if it does not reach the first look.
 
     Source: Lan and DeMets (1983), Biometrika 70:659, with a spending function of Pocock's type;
     each look's level is applied to Student's t and to F (Pocock 1977, Biometrika 64:191).
-
-    Raises
-    ------
-    MnistlabError
-        If the budget does not reach the first look.
     """
     budget = min(budget, len(accepted.seeds))
     if budget < LOOKS[0]:
@@ -63,36 +140,23 @@ def make_plan(metrics: Sequence[GateMetric], budget: int, accepted: AcceptedSeed
         what = f"--seeds {budget}, with {len(accepted.seeds)} accepted seeds"
         raise MnistlabError(f"{what}: {required}")
     looks = (*(look for look in LOOKS if look < 0.9 * budget), budget)
-    shares = information(looks, len(accepted.seeds))
-    failing = FAIL_ALPHA / len(metrics)
-    levels = {
-        alpha: tuple(look.alpha for look in spending(shares, alpha))
-        for alpha in {failing, *(metric.alpha for metric in metrics)}
-    }
-    passing = tuple(levels[metric.alpha] for metric in metrics)
+    passing = tuple(_levels(looks, len(accepted.seeds), metric.alpha) for metric in metrics)
+    failing = _levels(looks, len(accepted.seeds), FAIL_ALPHA / len(metrics))
     thresholds = matching_thresholds(metrics, looks, accepted)
-    return Plan(tuple(metrics), looks, passing, levels[failing], thresholds)
+    return Plan(tuple(metrics), looks, passing, failing, thresholds)
+
+
+@cache
+def _levels(looks: tuple[int, ...], accepted: int, alpha: float) -> tuple[float, ...]:
+    return tuple(look.alpha for look in spending(information(looks, accepted), alpha))
 
 
 def take_look(
     plan: Plan, look: int, new: SeedMetrics, same: SeedMetrics, known: dict[str, Accepted]
 ) -> tuple[Bools, list[Bounds]]:
-    """Compare all metrics at one look, for one gate or many.
+    """Compare all metrics at one look, for one gate or many: `new` and `same` are (gates, n).
 
-    Parameters
-    ----------
-    plan : Plan
-    look : int
-        From 0.
-    new, same : dict of float array, shape (gates, n)
-    known : dict of Accepted
-        Of every metric of the plan.
-
-    Returns
-    -------
-    matched : bool array, shape (gates,)
-    bounds : list of Bounds
-        Of the degradation of every metric.
+    Returns whether the seeds of each gate match, and the bounds of each metric's degradation.
     """
     informative = telling(known)
     matched = np.zeros(len(next(iter(new.values()))), dtype=bool)
@@ -102,5 +166,7 @@ def take_look(
     for metric, levels in zip(plan.metrics, plan.pass_levels, strict=True):
         key, accepted = metric.key, known[metric.key]
         sample = Sample(new[key], same[key], accepted, matched & np.isfinite(accepted.residual_sd))
-        bounds.append(degradation_bounds(metric, sample, (plan.fail_levels[look], levels[look])))
+        bounds.append(
+            comparison.degradation_bounds(metric, sample, (plan.fail_levels[look], levels[look]))
+        )
     return matched, bounds

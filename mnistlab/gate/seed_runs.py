@@ -11,7 +11,7 @@ from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 
-from mnistlab.arrays import Doubles, Floats
+from mnistlab.arrays import Doubles, Floats, Indices
 from mnistlab.data import Dataset, slice_by_feature
 from mnistlab.errors import ContractError, MnistlabError, NotJudgedError
 from mnistlab.execution import Backend, WorkerDiedError, available_cores, open_pool
@@ -21,10 +21,8 @@ from mnistlab.recipe import is_keras
 T = TypeVar("T")
 SeedMetrics: TypeAlias = dict[str, Doubles]
 """Metrics of many seeds: "averaged accuracy" -> one value a seed, shape (seeds,)."""
-
 NOISE = "final loss above the averaged"
 """Loss of the final weights minus loss of the averaged ones: how noisy the last steps were."""
-
 MAX_PROCESSES = 8
 MIN_CORES = 4
 """With fewer cores, one process on all of them is faster: each process takes 4 s to start."""
@@ -34,17 +32,9 @@ MIN_CORES = 4
 class SeedRun:
     """One training of a pipeline, measured.
 
-    Attributes
-    ----------
-    seed : int
-    metrics : dict
-        Such as "final accuracy" and, if ``fit`` returns averaged weights, "averaged accuracy".
-        Accuracies and recalls are fractions, losses are in nats.
-    digest : str
-        SHA-256 of the trained weights; of the predictions if it is no Keras model. Two trainings
-        with one digest are the same to the last bit.
-    evaluation : Evaluation
-        Of the final weights, on the test set.
+    `metrics` has "final accuracy" and the like and, if ``fit`` returns averaged weights, "averaged
+    accuracy"; losses are in nats. `digest` is that of the trained weights, or of the predictions if
+    it is no Keras model. `evaluation` is of the final weights, on the test set.
     """
 
     seed: int
@@ -57,9 +47,7 @@ class SeedRun:
 class SeedRunner:
     """Trains a pipeline with one seed a call; prepares the data once.
 
-    With `perturbed`, every second pixel of the training images is one float32 step larger: a
-    change as small as another order of additions, to measure how far one seed's result depends
-    on rounding.
+    `perturbed` training images show how far one seed's result depends on rounding.
     """
 
     pipeline: Any
@@ -71,13 +59,7 @@ class SeedRunner:
         return SeedRunner, (self.pipeline, self.dataset, self.perturbed)
 
     def __call__(self, seed: int) -> SeedRun:
-        """Train and measure one seed.
-
-        Raises
-        ------
-        MnistlabError
-            If the result cannot be evaluated, for instance because training diverged.
-        """
+        """Train and measure one seed; MnistlabError if its result cannot be evaluated."""
         try:
             return self._run(seed)
         except (ContractError, NotJudgedError):
@@ -91,19 +73,20 @@ class SeedRunner:
         history = self.pipeline.fit(model, images, labels, seed=seed)
         final = self._evaluate(model)
         digest = _digest(model, final)
-        metrics = {f"final {name}": value for name, value in self._measure(final).items()}
+        metrics = self._measure("final", final)
         if "averaged_weights" in history:
             model.set_weights(history["averaged_weights"])
             averaged = self._evaluate(model)
-            metrics |= {f"averaged {name}": each for name, each in self._measure(averaged).items()}
+            metrics |= self._measure("averaged", averaged)
             metrics[NOISE] = final.loss - averaged.loss
         return SeedRun(seed, metrics, digest, final)
 
     def _evaluate(self, model: Any) -> Evaluation:
         return Evaluation(self.pipeline.predict(model, self._test), self.dataset.test_labels)
 
-    def _measure(self, evaluation: Evaluation) -> dict[str, float]:
-        return measure(evaluation, _slices(self.dataset))
+    def _measure(self, weights: str, evaluation: Evaluation) -> dict[str, float]:
+        measured = measure(evaluation, _slices(self.dataset))
+        return {f"{weights} {name}": value for name, value in measured.items()}
 
     @cached_property
     def _training(self) -> tuple[Floats, Floats]:
@@ -119,22 +102,20 @@ class SeedRunner:
 
 
 def perturb(images: Floats) -> Floats:
-    """Enlarge every second value that is not 0 by one step of float32.
+    """Enlarge every second value that is not 0 by one step of float32: as small as rounding.
 
     Zeros stay: the step from 0 is a subnormal number, which processors compute slowly.
     """
     changed = images.copy()
     every_second = changed.reshape(-1)[::2]
-    every_second[...] = np.where(
-        every_second == 0, 0, np.nextafter(every_second, np.float32(np.inf))
-    )
+    larger = np.nextafter(every_second, np.float32(np.inf))
+    every_second[...] = np.where(every_second == 0, 0, larger)
     return changed
 
 
 def _digest(model: Any, evaluation: Evaluation) -> str:
-    arrays = model.get_weights() if is_keras(model) else [evaluation.probabilities]
     content = hashlib.sha256()
-    for array in arrays:
+    for array in model.get_weights() if is_keras(model) else [evaluation.probabilities]:
         content.update(np.ascontiguousarray(array).tobytes())
     return content.hexdigest()[:16]
 
@@ -144,43 +125,39 @@ def _slices(dataset: Dataset) -> dict[str, Any]:
     return slice_by_feature(dataset.test_images)
 
 
+def true_class(evaluation: Evaluation) -> Floats:
+    """Return the probability of each image's true digit, shape (N,)."""
+    return evaluation.probabilities[np.arange(evaluation.count), evaluation.labels]
+
+
 def measure(evaluation: Evaluation, slices: dict[str, Any]) -> dict[str, float]:
-    """Measure one evaluation for the gate.
-
-    Parameters
-    ----------
-    evaluation : Evaluation
-    slices : dict of int array
-        Name of a slice of the test set -> indices of its images.
-
-    Returns
-    -------
-    dict of float
-        Accuracy, loss (nats), mean probability of the true class, worst recall, expected
-        calibration error, recall of each digit that has images, accuracy on each slice.
-    """
+    """Measure one evaluation for the gate; `slices` has the indices of each slice's images."""
     recall = {
         f"recall of {digit}": float(value)
         for digit, value in enumerate(evaluation.recall)
         if not np.isnan(value)
     }
-    reliability = calibration.reliability(evaluation.confidence, evaluation.right)
-    truth = evaluation.probabilities[np.arange(evaluation.count), evaluation.labels]
     return {
         "accuracy": evaluation.accuracy,
         "loss": evaluation.loss,
-        "true-class probability": float(truth.mean(dtype=np.float64)),
+        "true-class probability": float(true_class(evaluation).mean(dtype=np.float64)),
         "worst recall": min(recall.values()),
-        "calibration error": reliability.error,
+        "calibration error": calibration.reliability(evaluation.confidence, evaluation.right).error,
         **recall,
         **{name: float(evaluation.right[part].mean()) for name, part in slices.items()},
     }
 
 
 def as_columns(runs: Sequence[SeedRun]) -> SeedMetrics:
-    """Collect the metrics that all runs have, at least one run, into one array a metric."""
-    shared = [name for name in runs[0].metrics if all(name in run.metrics for run in runs)]
+    """Collect the metrics that all runs have into one array a metric."""
+    first = runs[0].metrics if runs else ()
+    shared = [name for name in first if all(name in run.metrics for run in runs)]
     return {name: np.array([run.metrics[name] for run in runs]) for name in shared}
+
+
+def take(metrics: SeedMetrics, places: Indices | Sequence[int]) -> SeedMetrics:
+    """Take the seeds at these places of every metric; the result has the shape of `places`."""
+    return {key: np.take(values, places) for key, values in metrics.items()}
 
 
 @contextlib.contextmanager
@@ -191,12 +168,7 @@ def open_runner(
 
     `runner` is a `SeedRunner`, or another function of a seed that can be pickled. Without
     `backend.processes`, seeds run in this process on a machine of fewer than `min_cores`, else in
-    one process a core. In other processes the pipeline must be importable or picklable.
-
-    Raises
-    ------
-    MnistlabError
-        If a training fails, a process dies, or the cluster cannot be used.
+    one process a core. MnistlabError if a training fails, a process dies, or there is no cluster.
     """
     cores = available_cores()
     processes = backend.processes or (1 if cores < min_cores else min(cores, MAX_PROCESSES))

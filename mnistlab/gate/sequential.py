@@ -1,20 +1,16 @@
-"""The recipe gate: train several seeds, and decide whether they are no worse than the accepted.
+"""The recipe gate: train accepted seeds again, and decide whether they are no worse.
 
-A group-sequential non-inferiority test. The looks (4, 6, 7, ... seeds) and the level of each are
-planned before the first training. A metric passes at the first look at which the upper bound of its
-degradation lies below its margin, and stays passed: its level is spent over all looks together. The
+A group-sequential non-inferiority test, planned before the first training. A metric passes at the
+first look at which the upper bound of its degradation lies below its margin, and stays passed. The
 gate passes when every metric has, which needs no correction for their number (intersection-union
 test: Berger 1982, Technometrics 24:295). It fails when the lower bound of one metric lies above its
-margin, at a level divided by their number (Bonferroni).
-
-The candidate trains accepted seeds. If the first two trainings are the accepted ones to the last
-bit, nothing changed, and the gate passes at once. At each look, all metrics together tell whether
-the seeds match (`matching_thresholds`); `mnistlab.gate.comparison` has both comparisons.
+margin, at a level divided by their number (Bonferroni). If the first two trainings are the accepted
+ones to the last bit, nothing changed, and the gate passes at once.
 """
 
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -22,28 +18,21 @@ import numpy as np
 
 from mnistlab.arrays import Doubles
 from mnistlab.errors import MnistlabError
-from mnistlab.gate.comparison import MetricComparison
+from mnistlab.gate.comparison import Bounds, MetricComparison
 from mnistlab.gate.margins import GateMetric
-from mnistlab.gate.matching import AcceptedSeeds
-from mnistlab.gate.plan import Plan, make_plan, take_look
-from mnistlab.gate.seed_runs import SeedMetrics, SeedRun, as_columns
-from mnistlab.requirement import Status
+from mnistlab.gate.plan import AcceptedSeeds, Plan, make_plan, take_look
+from mnistlab.gate.seed_runs import SeedMetrics, SeedRun, as_columns, take
+from mnistlab.stats import non_inferiority
 
 Decision = Literal["PASSED", "FAILED", "UNDECIDED"]
 IDENTICAL = 2
 """Trainings that must be the accepted ones bit for bit to show that nothing changed."""
 
 
-def status_of(low: float, high: float, margin: float) -> Status:
-    """Decide one metric from the bounds of its degradation."""
-    return "passed" if high < margin else "failed" if low > margin else "undecided"
-
-
 @dataclass(frozen=True)
 class Result:
     """What the recipe gate found; its comparisons are in the order of the plan's metrics."""
 
-    decision: Decision
     comparisons: tuple[MetricComparison, ...]
     plan: Plan
     seeds: tuple[int, ...]
@@ -53,22 +42,27 @@ class Result:
     seconds: float
 
     @property
+    def decision(self) -> Decision:
+        """Return what all comparisons together say."""
+        return decision_of(self.comparisons)
+
+    @property
     def sentence(self) -> str:
         """Say in one line what failed, else what is undecided, else how the leading metric did."""
         count, status = len(self.seeds), self.decision.lower()
-        after = f"{status} after {count} seeds, {self.seconds:.1f} s"
         if self.identical:
-            return (
-                f"nothing changed: {count} of {count} trainings are bit for bit the accepted ones"
-            )
-        decisive = next((each for each in self.comparisons if each.status == status), None)
+            same = f"{count} of {count} trainings are bit for bit the accepted ones"
+            return f"nothing changed: {same}"
+        decisive = [each for each in self.comparisons if each.status == status]
+        shown = (decisive or self.comparisons)[0]
+        if self.decision == "UNDECIDED":  # what is furthest from a decision
+            shown = max(decisive, key=lambda each: each.seeds_needed)
         how = "matched seeds" if self.matched else "independent seeds"
-        leading = decisive or self.comparisons[0]
-        if not math.isnan(leading.correlation):
-            how += f", r = {leading.correlation:.2f}"
-        text = f"{leading.summary}: {after} ({how})"
+        if not math.isnan(shown.correlation):
+            how += f", r = {shown.correlation:.2f}"
+        text = f"{shown.summary}: {status} after {count} seeds, {self.seconds:.1f} s ({how})"
         if self.decision == "UNDECIDED":
-            text += f"; {leading.what_would_decide}"
+            text += f"; {shown.what_would_decide}"
         better = ", ".join(each.metric.name for each in self.comparisons if each.improved)
         if better:
             text += f"; better by more than the margin: {better}"
@@ -78,25 +72,18 @@ class Result:
 
     def as_dict(self) -> dict[str, Any]:
         """Return what ``verdict.json`` holds."""
-        names = [metric.name for metric in self.plan.metrics]
+        metrics = self.plan.metrics
+        levels = {m.name: each for m, each in zip(metrics, self.plan.pass_levels, strict=True)}
+        values = {m.name: self.columns[m.key].round(5).tolist() for m in metrics if not m.spread}
+        flags = ("decision", "sentence", "matched", "identical")
         return {
-            "decision": self.decision,
-            "sentence": self.sentence,
-            "matched": self.matched,
-            "identical": self.identical,
+            **{name: getattr(self, name) for name in flags},
             "looks": list(self.plan.looks),
             "seeds": list(self.seeds),
             "seconds": round(self.seconds, 2),
             "metrics": [comparison.as_dict() for comparison in self.comparisons],
-            "levels": {
-                "pass": dict(zip(names, self.plan.pass_levels, strict=True)),
-                "fail": self.plan.fail_levels,
-            },
-            "values": {
-                metric.name: np.round(self.columns[metric.key], 5).tolist()
-                for metric in self.plan.metrics
-                if not metric.spread
-            },
+            "levels": {"pass": levels, "fail": self.plan.fail_levels},
+            "values": values,
         }
 
 
@@ -137,85 +124,54 @@ def run(
     for look, count in enumerate(() if identical else plan.looks):
         columns = train_up_to(count)
         matched, latest = compare_at(plan, look, columns, accepted, places[:count])
-        before = comparisons or latest
-        pairs = zip(before, latest, strict=True)
+        pairs = zip(comparisons or latest, latest, strict=True)
         comparisons = [old if old.status == "passed" else new for old, new in pairs]
         if decision_of(comparisons) != "UNDECIDED":
             break
-    return Result(
-        decision=decision_of(comparisons),
-        comparisons=tuple(comparisons),
-        plan=plan,
-        seeds=tuple(each.seed for each in runs),
-        columns=columns,
-        matched=matched,
-        identical=identical,
-        seconds=time.perf_counter() - start,
-    )
+    seeds, seconds = tuple(each.seed for each in runs), time.perf_counter() - start
+    return Result(tuple(comparisons), plan, seeds, columns, matched, identical, seconds)
 
 
 def compare_at(
     plan: Plan, look: int, new: SeedMetrics, accepted: AcceptedSeeds, places: Sequence[int]
 ) -> tuple[bool, list[MetricComparison]]:
-    """Compare every metric at a look, without regard to earlier looks.
+    """Compare every metric at a look, from 0; return whether seeds match, and the comparisons.
 
-    Parameters
-    ----------
-    plan : Plan
-    look : int
-        From 0.
-    new : dict of float array, shape (n,)
-        Metrics of the candidate.
-    accepted : AcceptedSeeds
-    places : sequence of int
-        Where its n seeds stand among the accepted ones.
-
-    Raises
-    ------
-    MnistlabError
-        If the candidate lacks a metric.
+    `new` has the candidate's n results of each metric, and `places` where its n seeds stand among
+    the accepted ones. MnistlabError if the candidate lacks a metric.
     """
     if missing := [metric.name for metric in plan.metrics if metric.key not in new]:
         advice = "accept this recipe: mnistlab baseline accept"
         raise MnistlabError(f"the candidate has no {missing[0]}; {advice}")
-    keys = dict.fromkeys(metric.key for metric in plan.metrics)
-    same = {key: accepted.columns[key][list(places)] for key in keys}
-    known = {key: accepted.summary(key) for key in keys}
-    one_gate = [{key: part[key][None] for key in keys} for part in (new, same)]
+    known = {metric.key: accepted.summary(metric.key) for metric in plan.metrics}
+    same = take(accepted.columns, places)
+    one_gate = [{key: part[key][None] for key in known} for part in (new, same)]
     matched, bounds = take_look(plan, look, one_gate[0], one_gate[1], known)
-    comparisons = []
-    for metric, (low, high, degradation) in zip(plan.metrics, bounds, strict=True):
-        pair = new[metric.key], same[metric.key]
-        numbers = {"low": low.item(), "high": high.item(), "degradation": degradation.item()}
-        comparisons.append(_comparison(metric, pair, accepted.columns[metric.key], numbers))
+    comparisons = [
+        _comparison(metric, new[metric.key], same[metric.key], accepted.columns[metric.key], each)
+        for metric, each in zip(plan.metrics, bounds, strict=True)
+    ]
     return bool(matched[0]), comparisons
 
 
 def _comparison(
-    metric: GateMetric, pair: tuple[Doubles, Doubles], old: Doubles, numbers: Mapping[str, float]
+    metric: GateMetric, new: Doubles, same: Doubles, old: Doubles, bounds: Bounds
 ) -> MetricComparison:
     """Decide one metric from its bounds, unless its values show a defect."""
-    new, same = pair
-    status, reason = status_of(numbers["low"], numbers["high"], metric.margin), ""
-    varies = metric.spread or "loss" in metric.key
+    low, high, degradation = (float(bound[0]) for bound in bounds)
+    status, reason = non_inferiority(low, high, metric.margin), ""
     unused = "does the seed reach the training?"
     if not np.isfinite(new).all():
         status, reason = "undecided", f"not a number with {(~np.isfinite(new)).sum()} seeds"
-    elif varies and np.ptp(old) == 0:
+    elif np.ptp(old) == 0 and (metric.spread or "loss" in metric.key):
         reason = f"all {len(old)} accepted seeds gave {old[0]:.6g}; {unused}"
         status = "undecided"
     elif np.ptp(new) == 0 and "loss" in metric.key:
         status, reason = "failed", f"all {len(new)} seeds gave {new[0]:.6g}; {unused}"
-    return MetricComparison(
-        metric=metric,
-        candidate=metric.of_seeds(new),
-        accepted=metric.of_seeds(old),
-        status=status,
-        seeds=len(new),
-        correlation=correlation(new, same),
-        reason=reason,
-        **numbers,
-    )
+    varies = min(np.ptp(new), np.ptp(same)) > 0
+    correlation = float(np.corrcoef(new, same)[0, 1]) if varies else math.nan
+    numbers = metric.of_seeds(new), metric.of_seeds(old), degradation, low, high
+    return MetricComparison(metric, *numbers, status, len(new), correlation, reason, len(old))
 
 
 def unchanged(plan: Plan, columns: SeedMetrics) -> list[MetricComparison]:
@@ -236,12 +192,5 @@ def compare_once(
     plan = make_plan(metrics, count, old)
     if old.seeds[:count] != new.seeds[:count]:
         plan = replace(plan, match_below=(0.0,) * len(plan.looks))
-    columns = {key: values[:count] for key, values in new.columns.items()}
+    columns = take(new.columns, range(count))
     return compare_at(plan, len(plan.looks) - 1, columns, old, range(count))[1]
-
-
-def correlation(new: Doubles, same: Doubles) -> float:
-    """Return Pearson's correlation; NaN if one of the two does not vary."""
-    if not min(np.ptp(new), np.ptp(same)) > 0:
-        return float("nan")
-    return float(np.corrcoef(new, same)[0, 1])

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from mnistlab.gate.matching import AcceptedSeeds
+from mnistlab.gate.margins import gate_metrics
+from mnistlab.gate.plan import AcceptedSeeds, make_plan
 from mnistlab.gate.seed_runs import SeedRun, as_columns
 
 MEAN = np.array([0.979, 0.070, 0.975, 0.083])
@@ -54,3 +55,13 @@ def recipe():
 @pytest.fixture(scope="session")
 def accepted(recipe):
     return recipe.accepted()
+
+
+@pytest.fixture(scope="session")
+def metrics(accepted):
+    return gate_metrics(accepted.columns, 10_000)
+
+
+@pytest.fixture(scope="session")
+def plan(accepted, metrics):
+    return make_plan(metrics, 32, accepted)

@@ -13,9 +13,16 @@ import pytest
 
 from mnistlab.data import Dataset
 from mnistlab.errors import MnistlabError
-from mnistlab.gate import Baseline, NoBaselineError, SeedRun, baseline_path, identity
+from mnistlab.gate import (
+    Baseline,
+    HealthyRange,
+    NoBaselineError,
+    SeedRun,
+    baseline_path,
+    identity,
+)
 from mnistlab.gate import baseline as baseline_module
-from mnistlab.gate.baseline_file import MAX_BYTES, pack, unpack
+from mnistlab.gate.baseline import MAX_BYTES, pack, unpack
 from mnistlab.gate.seed_runs import NOISE, measure
 from mnistlab.metrics import Evaluation
 from mnistlab.recipe import Pipeline
@@ -290,3 +297,26 @@ def test_a_verdict_names_the_baseline_by_its_digest(saved):
     facts = Baseline.load(saved).facts(saved)
     assert facts["sha256"] == hashlib.sha256(saved.read_bytes()).hexdigest()
     assert (facts["path"], facts["first_seed"], facts["seeds"]) == (str(saved), 7, 12)
+
+
+RANGE = HealthyRange(0.1, 0.01, None, 0.2, "normal", 32).as_dict()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"rule": "magic"}, "'Brier score' has the unknown rule 'magic'"),
+        ({"high": None}, "'Brier score' is not a healthy range"),
+        ({"mean": float("nan")}, "'Brier score' is not a healthy range"),
+        ({"sd": "x"}, "damaged"),
+        ({"colour": 1}, "damaged, .*colour"),
+    ],
+)
+def test_a_figure_whose_range_cannot_be_used_is_damage(saved, change, message):
+    content = json.loads(saved.read_text())
+    content["figures"] = {"Brier score": RANGE}
+    saved.write_text(json.dumps(content))
+    assert Baseline.load(saved).figures["Brier score"].as_dict() == RANGE
+    content["figures"]["Brier score"] = {**RANGE, **change}
+    saved.write_text(json.dumps(content))
+    assert_damage(saved, message)

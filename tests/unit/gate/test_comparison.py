@@ -9,7 +9,6 @@ import scipy
 
 from mnistlab.gate.comparison import (
     MAX_SLOPE,
-    Accepted,
     MetricComparison,
     Sample,
     degradation_bounds,
@@ -31,7 +30,13 @@ def normal(shape, sd=1.0, seed=0):
 
 
 def known(values):
-    return summarise(values, NONE, NONE)
+    return summarise(values, NONE)
+
+
+def repeated(slope, residual_sd):
+    """Return accepted seeds of which 16 were trained again, with this outcome."""
+    array = np.array([[slope], [residual_sd]])
+    return replace(known(normal(20)), slope=array[0], residual_sd=array[1], repeats=16)
 
 
 def numbers(bounds):
@@ -59,7 +64,7 @@ def test_a_candidate_of_wider_spread_is_compared_by_welch():
 def test_with_a_slope_of_one_matched_seeds_are_a_paired_comparison_of_known_spread():
     same = normal((1, 6))
     new = same + 0.2 + normal((1, 6), 0.01, seed=1)
-    accepted = replace(known(normal(20)), slope=1.0, residual_sd=0.02, repeats=16)
+    accepted = repeated(1.0, 0.02)
     low, high, estimate = numbers(mean_bounds(Sample(new, same, accepted, True), LEVELS))
     t = scipy.stats.t(df=15, loc=(new - same).mean(), scale=0.02 / math.sqrt(6))
     assert estimate == pytest.approx((new - same).mean())
@@ -69,7 +74,7 @@ def test_with_a_slope_of_one_matched_seeds_are_a_paired_comparison_of_known_spre
 def test_matched_residuals_that_are_wider_than_known_use_their_own_spread():
     same = normal((1, 6))
     new = same + normal((1, 6), 0.3, seed=1)
-    accepted = replace(known(normal(20)), slope=1.0, residual_sd=0.02, repeats=16)
+    accepted = repeated(1.0, 0.02)
     bounds = numbers(mean_bounds(Sample(new, same, accepted, True), LEVELS))
     test = scipy.stats.ttest_rel(new[0], same[0])
     assert bounds[0] == pytest.approx(test.confidence_interval(1 - 2 * LEVELS[0]).low)
@@ -101,21 +106,14 @@ def test_matched_spreads_are_compared_by_pitman_and_morgan(r):
     assert (low, high) == pytest.approx(roots)
 
 
-def simulated(gates, sd_ratio=1.0, n=6, seeds=96, repeats=16, slope=0.9):
+def simulated(gates, sd_ratio=1.0, n=6, slope=0.9):
     """Draw gates whose accepted seeds, repeats and candidates are all new, of sd 1 and mean 0."""
     rng = np.random.default_rng(5)
     left = math.sqrt(1 - slope**2)
-    old = rng.standard_normal((gates, seeds))
-    again = slope * old[:, :repeats] + left * rng.standard_normal((gates, repeats))
-    each = [summarise(*row) for row in zip(old, again, old[:, :repeats], strict=True)]
-    columns = {name: np.array([getattr(one, name) for one in each]) for name in ("mean", "sd")}
-    columns = {name: values[:, 0] for name, values in columns.items()}
-    columns |= {
-        name: np.array([getattr(one, name) for one in each]) for name in ("slope", "residual_sd")
-    }
-    same = old[:, :n]
-    new = sd_ratio * (slope * same + left * rng.standard_normal((gates, n)))
-    return Sample(new, same, Accepted(**columns, seeds=seeds, repeats=repeats))
+    old = rng.standard_normal((gates, 96))
+    again = slope * old[:, :16] + left * rng.standard_normal((gates, 16))
+    new = sd_ratio * (slope * old[:, :n] + left * rng.standard_normal((gates, n)))
+    return Sample(new, old[:, :n], summarise(old, again))
 
 
 GATES = 5000
@@ -164,7 +162,7 @@ def test_a_fall_of_accuracy_and_a_rise_of_loss_are_the_same_degradation():
 @pytest.mark.parametrize("metric", [ACCURACY, LOSS, SPREAD])
 @pytest.mark.parametrize("matched", [True, False])
 def test_many_gates_at_once_are_each_gate_alone(metric, matched):
-    accepted = replace(known(normal(20)), slope=0.8, residual_sd=0.3, repeats=16)
+    accepted = repeated(0.8, 0.3)
     new, same = normal((7, 5), 2, seed=1), normal((7, 5), seed=2)
     together = degradation_bounds(metric, Sample(new, same, accepted, matched), LEVELS)
     for gate in range(7):
@@ -178,7 +176,7 @@ def test_many_gates_at_once_are_each_gate_alone(metric, matched):
 @pytest.mark.parametrize("matched", [True, False])
 def test_of_a_metric_that_is_not_finite_nothing_is_known(metric, matched):
     new = np.array([[0.1, math.nan, 0.3, 0.2]])
-    accepted = replace(known(normal(20)), slope=0.8, residual_sd=0.3, repeats=16)
+    accepted = repeated(0.8, 0.3)
     low, high, _ = numbers(
         degradation_bounds(metric, Sample(new, normal((1, 4)), accepted, matched), LEVELS)
     )
@@ -198,7 +196,7 @@ def test_of_spreads_against_seeds_that_never_vary_nothing_is_known(new, matched)
 
 def test_repeats_that_are_the_accepted_ones_leave_the_least_residual():
     old = normal(20)
-    accepted = summarise(old, old[:8], old[:8])
+    accepted = summarise(old, old[:8])
     assert accepted.slope == MAX_SLOPE
     assert accepted.residual_sd == pytest.approx(old.std(ddof=1) * (1 - MAX_SLOPE**2) ** 0.5)
     same = old[None, :4]
@@ -209,7 +207,7 @@ def test_repeats_that_are_the_accepted_ones_leave_the_least_residual():
 def test_slope_and_residual_are_those_of_the_repeats():
     old = normal(5000)
     again = 0.8 * old + 0.6 * normal(5000, seed=1)
-    accepted = summarise(old, again, old)
+    accepted = summarise(old, again)
     assert accepted.slope == pytest.approx(0.8, abs=0.05)  # standard errors below 0.009
     assert accepted.residual_sd == pytest.approx(0.6, abs=0.04)
 
@@ -217,13 +215,13 @@ def test_slope_and_residual_are_those_of_the_repeats():
 @pytest.mark.parametrize("old", [normal(20), np.full(20, 0.5)])
 def test_fewer_than_three_repeats_or_constant_seeds_say_nothing_about_the_slope(old):
     count = 2 if np.ptp(old) else 9
-    accepted = summarise(old, old[:count], old[:count])
+    accepted = summarise(old, old[:count])
     assert accepted.slope == 0
-    assert math.isnan(accepted.residual_sd)
+    assert np.isnan(accepted.residual_sd)
 
 
 def test_repeats_that_have_nothing_to_do_with_their_seeds_have_slope_zero():
-    assert summarise(normal(20), 3 * normal(16, seed=1), normal(20)[:16]).slope == 0
+    assert summarise(normal(20), 3 * normal(16, seed=1)).slope == 0
 
 
 COMPARISON = MetricComparison(
@@ -280,18 +278,36 @@ def test_what_is_not_known_is_none_in_the_verdict():
     assert unknown.verdict().measured is None
 
 
+UNDECIDED = replace(COMPARISON, degradation=0.0, high=0.00147, status="undecided")
+BEYOND = "the estimate is beyond the margin, so more seeds are likely to fail it; a margin of "
+
+
 @pytest.mark.parametrize(
-    ("degradation", "high", "words"),
+    ("change", "words"),
     [
-        (0.0, 0.0015, "about 18 seeds would decide it (--seeds 18); a margin of 0.15 points"),
-        (0.0012, 0.0015, "the estimate is beyond the margin, so more seeds are likely to fail it"),
-        (0.0, np.inf, "train more seeds: --seeds"),
+        (
+            {},
+            "about 18 seeds would pass it (--seeds 18); a margin of 0.15 points would pass it now",
+        ),
+        # 1 / 19.1 = (100 / 147)^2 (1 / 8 + 1 / 96) - 1 / 96
+        ({"accepted_seeds": 96}, "about 20 seeds would pass it (--seeds 20); "),
+        ({"accepted_seeds": 16}, "more than the 16 accepted seeds are needed to pass it: mnistlab"),
+        ({"degradation": 0.0012}, BEYOND),
+        ({"high": np.inf}, "more seeds do not decide it"),
+        ({"reason": "all 8 seeds gave 1"}, "more seeds do not decide it"),
+        # (log 5 / log 4)^2 of 8 seeds
+        (
+            {"metric": SPREAD, "degradation": 1.0, "high": 5.0},
+            "about 11 seeds would pass it (--seeds 11); a margin of 5.00 times would pass it now",
+        ),
     ],
 )
-def test_an_undecided_metric_says_what_would_decide_it(degradation, high, words):
-    metric = GateMetric("averaged accuracy", 0.001, "a test", 0.0075)
-    values = dict(candidate=0.97, accepted=0.97, low=-0.01, correlation=0.0, seeds=8)
-    comparison = MetricComparison(
-        metric=metric, degradation=degradation, high=high, status="undecided", **values
-    )
-    assert words in comparison.verdict().message
+def test_an_undecided_metric_says_what_would_decide_it(change, words):
+    assert words in replace(UNDECIDED, **change).verdict().message
+
+
+def test_the_margin_that_would_pass_is_never_rounded_below_the_bound():
+    for high in np.linspace(0.00101, 0.0019, 20):
+        text = replace(UNDECIDED, high=high).what_would_decide
+        stated = float(text.partition("a margin of ")[2].split()[0]) / 100
+        assert high < stated + 1e-12 < high + 0.00011

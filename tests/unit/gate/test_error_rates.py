@@ -16,14 +16,8 @@ GATES = 400
 
 
 @pytest.fixture(scope="module")
-def plan(accepted):
-    return make_plan(gate_metrics(accepted.columns, 10_000), 16, accepted)
-
-
-@pytest.fixture(scope="module")
 def rates(plan, accepted):
-    whole = make_plan(plan.metrics, 32, accepted)
-    return error_rates.error_rates(whole, accepted, GATES)
+    return error_rates.error_rates(plan, accepted, GATES)
 
 
 def standard_error(share, count=GATES):
@@ -32,17 +26,18 @@ def standard_error(share, count=GATES):
 
 @pytest.mark.parametrize("lost", [0.0, 0.0007, 0.02])
 @pytest.mark.parametrize("matched", [True, False])
-def test_simulated_gates_decide_as_a_run_does_on_the_same_numbers(accepted, plan, lost, matched):
+def test_simulated_gates_decide_as_a_run_does_on_the_same_numbers(accepted, metrics, lost, matched):
+    plan, count = make_plan(metrics, 16, accepted), 20
     rng = np.random.default_rng(3)
-    blocks = np.array([accepted.block(int(first), 16) for first in rng.integers(96, size=30)])
+    blocks = np.array([accepted.block(int(first), 16) for first in rng.integers(96, size=count)])
     same = {key: values[blocks] for key, values in accepted.columns.items()}
-    new = shift(draw(accepted, 16, 30, matched, seed=4)[0], plan.metrics[0], lost, accepted)
+    new = shift(draw(accepted, 16, count, matched, seed=4)[0], plan.metrics[0], lost, accepted)
     if matched:
         noise = {key: 0.3 * values.std() for key, values in accepted.columns.items()}
-        new = {key: values + rng.normal(0, noise[key], (30, 16)) for key, values in same.items()}
+        new = {key: values + rng.normal(0, noise[key], (count, 16)) for key, values in same.items()}
         new = shift(new, plan.metrics[0], lost, accepted)
     outcome = simulate(plan, accepted, new, same, seed=-1)
-    for gate in range(30):
+    for gate in range(count):
 
         def train(seeds, gate=gate):
             for seed in seeds:

@@ -1,13 +1,12 @@
 """Figures of the gates: titles state the result, and odd values are drawn without a warning."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from mnistlab.gate import figures, sequential
-from mnistlab.gate.margins import gate_metrics
-from mnistlab.gate.paired import PairedComparison
+from mnistlab.gate import figures, paired, sequential
 from mnistlab.gate.plan import make_plan
 from mnistlab.metrics import Evaluation
 from mnistlab.report.figures import png
@@ -38,9 +37,9 @@ def train(recipe, case):
 
 
 @pytest.mark.parametrize("case", ["healthy", "worse", "one result", "identical"])
-def test_strip_of_seeds_states_the_verdict_and_joins_matched_seeds(recipe, accepted, case):
+def test_strip_of_seeds_states_the_verdict_and_joins_matched_seeds(recipe, accepted, metrics, case):
     recipe = replace(recipe, slope=1.0) if case == "identical" else recipe
-    plan = make_plan(gate_metrics(accepted.columns, 10_000), 4, accepted)
+    plan = make_plan(metrics, 4, accepted)
     result = sequential.run(train(recipe, case), accepted, 0, plan)
     assert result.identical == (case == "identical")
     count = len(result.seeds)
@@ -50,7 +49,7 @@ def test_strip_of_seeds_states_the_verdict_and_joins_matched_seeds(recipe, accep
     assert len(figure.axes) == 4  # accuracy and loss of both kinds of weights
     joined = [line for line in figure.axes[0].lines if line.get_ydata()[0] == 0.6]
     assert len(joined) == count
-    assert png(figure)[:4] == b"\x89PNG"
+    figure.draw_without_rendering()
 
 
 @pytest.mark.parametrize("here", [0.0003, -0.01, np.nan])
@@ -64,19 +63,21 @@ def test_power_curve_states_what_is_found_and_marks_this_run(here):
     assert png(figure)
 
 
-def comparison(wrong):
+def comparison(wrong, newly_right=0):
     labels = np.arange(500).astype(np.uint8) % 10
+    accepted = np.where(np.arange(500) >= 500 - newly_right, (labels + 1) % 10, labels)
+    digits = np.where(np.arange(500) < wrong, (labels + 1) % 10, labels)
     probabilities = np.full((500, 10), 0.02, np.float32)
-    probabilities[np.arange(500), np.where(np.arange(500) < wrong, (labels + 1) % 10, labels)] = (
-        0.82
-    )
-    truth = np.full(500, 200, np.uint8)
-    return PairedComparison(Evaluation(probabilities, labels), labels, truth, 0.02)
+    probabilities[np.arange(500), digits] = 0.82
+    baseline = SimpleNamespace(predictions=accepted, truth=np.full(500, 200, np.uint8))
+    return paired.compare(Evaluation(probabilities, labels), baseline, 0.02)
 
 
 def test_paired_table_has_all_four_counts():
-    figure = figures.paired_table(comparison(60))
-    assert [text.get_text() for text in figure.axes[0].texts] == ["440", "60", "0", "0"]
+    figure = figures.paired_table(comparison(60, 9))
+    counts = {text.get_position(): text.get_text() for text in figure.axes[0].texts}
+    # The file is right on the left, the accepted model above.
+    assert counts == {(0.5, 1.5): "431", (1.5, 1.5): "60", (0.5, 0.5): "9", (1.5, 0.5): "0"}
     assert png(figure)
 
 

@@ -1,15 +1,15 @@
 """Two files are compared image by image; simulated shares differ by chance below 1e-5."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from mnistlab.errors import MnistlabError
 from mnistlab.gate.baseline import true_class_steps
 from mnistlab.gate.paired import (
-    PairedComparison,
     compare,
     digit_power,
-    file_margin,
     images_to_be_named,
     most_newly_wrong,
     pass_rate,
@@ -37,8 +37,8 @@ ACCEPTED = off(LABELS, np.arange(250))
 TRUTH = true_class_steps(predicted(ACCEPTED))
 
 
-def judged(evaluation, margin=0.005):
-    return PairedComparison(evaluation, ACCEPTED, TRUTH, margin)
+def judged(evaluation, margin=None, accepted=ACCEPTED):
+    return compare(evaluation, SimpleNamespace(predictions=accepted, truth=TRUTH), margin)
 
 
 def test_identical_predictions_are_recognised_and_pass():
@@ -56,7 +56,7 @@ def test_newly_wrong_newly_right_and_churn_are_counted():
     found = judged(predicted(digits))
     assert (len(found.newly_wrong), len(found.newly_right)) == (30, 10)
     assert found.churn == pytest.approx(41 / COUNT)
-    assert found.table.tolist() == [[9720, 30], [10, 240]]
+    assert found.by_digit.sum(axis=0).tolist() == [30, 10]
     assert found.p_value == mcnemar(30, 10)
     assert found.difference == tango(30, 10, COUNT, 0.98)
 
@@ -181,26 +181,14 @@ def test_the_change_of_the_true_digits_probability_is_stated():
     assert judged(predicted(ACCEPTED)).as_dict()["true_digit_gain"] == 0
 
 
-def test_the_default_margin_is_half_a_point_or_seven_images():
-    assert file_margin(10_000) == 0.005
-    assert file_margin(360) == 7 / 360
+@pytest.mark.parametrize(("images", "margin"), [(10_000, 0.005), (360, 7 / 360)])
+def test_the_default_margin_is_half_a_point_or_seven_images(images, margin):
+    evaluation = predicted(ACCEPTED)
+    few = Evaluation(evaluation.probabilities[:images], LABELS[:images])
+    baseline = SimpleNamespace(predictions=ACCEPTED[:images], truth=TRUTH[:images])
+    assert compare(few, baseline).margin == margin
 
 
-@pytest.fixture
-def baseline():
-    class Accepted:
-        predictions, truth = ACCEPTED, TRUTH
-
-    return Accepted()
-
-
-@pytest.mark.parametrize(("margin", "used"), [(None, 0.005), (0.02, 0.02)])
-def test_a_file_is_paired_with_the_accepted_predictions(baseline, margin, used):
-    found = compare(predicted(ACCEPTED), baseline, margin)
-    assert (found.decision, found.margin) == ("PASSED", used)
-
-
-def test_another_number_of_images_is_refused(baseline):
-    baseline.predictions = ACCEPTED[:9]
+def test_another_number_of_images_is_refused():
     with pytest.raises(MnistlabError, match=r"10000 predictions, but 9 were accepted; required"):
-        compare(predicted(ACCEPTED), baseline)
+        judged(predicted(ACCEPTED), accepted=ACCEPTED[:9])

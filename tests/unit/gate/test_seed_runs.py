@@ -37,13 +37,15 @@ DATASET = made_up()
 class Fake:
     """A pipeline without Keras whose model is how sure it is."""
 
-    def __init__(self, averaged=True, diverges_at=-1):
-        self.averaged, self.diverges_at = averaged, diverges_at
+    def __init__(self, averaged=True, diverges_at=-1, dies_at=-1):
+        self.averaged, self.diverges_at, self.dies_at = averaged, diverges_at, dies_at
         self.prepare_images = self.prepare_labels = np.asarray
         self.build = sure_model
 
     def fit(self, model, images, labels, *, seed, epochs=None):
-        """Be surer for a higher seed."""
+        """Be surer for a higher seed; with one of them, end the process without a trace."""
+        if seed == self.dies_at:
+            os._exit(1)
         model.set_weights([0.5 + 0.001 * seed if seed != self.diverges_at else np.nan])
         return {"averaged_weights": [0.9]} if self.averaged else {}
 
@@ -61,8 +63,8 @@ def sure_model(seed):
     return model
 
 
-def train_seeds(pipeline, seeds, processes=1):
-    with open_runner(SeedRunner(pipeline, DATASET), Backend(processes=processes)) as train:
+def train_seeds(pipeline, seeds):
+    with open_runner(SeedRunner(pipeline, DATASET), Backend(processes=1)) as train:
         return list(train(seeds))
 
 
@@ -146,32 +148,24 @@ def test_a_training_that_diverged_is_named_by_its_seed():
         train_seeds(pipeline, range(1, 5))
 
 
-@pytest.fixture
-def importable(monkeypatch, pytestconfig):
-    """Let other processes import the pipelines of this module, after the installed package."""
+def test_processes_train_what_one_process_trains_and_one_that_dies_is_an_error(
+    monkeypatch, pytestconfig
+):
+    # Other processes import the pipelines of this module, after the installed package.
     monkeypatch.setattr(sys, "path", [*sys.path, str(pytestconfig.rootpath)])
+    one, two = train_seeds(Fake(), [5, 2, 9]), []
 
+    def train_in_processes():
+        runner = SeedRunner(Fake(dies_at=4), DATASET)
+        with open_runner(runner, Backend(processes=2)) as train:
+            two.extend(train([5, 2, 9]))
+            list(train([3, 4]))
 
-@pytest.mark.usefixtures("importable")
-def test_processes_train_what_one_process_trains():
-    one, two = (train_seeds(Fake(), [5, 2, 9], processes) for processes in (1, 2))
+    with pytest.raises(MnistlabError, match=r"a training process .* exit code 1; is there memory"):
+        train_in_processes()
     assert [run.seed for run in two] == [5, 2, 9]
     assert [run.metrics for run in one] == [run.metrics for run in two]
     assert [run.digest for run in one] == [run.digest for run in two]
-
-
-class Deadly(Fake):
-    """Ends the process that trains it."""
-
-    def fit(self, model, images, labels, *, seed, epochs=None):
-        """Leave no trace."""
-        os._exit(1)
-
-
-@pytest.mark.usefixtures("importable")
-def test_a_process_that_dies_is_an_error_and_not_a_missing_seed():
-    with pytest.raises(MnistlabError, match=r"a training process .* exit code 1; is there memory"):
-        train_seeds(Deadly(), [1, 2], 2)
 
 
 def test_columns_keep_the_metrics_that_all_seeds_have():

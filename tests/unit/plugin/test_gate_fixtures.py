@@ -18,7 +18,7 @@ from mnistlab import cli
 from mnistlab.cli import baseline as accept_module
 from mnistlab.cli import shared
 from mnistlab.data import Dataset
-from mnistlab.gate import GateMetric, MetricComparison, error_rates, matching, seed_runs
+from mnistlab.gate import GateMetric, MetricComparison, error_rates, plan, seed_runs
 from mnistlab.metrics import Evaluation, calibration
 from mnistlab.plugin import Figure, Measured, fixtures, gate_fixtures
 from mnistlab.plugin.checker import Checker, Measurements
@@ -206,7 +206,7 @@ def prepare(folder, patch):
     patch.setattr(seed_runs, "available_cores", lambda: 1)
     patch.setattr(accept_module, "SeedMeasurer", fake_measurer)
     patch.setattr(accept_module, "import_keras", lambda: None)
-    patch.setattr(matching, "DRAWS", 1000)
+    patch.setattr(plan, "DRAWS", 1000)
     few = functools.partial(error_rates.error_rates, gates=60)
     patch.setattr(error_rates, "error_rates", few)
     patch.setenv("COLUMNS", "100")

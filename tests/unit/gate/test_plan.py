@@ -1,12 +1,19 @@
-"""Seeds match if the residuals are about as small as those of repeated trainings."""
+"""Looks and their levels; seeds match if residuals are as small as those of repeats."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from mnistlab.gate.margins import gate_metrics
-from mnistlab.gate.matching import FALSE_MATCH, matching_thresholds, mismatch, telling
+from mnistlab.errors import MnistlabError
+from mnistlab.gate.plan import (
+    FAIL_ALPHA,
+    FALSE_MATCH,
+    make_plan,
+    matching_thresholds,
+    mismatch,
+    telling,
+)
 from mnistlab.gate.seed_runs import as_columns
 
 LOOKS = (4, 8, 16)
@@ -15,13 +22,33 @@ GATES = 4000
 
 @pytest.fixture(scope="module")
 def known(accepted):
-    keys = {metric.key for metric in gate_metrics(accepted.columns, 10_000)}
-    return telling({key: accepted.summary(key) for key in sorted(keys)})
+    return telling({key: accepted.summary(key) for key in sorted(accepted.columns)})
 
 
 @pytest.fixture(scope="module")
-def thresholds(accepted):
-    return matching_thresholds(gate_metrics(accepted.columns, 10_000), LOOKS, accepted)
+def thresholds(accepted, metrics):
+    return matching_thresholds(metrics, LOOKS, accepted)
+
+
+def test_looks_go_up_to_the_budget(accepted, metrics):
+    assert make_plan(metrics, 4, accepted).looks == (4,)
+    assert make_plan(metrics, 32, accepted).looks == (4, 6, 7, 8, 10, 12, 16, 20, 24, 32)
+
+
+@pytest.mark.parametrize(("budget", "last"), [(13, (10, 13)), (17, (12, 17)), (18, (16, 18))])
+def test_a_look_just_before_the_last_is_left_out(accepted, metrics, budget, last):
+    assert make_plan(metrics, budget, accepted).looks[-2:] == last
+
+
+def test_a_budget_below_the_first_look_is_refused(accepted, metrics):
+    with pytest.raises(MnistlabError, match=r"--seeds 3, .* at least 4, where the gate looks"):
+        make_plan(metrics, 3, accepted)
+
+
+def test_every_metric_spends_its_own_level_and_failing_is_divided_among_them(plan):
+    for metric, levels in zip(plan.metrics, plan.pass_levels, strict=True):
+        assert max(levels) < metric.alpha < sum(levels)
+    assert sum(plan.fail_levels) < FAIL_ALPHA
 
 
 def test_repeated_trainings_have_a_mismatch_near_one(accepted, known):
