@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from mnistlab.arrays import CLASSES, IMAGE_SHAPE
-from mnistlab.faults.catalogue.registry import fault, variants
+from mnistlab.faults.catalogue.registry import register, variants
 from mnistlab.recipe import Pipeline
 
 LAYERS = "test_layers_are_the_specified_ones"
@@ -61,10 +61,12 @@ class _ModelInParts(Pipeline):
         layers = [keras.Input(IMAGE_SHAPE), make.Flatten(), *more, hidden, *last, output]
         model = keras.Sequential(layers)
         rate = self.rate_factor * float(self.spec.promised("learning_rate"))
-        settings = {"learning_rate": rate, **self.settings}
-        optimizer = _instance(keras.optimizers, (self.optimizer, settings))
-        loss, metric = _instance(keras.losses, self.loss), _instance(keras.metrics, self.metric)
-        model.compile(optimizer, loss, metrics=[metric])
+        optimizer = (self.optimizer, {"learning_rate": rate, **self.settings})
+        model.compile(
+            _instance(keras.optimizers, optimizer),
+            _instance(keras.losses, self.loss),
+            metrics=[_instance(keras.metrics, self.metric)],
+        )
         return model
 
 
@@ -84,33 +86,34 @@ variants(__name__, _ModelInParts, (
     ("missing-activation", "ARM gross", LAYERS,
      "Dense without an activation is linear.", {"activation": "linear"}),
     ("linear-output", "ARM mild", LAYERS,
-     "The output is logits, as for a loss with from_logits=True.", {"output": "linear"}),
+     "The model outputs logits, although its loss expects probabilities.", {"output": "linear"}),
     ("sigmoid-output", "hunkim/DeepLearningZeroToAll#51", LAYERS,
-     "The output comes from an example with two classes.", {"output": "sigmoid"}),
-    ("activation-added", "AAL mild", LAYERS, "An activation follows the pixels.",
+     "The output layer comes from an example with two classes.", {"output": "sigmoid"}),
+    ("activation-added", "AAL mild", LAYERS, "An activation is applied to the pixels.",
      {"before_hidden": [("Activation", {"activation": "tanh"})]}),
-    ("softmax-added", "AAL gross", LAYERS, "A softmax also follows the wrong layer.",
+    ("softmax-added", "AAL gross", LAYERS, "A second softmax is applied to the pixels.",
      {"before_hidden": [("Activation", {"activation": "softmax"})]}),
-    ("extra-layer", "philipjball/OffCon3#2", LAYERS, "The cell that adds a layer is run twice.",
+    ("extra-layer", "philipjball/OffCon3#2", LAYERS,
+     "The notebook cell that adds a layer is run twice.",
      {"before_output": [("Dense", {"units": 128, "activation": "relu"})]}),
     ("scaled-in-the-model-too", "Priyanshu-byte-coder/devtrack#927", LAYERS,
      "Model and preparation both scale.", {"before_hidden": [("Rescaling", {"scale": 1 / 255})]}),
-    ("dropout-added", "practice", LAYERS, "The dropout comes from a larger model.",
+    ("dropout-added", "practice", LAYERS, "A dropout layer comes from a larger model.",
      {"before_output": [("Dropout", {"rate": 0.5})]}),
     ("no-bias-in-the-output", "WRB mild", PARAMETERS,
      "The output has no bias, as if all classes were equally frequent.", {"biases": (True, False)}),
     ("no-bias", "WRB gross", PARAMETERS,
-     "Biases are switched off, as before a batch normalisation.", {"biases": (False, False)}),
+     "No layer has a bias, as if a batch normalisation followed.", {"biases": (False, False)}),
     ("frozen-layer", "harvitronix/five-video-classification-methods#26", TRAINED,
      "A layer stays frozen after transfer learning.", {"frozen": True}),
-    ("weak-regularisation", "RAW mild", PENALTY, "A little L2 is left over from an experiment.",
+    ("weak-regularisation", "RAW mild", PENALTY, "A weak L2 penalty is left from an experiment.",
      {"penalty": {"class_name": "L2", "config": {"l2": 1e-5}}}),
     ("strong-regularisation", "RAW gross", PENALTY,
-     "L2 is added at Keras's default strength, 0.01.", {"penalty": "l2"}),
+     "An L2 penalty has Keras's default strength, 0.01.", {"penalty": "l2"}),
     ("he-initialisation", "WCI mild", INITIAL,
      "An initialisation meant for ReLU is used in all layers.", {"initializer": ("HeUniform", {})}),
     ("huge-initialisation", "WCI gross", INITIAL,
-     "All weights are standard normal.", {"initializer": ("RandomNormal", {"stddev": 1.0})}),
+     "All weights start standard normal.", {"initializer": ("RandomNormal", {"stddev": 1.0})}),
     ("zero-initialisation", "WCI gross", INITIAL,
      "All units start and stay the same.", {"initializer": ("RandomNormal", {"stddev": 0.0})}),
     ("unseeded-initialisation", "shenweichen/DeepCTR#255", SEED,
@@ -118,40 +121,40 @@ variants(__name__, _ModelInParts, (
     ("same-seed-always", "zsyOAOA/InvSR#3", SEED,
      "The initializers use a constant seed.", {"initializer": ("GlorotUniform", {"seed": 42})}),
     ("learning-rate-doubled", "HLR mild", RATE,
-     "The rate was scaled up for two machines.", {"rate_factor": 2.0}),
+     "The learning rate was scaled up for two machines.", {"rate_factor": 2.0}),
     ("learning-rate-halved", "HLR mild", RATE,
-     "The rate was lowered as a precaution.", {"rate_factor": 0.5}),
+     "The learning rate was lowered as a precaution.", {"rate_factor": 0.5}),
     ("learning-rate-tenfold", "HLR gross", RATE,
-     "A zero is missing: the rate is 0.01.", {"rate_factor": 10.0}),
+     "A zero is missing: the learning rate is 0.01.", {"rate_factor": 10.0}),
     ("rmsprop", "OCH mild", OPTIMIZER,
      "compile gets no optimizer, so Keras uses its default.", {"optimizer": "RMSprop"}),
     ("sgd", "OCH gross", OPTIMIZER,
-     "Plain gradient descent runs at the rate of Adam.", {"optimizer": "SGD"}),
+     "Plain gradient descent runs at the learning rate of Adam.", {"optimizer": "SGD"}),
     ("gradients-clipped", "OCG mild", SETTINGS,
-     "Gradients are clipped by norm, as in a recurrent network.", {"settings": {"clipnorm": 0.1}}),
+     "Gradients are clipped by norm, as for a recurrent network.", {"settings": {"clipnorm": 0.1}}),
     ("gradients-clipped-to-nothing", "OCG gross", SETTINGS,
-     "The exponent of the clipping value is wrong.", {"settings": {"clipvalue": 1e-9}}),
+     "Gradients are clipped to 1e-9: the exponent is mistyped.", {"settings": {"clipvalue": 1e-9}}),
     ("weight-decay", "PrimeIntellect-ai/prime-rl#2422", SETTINGS,
-     "Decay is set on the optimizer, not on the layers.", {"settings": {"weight_decay": 0.01}}),
+     "Decay is set in the optimizer, not in the layers.", {"settings": {"weight_decay": 0.01}}),
     ("binary-cross-entropy", "LCH mild", LOSS,
-     "Ten yes-or-no questions replace one with ten answers.", {"loss": "binary_crossentropy"}),
+     "The loss asks ten yes-or-no questions.", {"loss": "binary_crossentropy"}),
     ("mean-absolute-error", "LCH gross", LOSS,
-     "The loss is that of a regression.", {"loss": "mean_absolute_error"}),
-    ("label-smoothing", "practice", LOSS, "The loss has the right name, but smooths the labels.",
+     "The loss is meant for regression.", {"loss": "mean_absolute_error"}),
+    ("label-smoothing", "practice", LOSS, "The loss has the right name but smooths the labels.",
      {"loss": ("CategoricalCrossentropy", {"label_smoothing": 0.05})}),
     ("loss-of-logits", "nfmcclure/tensorflow_cookbook#86", LOSS,
-     "The loss has from_logits=True after a softmax.",
+     "The loss expects logits, although the model outputs probabilities.",
      {"loss": ("CategoricalCrossentropy", {"from_logits": True})}),
     ("binary-accuracy", "frlim/data2040_final#1", METRIC,
-     "The metric is called accuracy, but an untrained model scores 90 %.",
+     "The metric counts each class of an image: an untrained model scores 90 %.",
      {"metric": ("BinaryAccuracy", {"name": "accuracy"})}),
 ))
 # fmt: on
 
 
-@fault("schedule-too-short", "NovaSky-AI/SkyRL#873", RATE)
+@register("schedule-too-short", "NovaSky-AI/SkyRL#873", RATE)
 class ScheduleTooShort(Pipeline):
-    """A cosine schedule counts steps for another batch size and reaches 0 long before the end."""
+    """A cosine schedule, made for another batch size, reaches 0 long before training ends."""
 
     def build(self, seed: int) -> Any:
         import keras

@@ -8,18 +8,28 @@ The source of a fault is one of three:
 - "practice": a defect known from work, for which no such thread was found.
 """
 
+import functools
 import importlib
+import operator
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, TypeAlias, TypeVar
 
+import numpy as np
+
+from mnistlab.arrays import WHITE
 from mnistlab.recipe import Pipeline
 
 PipelineClass = TypeVar("PipelineClass", bound=type[Pipeline])
 Variant: TypeAlias = tuple[str, str, str, str, Mapping[str, Any]]
 """Name, source, expected check and description of a fault, and the attributes that it overrides."""
+PUBLISHED = Pipeline()
+SCALED_AGAIN = functools.partial(np.multiply, 1 / WHITE)
+TRANSPOSED = operator.methodcaller("transpose", 0, 2, 1)
+MIRRORED = operator.itemgetter(np.s_[:, :, ::-1])
+"""Changes of prepared images that preparation, training or prediction may make by mistake."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +51,11 @@ class Entry:
         return bool(self.expected)
 
     @property
+    def part(self) -> str:
+        """The part of the pipeline that has the defect: the name of the catalogue's module."""
+        return self.reference.partition(":")[0].rpartition(".")[2]
+
+    @property
     def pipeline(self) -> type[Pipeline]:
         """The class, a subclass of `Pipeline` that keeps the published spec."""
         module, _, name = self.reference.partition(":")
@@ -48,21 +63,16 @@ class Entry:
         return pipeline
 
 
-def fault(name: str, source: str, expected: str) -> Callable[[PipelineClass], PipelineClass]:
-    """Register a pipeline class as a fault; its docstring becomes the description."""
+def register(name: str, source: str = "", expected: str = "") -> Callable[[PipelineClass], PipelineClass]:
+    """Register a pipeline class; its docstring becomes the description. A control has no source."""
 
-    def register(pipeline: PipelineClass) -> PipelineClass:
+    def decorate(pipeline: PipelineClass) -> PipelineClass:
         reference = f"{pipeline.__module__}:{pipeline.__name__}"
         entry = Entry(name, reference, pipeline.__doc__ or "", source, expected)
         pipeline.entry = entry  # type: ignore[attr-defined]
         return pipeline
 
-    return register
-
-
-def control(name: str) -> Callable[[PipelineClass], PipelineClass]:
-    """Register a pipeline class as a healthy control; its docstring becomes the description."""
-    return fault(name, "", "")
+    return decorate
 
 
 def variants(module: str, base: type[Pipeline], rows: Iterable[Variant]) -> None:
@@ -76,14 +86,17 @@ def variants(module: str, base: type[Pipeline], rows: Iterable[Variant]) -> None
         namespace: dict[str, Any] = {"__doc__": description, "__module__": module}
         for key, value in attributes.items():
             namespace[key] = staticmethod(value) if callable(value) else value
-        pipeline = fault(name, source, expected)(type(class_name, (base,), namespace))
+        pipeline = register(name, source, expected)(type(class_name, (base,), namespace))
         setattr(sys.modules[module], class_name, pipeline)
 
 
 def registered(*modules: ModuleType) -> dict[str, Entry]:
     """Return the entries of modules by name, in the order in which the modules define them."""
-    members = [member for module in modules for member in vars(module).values()]
-    classes = [member for member in members if isinstance(member, type)]
-    # vars() and not getattr(): a subclass must not count under the entry of its base.
-    entries: list[Entry] = [vars(member)["entry"] for member in classes if "entry" in vars(member)]
-    return {entry.name: entry for entry in entries}
+    members = [
+        vars(member)
+        for module in modules
+        for member in vars(module).values()
+        if isinstance(member, type)
+    ]
+    # Not getattr(): a subclass must not count under the entry of its base.
+    return {member["entry"].name: member["entry"] for member in members if "entry" in member}
