@@ -63,7 +63,9 @@ class Entry:
         return pipeline
 
 
-def register(name: str, source: str = "", expected: str = "") -> Callable[[PipelineClass], PipelineClass]:
+def register(
+    name: str, source: str = "", expected: str = ""
+) -> Callable[[PipelineClass], PipelineClass]:
     """Register a pipeline class; its docstring becomes the description. A control has no source."""
 
     def decorate(pipeline: PipelineClass) -> PipelineClass:
