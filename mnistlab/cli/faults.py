@@ -33,6 +33,8 @@ def run(options: argparse.Namespace) -> int:
     _require_writable("--out", folder, faults.REPORT_FILES)
     if options.docs:
         _require_writable("--docs", options.docs, faults.DOCS_FILES)
+    if options.symptoms and not options.full:
+        raise MnistlabError("--symptoms needs every check of each fault: add --full")
     runner = make_runner(options)
     path = folder / LOG_FILE
     log = faults.CampaignLog(path, runner.key)
@@ -48,6 +50,8 @@ def run(options: argparse.Namespace) -> int:
     summary = faults.Summary(entries, log.trials)
     print("\n".join(summary.sentences()))
     facts = {**runner.facts(), "time": log.describe_time(backend)}
+    if options.symptoms:
+        faults.write_symptoms(summary, runner.dataset.name, options.symptoms)
     print(f"Page: {faults.write_report(summary, facts, folder, options.docs)}")
     return 0 if summary.ok else 1
 

@@ -157,6 +157,8 @@ def _add_faults(commands: Any, data: argparse.ArgumentParser) -> None:
     faults.add_argument(
         "--docs", metavar="DIR", type=Path, help="also write Markdown and a picture to this folder"
     )
+    symptoms = "with --full: write the dictionary of symptoms that runs are diagnosed by"
+    faults.add_argument("--symptoms", metavar="FILE", type=Path, help=symptoms)
     faults.add_argument(
         "--timeout", type=float, default=600, metavar="S", help="seconds of a trial (default: 600)"
     )

@@ -14,11 +14,15 @@ from mnistlab.report.figures import png
 
 REPORT_FILES = ("faults.json", "index.html")
 DOCS_FILES = ("faults.md", "faults.png")
-# fmt: off
 HEADINGS = (
-    "name", "how it happens", "source", "caught first by", "as expected", "accuracy", "seconds",
+    "name",
+    "how it happens",
+    "source",
+    "caught first by",
+    "as expected",
+    "accuracy",
+    "seconds",
 )
-# fmt: on
 
 
 def write_report(
@@ -36,6 +40,16 @@ def write_report(
         write_atomically(docs / DOCS_FILES[0], markdown(summary, facts))
         (docs / DOCS_FILES[1]).write_bytes(png(kill_matrix(summary)))
     return page_path
+
+
+def write_symptoms(summary: Summary, dataset: str, path: Path) -> None:
+    """Write the symptoms of the faults on a dataset to a dictionary, one line for each fault."""
+    earlier = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    content = summary.symptoms(dataset, earlier)
+    text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+    for start in ("],", "},", "{"):
+        text = text.replace(f'{start}"', f'{start}\n"')
+    write_atomically(path, f"{text}\n")
 
 
 def page(summary: Summary, facts: Mapping[str, str]) -> str:

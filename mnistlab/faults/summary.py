@@ -63,8 +63,7 @@ class Summary:
         self.outcomes = self.faults + self.controls
         self.survivors = [outcome for outcome in self.faults if not outcome.ok]
         self.false_positives = [outcome for outcome in self.controls if not outcome.ok]
-        caught = [outcome for outcome in self.faults if outcome.ok]
-        self.unexpected = [outcome for outcome in caught if not outcome.as_expected]
+        self.unexpected = [it for it in self.faults if it.ok and not it.as_expected]
         # The longest run comes first, so that checks stand in the order of the suite.
         runs = sorted((outcome.trial.checks for outcome in tried), key=len, reverse=True)
         self.checks = list(dict.fromkeys(check for checks in runs for check in checks))
@@ -95,8 +94,7 @@ class Summary:
             caught = sum(not accuracy >= BARE_ACCURACY for accuracy in measured)  # also NaN
             claim = f"accuracy >= {BARE_ACCURACY} alone catches {caught} of the {len(measured)}"
             lines.append(f"{claim} faults whose accuracy was measured")
-        if self.missing:
-            lines.append(f"trials still to run: {len(self.missing)}")
+        lines += [f"trials still to run: {len(self.missing)}"] if self.missing else []
         return lines
 
     def as_dict(self) -> dict[str, Any]:
@@ -112,3 +110,16 @@ class Summary:
         }
         head = {"schema": SCHEMA, "ok": self.ok, "summary": self.sentences()}
         return {**head, **names, "trials": trials}
+
+    def symptoms(self, dataset: str, earlier: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the dictionary of `mnistlab.plugin.diagnosis`, with earlier ones of other data."""
+        checks = list(dict.fromkeys([*earlier.get("checks", ()), *self.failing]))
+        faults, rows = dict(earlier.get("faults", {})), {}
+        for entry, trial in ((it.entry, it.trial) for it in self.faults if it.ok):
+            faults[entry.name] = [entry.part, entry.description]
+            failed = [index for index, check in enumerate(checks) if trial.missed(check)]
+            judged = {check for check, status in trial.checks.items() if status != "not run"}
+            not_judged = [index for index, check in enumerate(checks) if check not in judged]
+            rows[entry.name] = [failed, not_judged]
+        matrices = {**earlier.get("matrices", {}), dataset: rows}
+        return {"checks": checks, "faults": faults, "matrices": matrices}
