@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from mnistlab.arrays import CLASSES, IMAGE_SHAPE, Array
 from mnistlab.faults.catalogue.architecture import _ModelInParts
-from mnistlab.faults.catalogue.registry import PUBLISHED, register, variants
+from mnistlab.faults.catalogue.registry import PUBLISHED, register, variant
 from mnistlab.faults.catalogue.training_steps import Pair, TrainingPlan, TrainingSteps, joined
 from mnistlab.recipe import History, Pipeline, train
 
@@ -78,6 +79,10 @@ class BatchesOnFourThreads(TrainingSteps):
         return np.concatenate(images), np.concatenate(labels)
 
 
+def _order_of_other_seeds(seed: int, epoch: int, count: int) -> Array:
+    return np.random.default_rng([7, epoch, seed]).permutation(count).astype(np.int32)
+
+
 def _functional(seed: int) -> Any:
     import keras
 
@@ -137,38 +142,33 @@ def _predicted_in_threads(model: Any, images: Array) -> Array:
 
 
 # fmt: off
-variants(__name__, TrainingSteps, (
-    ("other-seeds", "", "", "Initial weights and orders are drawn from other seeds.",
-     {"build": lambda seed: PUBLISHED.build(seed + 7_000_000),
-      "order": lambda seed, epoch, count: (
-          np.random.default_rng([7, epoch, seed]).permutation(count).astype(np.int32))}),
-))
-variants(__name__, _ModelInParts, (
-    ("adam-with-explicit-defaults", "", "",
-     "Adam's settings are written out; loss and metric are objects with their own names.",
-     {"settings": ADAMS_DEFAULTS, "loss": ("CategoricalCrossentropy", {"name": "cross_entropy"}),
-      "metric": ("CategoricalAccuracy", {"name": "accuracy"})}),
-    ("divergence-as-loss", "", "",
-     "The loss is the Kullback-Leibler divergence: for one-hot labels, the cross-entropy.",
-     {"loss": "kl_divergence"}),
-))
-variants(__name__, Pipeline, (
-    ("functional-api", "", "",
-     "Built with Keras's functional API; activations are given as functions.",
-     {"build": _functional}),
-    ("layers-added-one-by-one", "", "",
-     "Built with Sequential.add; the seed is set for all of Keras, the input is a layer.",
-     {"build": _added_one_by_one}),
-    ("scaled-by-a-table", "", "",
-     "Each grey level is scaled once, in a table, by multiplying with the reciprocal of 255.",
-     {"prepare_images": _scaled_by_a_table}),
-    ("labels-by-keras", "", "", "Labels are encoded by keras.utils.to_categorical.",
-     {"prepare_labels": _encoded_by_keras}),
-    ("other-batch-for-prediction", "", "", "Images are predicted 250 at a time.",
-     {"predict": _predicted_in_parts}),
-    ("predicted-by-keras", "", "", "Images are predicted by Model.predict.",
-     {"predict": lambda model, x: np.asarray(model.predict(x, batch_size=2000, verbose=0))}),
-    ("predicted-on-four-threads", "", "", "Four threads predict a quarter of the images each.",
-     {"predict": _predicted_in_threads}),
-))
+control = partial(variant, __name__, TrainingSteps)
+control("other-seeds", "Initial weights and orders are drawn from other seeds.",
+    build=lambda seed: PUBLISHED.build(seed + 7_000_000),
+    order=_order_of_other_seeds)
+control = partial(variant, __name__, _ModelInParts)
+control("adam-with-explicit-defaults",
+    "Adam's settings are written out; loss and metric are objects with their own names.",
+    settings=ADAMS_DEFAULTS, loss=("CategoricalCrossentropy", {"name": "cross_entropy"}),
+    metric=("CategoricalAccuracy", {"name": "accuracy"}))
+control("divergence-as-loss",
+    "The loss is the Kullback-Leibler divergence: for one-hot labels, the cross-entropy.",
+    loss="kl_divergence")
+control = partial(variant, __name__, Pipeline)
+control("functional-api", "Built with Keras's functional API; activations are given as functions.",
+    build=_functional)
+control("layers-added-one-by-one",
+    "Built with Sequential.add; the seed is set for all of Keras, the input is a layer.",
+    build=_added_one_by_one)
+control("scaled-by-a-table",
+    "Each grey level is scaled once, in a table, by multiplying with the reciprocal of 255.",
+    prepare_images=_scaled_by_a_table)
+control("labels-by-keras", "Labels are encoded by keras.utils.to_categorical.",
+    prepare_labels=_encoded_by_keras)
+control("other-batch-for-prediction", "Images are predicted 250 at a time.",
+    predict=_predicted_in_parts)
+control("predicted-by-keras", "Images are predicted by Model.predict.",
+    predict=lambda model, x: np.asarray(model.predict(x, batch_size=2000, verbose=0)))
+control("predicted-on-four-threads", "Four threads predict a quarter of the images each.",
+    predict=_predicted_in_threads)
 # fmt: on

@@ -12,10 +12,10 @@ import functools
 import importlib
 import operator
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -23,8 +23,6 @@ from mnistlab.arrays import WHITE
 from mnistlab.recipe import Pipeline
 
 PipelineClass = TypeVar("PipelineClass", bound=type[Pipeline])
-Variant: TypeAlias = tuple[str, str, str, str, Mapping[str, Any]]
-"""Name, source, expected check and description of a fault, and the attributes that it overrides."""
 PUBLISHED = Pipeline()
 SCALED_AGAIN = functools.partial(np.multiply, 1 / WHITE)
 TRANSPOSED = operator.methodcaller("transpose", 0, 2, 1)
@@ -77,19 +75,20 @@ def register(
     return decorate
 
 
-def variants(module: str, base: type[Pipeline], rows: Iterable[Variant]) -> None:
-    """Make a subclass of a base for each row, in a module: ``no-scaling`` becomes ``NoScaling``.
+def variant(module: str, base: type[Pipeline], name: str, *texts: str, **attributes: Any) -> None:
+    """Register a subclass of a base: ``no-scaling`` becomes the class ``NoScaling`` of the module.
 
-    A function among a row's attributes overrides a method. It is static: it gets no ``self``.
+    The texts are source and expected check, both left out for a control, and description. A
+    function among the attributes overrides a method. It is static: it gets no ``self``.
     """
-    for name, source, expected, description, attributes in rows:
-        class_name = "".join(word.capitalize() for word in name.split("-"))
-        class_name = class_name if class_name.isidentifier() else f"_{class_name}"
-        namespace: dict[str, Any] = {"__doc__": description, "__module__": module}
-        for key, value in attributes.items():
-            namespace[key] = staticmethod(value) if callable(value) else value
-        pipeline = register(name, source, expected)(type(class_name, (base,), namespace))
-        setattr(sys.modules[module], class_name, pipeline)
+    *origin, description = texts
+    class_name = "".join(word.capitalize() for word in name.split("-"))
+    class_name = class_name if class_name.isidentifier() else f"_{class_name}"
+    namespace: dict[str, Any] = {"__doc__": description, "__module__": module}
+    for key, value in attributes.items():
+        namespace[key] = staticmethod(value) if callable(value) else value
+    pipeline = register(name, *origin)(type(class_name, (base,), namespace))
+    setattr(sys.modules[module], class_name, pipeline)
 
 
 def registered(*modules: ModuleType) -> dict[str, Entry]:
