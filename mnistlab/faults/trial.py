@@ -82,11 +82,6 @@ class TrialRunner:
         return TrialRunner, (*fields, environment.accepted_hash(self.dataset.name))
 
     @property
-    def stops_at_first_failure(self) -> bool:
-        """Whether a trial ends with the first check that fails."""
-        return "-x" in self.pytest_arguments
-
-    @property
     def key(self) -> str:
         """A hash of everything that a trial's result depends on."""
         data = self.dataset.sha256, environment.accepted_hash(self.dataset.name)
@@ -98,7 +93,7 @@ class TrialRunner:
         stops = "each trial was stopped at its first failure"
         versions = environment.versions().items()
         return {
-            "mode": stops if self.stops_at_first_failure else "every check ran in every trial",
+            "mode": stops if "-x" in self.pytest_arguments else "every check ran in every trial",
             "data": f"{self.dataset.name} (SHA-256 {self.dataset.sha256[:12]}…)",
             "seed": str(self.settings["seed"]),
             "versions": ", ".join(f"{name} {version}" for name, version in versions),
@@ -109,6 +104,8 @@ class TrialRunner:
 
         Raises `RetireWorkerError` with the trial if the pipeline left side effects in this process.
         """
+        import resource  # not on Windows, where no campaign runs
+
         data = Path(self.dataset.source).expanduser().absolute()
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(sys, "path", list(sys.path))  # the suite adds the pipeline's folder
@@ -118,7 +115,9 @@ class TrialRunner:
             trial = self._run(*task)
             after = _process_state()
         changed = [key for key, value in before.items() if after.get(key) != value]
-        changed += ["memory"] if _peak_gigabytes() > MAX_GIGABYTES else []
+        unit = 1 if sys.platform == "darwin" else 1024
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9
+        changed += ["memory"] if peak > MAX_GIGABYTES else []
         if changed:
             raise RetireWorkerError(replace(trial, side_effects=tuple(changed)))
         return trial
@@ -142,11 +141,8 @@ class TrialRunner:
 
 def _trial_of(name: str, verdicts: list[Verdict]) -> Trial:
     missed = [it for it in verdicts if it.is_missed and check_name(it.test)]
-    not_judged = [
-        it
-        for it in verdicts
-        if it.status == "not run" and it.asked and not it.name.endswith(" on MNIST")
-    ]
+    asked = [it for it in verdicts if it.asked and not it.name.endswith(" on MNIST")]
+    not_judged = [it for it in asked if it.status == "not run"]
     status = "caught" if missed else INCOMPLETE if not_judged else "passed"
     message = next((it.message for it in [*missed, *not_judged]), "")
     measured = [it.measured for it in verdicts if it.name == "test accuracy"]
@@ -193,18 +189,12 @@ def reset_process() -> None:
     np.random.seed()
 
 
-def _peak_gigabytes() -> float:
-    import resource  # not on Windows, where no campaign runs
-
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9
-
-
 def _process_state() -> dict[str, Any]:
     """Return what a pipeline could change for later trials: settings and mnistlab's own code."""
     import keras
     import tensorflow as tf
 
+    variables = {key: value for key, value in os.environ.items() if not key.startswith("PYTEST_")}
     state: dict[str, Any] = {
         "Keras's floatx": keras.config.floatx(),
         "Keras's epsilon": keras.config.epsilon(),
@@ -212,10 +202,8 @@ def _process_state() -> dict[str, Any]:
         "eager execution": tf.config.functions_run_eagerly(),
         "working directory": os.getcwd(),
         "NumPy's error handling": np.geterr(),
+        **{f"environment variable {name}": value for name, value in variables.items()},
     }
-    for name, value in os.environ.items():
-        if not name.startswith("PYTEST_"):
-            state[f"environment variable {name}"] = value
     for name, module in list(sys.modules.items()):
         if name.startswith("mnistlab.") and not name.startswith(CATALOGUE_MODULE):
             holders: list[Any] = [each for each in vars(module).values() if isinstance(each, type)]

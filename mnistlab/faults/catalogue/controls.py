@@ -1,6 +1,5 @@
 """Healthy controls: the published recipe, written as another person might write it."""
 
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
@@ -13,12 +12,7 @@ from mnistlab.faults.catalogue.registry import PUBLISHED, register, variant
 from mnistlab.faults.catalogue.training_steps import Pair, TrainingPlan, TrainingSteps, joined
 from mnistlab.recipe import History, Pipeline, train
 
-ADAMS_DEFAULTS: Mapping[str, Any] = {
-    "beta_1": 0.9,
-    "beta_2": 0.999,
-    "epsilon": 1e-7,
-    "amsgrad": False,
-}
+ADAM = {"beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-7, "amsgrad": False}
 
 
 @register("keras-fit")
@@ -149,7 +143,7 @@ control("other-seeds", "Initial weights and orders are drawn from other seeds.",
 control = partial(variant, __name__, _ModelInParts)
 control("adam-with-explicit-defaults",
     "Adam's settings are written out; loss and metric are objects with their own names.",
-    settings=ADAMS_DEFAULTS, loss=("CategoricalCrossentropy", {"name": "cross_entropy"}),
+    settings=ADAM, loss=("CategoricalCrossentropy", {"name": "cross_entropy"}),
     metric=("CategoricalAccuracy", {"name": "accuracy"}))
 control("divergence-as-loss",
     "The loss is the Kullback-Leibler divergence: for one-hot labels, the cross-entropy.",

@@ -32,10 +32,7 @@ MIRRORED = operator.itemgetter(np.s_[:, :, ::-1])
 
 @dataclass(frozen=True)
 class Entry:
-    """A fault, which is a pipeline with exactly one defect, or a healthy control.
-
-    A control does the same as the published recipe but is written differently.
-    """
+    """A fault, which is a pipeline with one defect, or the published recipe written differently."""
 
     name: str  # in kebab-case; unique
     reference: str  # for --pipeline: "mnistlab.faults.catalogue.module:Class"
