@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from mnistlab.arrays import CLASSES, IMAGE_SHAPE
-from mnistlab.faults.catalogue.registry import register, variant
+from mnistlab.faults.catalogue.registry import fault, variant
 from mnistlab.recipe import Pipeline
 
 LAYERS = "test_layers_are_the_specified_ones"
@@ -76,82 +76,82 @@ def _instance(module: Any, part: Part | str) -> Any:
 
 
 # fmt: off
-fault = partial(variant, __name__, _ModelInParts)
-fault("127-units", "practice", LAYERS, "Off by one: the last index is used as the count.",
+add = partial(variant, __name__, _ModelInParts)
+add("127-units", "practice", LAYERS, "Off by one: the last index is used as the count.",
     units=127)
-fault("256-units", "practice", LAYERS, "The width comes from another experiment.", units=256)
-fault("tanh", "ACH mild", LAYERS, "The activation comes from older code.", activation="tanh")
-fault("hard-sigmoid", "ACH gross", LAYERS, "The activation is flat for most inputs.",
+add("256-units", "practice", LAYERS, "The width comes from another experiment.", units=256)
+add("tanh", "ACH mild", LAYERS, "The activation comes from older code.", activation="tanh")
+add("hard-sigmoid", "ACH gross", LAYERS, "The activation is flat for most inputs.",
     activation="hard_sigmoid")
-fault("missing-activation", "ARM gross", LAYERS, "Dense without an activation is linear.",
+add("missing-activation", "ARM gross", LAYERS, "Dense without an activation is linear.",
     activation="linear")
-fault("linear-output", "ARM mild", LAYERS,
+add("linear-output", "ARM mild", LAYERS,
     "The model outputs logits, although its loss expects probabilities.", output="linear")
-fault("sigmoid-output", "hunkim/DeepLearningZeroToAll#51", LAYERS,
+add("sigmoid-output", "hunkim/DeepLearningZeroToAll#51", LAYERS,
     "The output layer comes from an example with two classes.", output="sigmoid")
-fault("activation-added", "AAL mild", LAYERS, "An activation is applied to the pixels.",
+add("activation-added", "AAL mild", LAYERS, "An activation is applied to the pixels.",
     before_hidden=[("Activation", {"activation": "tanh"})])
-fault("softmax-added", "AAL gross", LAYERS, "A second softmax is applied to the pixels.",
+add("softmax-added", "AAL gross", LAYERS, "A second softmax is applied to the pixels.",
     before_hidden=[("Activation", {"activation": "softmax"})])
-fault("extra-layer", "philipjball/OffCon3#2", LAYERS,
+add("extra-layer", "philipjball/OffCon3#2", LAYERS,
     "The notebook cell that adds a layer is run twice.",
     before_output=[("Dense", {"units": 128, "activation": "relu"})])
-fault("scaled-in-the-model-too", "Priyanshu-byte-coder/devtrack#927", LAYERS,
+add("scaled-in-the-model-too", "Priyanshu-byte-coder/devtrack#927", LAYERS,
     "Model and preparation both scale.", before_hidden=[("Rescaling", {"scale": 1 / 255})])
-fault("dropout-added", "practice", LAYERS, "A dropout layer comes from a larger model.",
+add("dropout-added", "practice", LAYERS, "A dropout layer comes from a larger model.",
     before_output=[("Dropout", {"rate": 0.5})])
-fault("no-bias-in-the-output", "WRB mild", PARAMETERS,
+add("no-bias-in-the-output", "WRB mild", PARAMETERS,
     "The output has no bias, as if all classes were equally frequent.", biases=(True, False))
-fault("no-bias", "WRB gross", PARAMETERS,
+add("no-bias", "WRB gross", PARAMETERS,
     "No layer has a bias, as if a batch normalisation followed.", biases=(False, False))
-fault("frozen-layer", "harvitronix/five-video-classification-methods#26", TRAINED,
+add("frozen-layer", "harvitronix/five-video-classification-methods#26", TRAINED,
     "A layer stays frozen after transfer learning.", frozen=True)
-fault("weak-regularisation", "RAW mild", PENALTY, "A weak L2 penalty is left from an experiment.",
+add("weak-regularisation", "RAW mild", PENALTY, "A weak L2 penalty is left from an experiment.",
     penalty={"class_name": "L2", "config": {"l2": 1e-5}})
-fault("strong-regularisation", "RAW gross", PENALTY,
+add("strong-regularisation", "RAW gross", PENALTY,
     "An L2 penalty has Keras's default strength, 0.01.", penalty="l2")
-fault("he-initialisation", "WCI mild", INITIAL,
+add("he-initialisation", "WCI mild", INITIAL,
     "An initialisation meant for ReLU is used in all layers.", initializer=("HeUniform", {}))
-fault("huge-initialisation", "WCI gross", INITIAL, "All weights start standard normal.",
+add("huge-initialisation", "WCI gross", INITIAL, "All weights start standard normal.",
     initializer=("RandomNormal", {"stddev": 1.0}))
-fault("zero-initialisation", "WCI gross", INITIAL, "All units start and stay the same.",
+add("zero-initialisation", "WCI gross", INITIAL, "All units start and stay the same.",
     initializer=("RandomNormal", {"stddev": 0.0}))
-fault("unseeded-initialisation", "shenweichen/DeepCTR#255", SEED,
+add("unseeded-initialisation", "shenweichen/DeepCTR#255", SEED,
     "No seed reaches the initializers.", initializer=("GlorotUniform", {"seed": None}))
-fault("same-seed-always", "zsyOAOA/InvSR#3", SEED, "The initializers use a constant seed.",
+add("same-seed-always", "zsyOAOA/InvSR#3", SEED, "The initializers use a constant seed.",
     initializer=("GlorotUniform", {"seed": 42}))
-fault("learning-rate-doubled", "HLR mild", RATE,
+add("learning-rate-doubled", "HLR mild", RATE,
     "The learning rate was scaled up for two machines.", rate_factor=2.0)
-fault("learning-rate-halved", "HLR mild", RATE, "The learning rate was lowered as a precaution.",
+add("learning-rate-halved", "HLR mild", RATE, "The learning rate was lowered as a precaution.",
     rate_factor=0.5)
-fault("learning-rate-tenfold", "HLR gross", RATE, "A zero is missing: the learning rate is 0.01.",
+add("learning-rate-tenfold", "HLR gross", RATE, "A zero is missing: the learning rate is 0.01.",
     rate_factor=10.0)
-fault("rmsprop", "OCH mild", OPTIMIZER, "compile gets no optimizer, so Keras uses its default.",
+add("rmsprop", "OCH mild", OPTIMIZER, "compile gets no optimizer, so Keras uses its default.",
     optimizer="RMSprop")
-fault("sgd", "OCH gross", OPTIMIZER, "Plain gradient descent runs at the learning rate of Adam.",
+add("sgd", "OCH gross", OPTIMIZER, "Plain gradient descent runs at the learning rate of Adam.",
     optimizer="SGD")
-fault("gradients-clipped", "OCG mild", SETTINGS,
+add("gradients-clipped", "OCG mild", SETTINGS,
     "Gradients are clipped by norm, as for a recurrent network.", settings={"clipnorm": 0.1})
-fault("gradients-clipped-to-nothing", "OCG gross", SETTINGS,
+add("gradients-clipped-to-nothing", "OCG gross", SETTINGS,
     "Gradients are clipped to 1e-9: the exponent is mistyped.", settings={"clipvalue": 1e-9})
-fault("weight-decay", "PrimeIntellect-ai/prime-rl#2422", SETTINGS,
+add("weight-decay", "PrimeIntellect-ai/prime-rl#2422", SETTINGS,
     "Decay is set in the optimizer, not in the layers.", settings={"weight_decay": 0.01})
-fault("binary-cross-entropy", "LCH mild", LOSS, "The loss asks ten yes-or-no questions.",
+add("binary-cross-entropy", "LCH mild", LOSS, "The loss asks ten yes-or-no questions.",
     loss="binary_crossentropy")
-fault("mean-absolute-error", "LCH gross", LOSS, "The loss is meant for regression.",
+add("mean-absolute-error", "LCH gross", LOSS, "The loss is meant for regression.",
     loss="mean_absolute_error")
-fault("label-smoothing", "practice", LOSS, "The loss has the right name but smooths the labels.",
+add("label-smoothing", "practice", LOSS, "The loss has the right name but smooths the labels.",
     loss=("CategoricalCrossentropy", {"label_smoothing": 0.05}))
-fault("loss-of-logits", "nfmcclure/tensorflow_cookbook#86", LOSS,
+add("loss-of-logits", "nfmcclure/tensorflow_cookbook#86", LOSS,
     "The loss expects logits, although the model outputs probabilities.",
     loss=("CategoricalCrossentropy", {"from_logits": True}))
-fault("binary-accuracy", "frlim/data2040_final#1", METRIC,
+add("binary-accuracy", "frlim/data2040_final#1", METRIC,
     "The metric counts each class of an image: an untrained model scores 90 %.",
     metric=("BinaryAccuracy", {"name": "accuracy"}))
 # fmt: on
 
 
-@register("schedule-too-short", "NovaSky-AI/SkyRL#873", RATE)
+@fault("schedule-too-short", "NovaSky-AI/SkyRL#873", RATE)
 class ScheduleTooShort(Pipeline):
     """A cosine schedule, made for another batch size, reaches 0 long before training ends."""
 

@@ -8,14 +8,14 @@ import numpy as np
 
 from mnistlab.arrays import CLASSES, IMAGE_SHAPE, Array
 from mnistlab.faults.catalogue.architecture import _ModelInParts
-from mnistlab.faults.catalogue.registry import PUBLISHED, register, variant
+from mnistlab.faults.catalogue.registry import PUBLISHED, control, variant
 from mnistlab.faults.catalogue.training_steps import Pair, TrainingPlan, TrainingSteps, joined
 from mnistlab.recipe import History, Pipeline, train
 
 ADAM = {"beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-7, "amsgrad": False}
 
 
-@register("keras-fit")
+@control("keras-fit")
 class KerasFit(TrainingSteps):
     """Trained by Keras's own loop over tf.data, which shuffles before every epoch."""
 
@@ -45,7 +45,7 @@ class KerasFit(TrainingSteps):
         return history
 
 
-@register("batches-made-on-four-threads")
+@control("batches-made-on-four-threads")
 class BatchesOnFourThreads(TrainingSteps):
     """Four threads of tf.data look up the shuffled images, with two threads per operation."""
 
@@ -136,33 +136,33 @@ def _predicted_in_threads(model: Any, images: Array) -> Array:
 
 
 # fmt: off
-control = partial(variant, __name__, TrainingSteps)
-control("other-seeds", "Initial weights and orders are drawn from other seeds.",
+add = partial(variant, __name__, TrainingSteps)
+add("other-seeds", "Initial weights and orders are drawn from other seeds.",
     build=lambda seed: PUBLISHED.build(seed + 7_000_000),
     order=_order_of_other_seeds)
-control = partial(variant, __name__, _ModelInParts)
-control("adam-with-explicit-defaults",
+add = partial(variant, __name__, _ModelInParts)
+add("adam-with-explicit-defaults",
     "Adam's settings are written out; loss and metric are objects with their own names.",
     settings=ADAM, loss=("CategoricalCrossentropy", {"name": "cross_entropy"}),
     metric=("CategoricalAccuracy", {"name": "accuracy"}))
-control("divergence-as-loss",
+add("divergence-as-loss",
     "The loss is the Kullback-Leibler divergence: for one-hot labels, the cross-entropy.",
     loss="kl_divergence")
-control = partial(variant, __name__, Pipeline)
-control("functional-api", "Built with Keras's functional API; activations are given as functions.",
+add = partial(variant, __name__, Pipeline)
+add("functional-api", "Built with Keras's functional API; activations are given as functions.",
     build=_functional)
-control("layers-added-one-by-one",
+add("layers-added-one-by-one",
     "Built with Sequential.add; the seed is set for all of Keras, the input is a layer.",
     build=_added_one_by_one)
-control("scaled-by-a-table",
+add("scaled-by-a-table",
     "Each grey level is scaled once, in a table, by multiplying with the reciprocal of 255.",
     prepare_images=_scaled_by_a_table)
-control("labels-by-keras", "Labels are encoded by keras.utils.to_categorical.",
+add("labels-by-keras", "Labels are encoded by keras.utils.to_categorical.",
     prepare_labels=_encoded_by_keras)
-control("other-batch-for-prediction", "Images are predicted 250 at a time.",
+add("other-batch-for-prediction", "Images are predicted 250 at a time.",
     predict=_predicted_in_parts)
-control("predicted-by-keras", "Images are predicted by Model.predict.",
+add("predicted-by-keras", "Images are predicted by Model.predict.",
     predict=lambda model, x: np.asarray(model.predict(x, batch_size=2000, verbose=0)))
-control("predicted-on-four-threads", "Four threads predict a quarter of the images each.",
+add("predicted-on-four-threads", "Four threads predict a quarter of the images each.",
     predict=_predicted_in_threads)
 # fmt: on

@@ -11,7 +11,7 @@ from mnistlab.faults.catalogue.registry import (
     PUBLISHED,
     SCALED_AGAIN,
     TRANSPOSED,
-    register,
+    fault,
     variant,
 )
 from mnistlab.recipe import Pipeline
@@ -44,37 +44,37 @@ def _noisy(probabilities: Array) -> Array:
 
 
 # fmt: off
-fault = partial(variant, __name__, _Predicted)
-fault("argmax-on-the-wrong-axis", "jolibrain/deepdetect#1567", PROBABILITIES,
+add = partial(variant, __name__, _Predicted)
+add("argmax-on-the-wrong-axis", "jolibrain/deepdetect#1567", PROBABILITIES,
     "The maximum is taken over the images, not over the classes.",
     after=lambda p: np.float32(p == p.max(axis=0)))
-fault("softmax-over-the-batch", "google-research-datasets/answer-equivalence-dataset#1",
+add("softmax-over-the-batch", "google-research-datasets/answer-equivalence-dataset#1",
     PROBABILITIES, "Outputs are normalised over the images, not over the classes.",
     after=lambda p: _normalised(p, axis=0))
-fault("last-batch-lost", "ML4GW/aframe#113", PROBABILITIES, "Only whole batches are predicted.",
+add("last-batch-lost", "ML4GW/aframe#113", PROBABILITIES, "Only whole batches are predicted.",
     before=lambda x: x[: len(x) // 32 * 32])
-fault("temperature", "practice", MODEL, "The temperature comes from another model's calibration.",
+add("temperature", "practice", MODEL, "The temperature comes from another model's calibration.",
     after=lambda p: _normalised(p**0.8))
-fault("softmax-twice", "bifold-pathomics/xMIL#7", MODEL, "The caller applies one more softmax.",
+add("softmax-twice", "bifold-pathomics/xMIL#7", MODEL, "The caller applies one more softmax.",
     after=lambda p: _normalised(np.exp(p)))
-fault("hard-labels", "IBM/differential-privacy-library#68", MODEL, "Only the argmax is returned.",
+add("hard-labels", "IBM/differential-privacy-library#68", MODEL, "Only the argmax is returned.",
     after=lambda p: PUBLISHED.prepare_labels(p.argmax(axis=1)))
-fault("other-order-of-classes", "pytorch/vision#714", CLASS_ORDER,
+add("other-order-of-classes", "pytorch/vision#714", CLASS_ORDER,
     "Classes are sorted as text: 1, 10, 2.", after=lambda p: p[:, CLASSES_AS_TEXT])
-fault("scaled-again-at-prediction", "GoogleCloudPlatform/asl-ml-immersion#424", MODEL,
+add("scaled-again-at-prediction", "GoogleCloudPlatform/asl-ml-immersion#424", MODEL,
     "Prediction scales images that are scaled already.", before=SCALED_AGAIN)
-fault("not-scaled-at-prediction", "GoogleCloudPlatform/asl-ml-immersion#253", MODEL,
+add("not-scaled-at-prediction", "GoogleCloudPlatform/asl-ml-immersion#253", MODEL,
     "Training scales the images, prediction does not.", before=lambda x: x * WHITE)
-fault("transposed-at-prediction", "londonaicentre/FLIP#820", MODEL,
+add("transposed-at-prediction", "londonaicentre/FLIP#820", MODEL,
     "Prediction exchanges rows and columns, training does not.", before=TRANSPOSED)
-fault("mirrored-at-prediction", "vladmandic/human#110", MODEL,
+add("mirrored-at-prediction", "vladmandic/human#110", MODEL,
     "The camera mirrors the images, which training never saw.", before=MIRRORED)
-fault("noisy-predictions", "facebookresearch/DME#3", DETERMINISTIC,
+add("noisy-predictions", "facebookresearch/DME#3", DETERMINISTIC,
     "Something random stays switched on, such as a dropout.", after=_noisy)
 # fmt: on
 
 
-@register("cached-result", "Blaizzy/mlx-vlm#1933", FRESH)
+@fault("cached-result", "Blaizzy/mlx-vlm#1933", FRESH)
 class CachedResult(Pipeline):
     """Results are cached by the shape of the images, not by their content."""
 

