@@ -16,7 +16,7 @@ from mnistlab.plugin.suite import check_name
 from mnistlab.requirement import Verdict
 
 SYMPTOMS = Path(__file__).with_name("symptoms.json")
-NAMED, TOLD_APART_BY = 3, 3
+NAMED, TOLD_APART_BY = 3, 2
 LEAST = 0.5
 """Likeness below which nothing is said."""
 SEVERITY = ("passed", "not run", "undecided", "failed")
@@ -72,19 +72,17 @@ def rank(
     together = (matrix.T @ matrix) ** 2 / np.outer(counts, counts)
     weights = np.log((len(known) + 1) / (counts + 0.5)) ** 2 / together.sum(axis=0)
     run = np.array([check in failed for check in checks], float)
-    lengths = np.sqrt((weights @ run) * (matrix @ weights))
-    likeness = (matrix @ (weights * run)) / np.maximum(lengths, 1e-9)
+    lengths = np.sqrt((weights @ run) * np.maximum(matrix @ weights, 1e-9))
+    likeness = (matrix @ (weights * run) / lengths).round(6)
     order = np.argsort(-likeness, kind="stable")
     return [(float(likeness[index]), known[index]) for index in order]
 
 
-def tells_apart(fault: Symptoms, other: Symptoms, available: Set[str]) -> list[str]:
-    """Return checks that a run can judge and that only one of two faults fails."""
-    checks = (fault.failed ^ other.failed) - fault.not_judged - other.not_judged
-    return [
-        f"{check} {'fails' if check in fault.failed else 'passes'}"
-        for check in sorted(checks & available)[:TOLD_APART_BY]
-    ]
+def tells_apart(fault: Symptoms, other: Symptoms, checks: Sequence[str]) -> list[str]:
+    """Return the first of some checks that only one of two faults fails."""
+    differing = (fault.failed ^ other.failed) - fault.not_judged - other.not_judged
+    first = [check for check in checks if check in differing][:TOLD_APART_BY]
+    return [f"{check} {'fails' if check in fault.failed else 'passes'}" for check in first]
 
 
 def diagnose(verdicts: Sequence[Verdict], dataset: str) -> list[dict[str, Any]]:
@@ -97,7 +95,11 @@ def diagnose(verdicts: Sequence[Verdict], dataset: str) -> list[dict[str, Any]]:
     if not failed or any(verdict.group == "run" for verdict in verdicts):
         return []
     judged = {check for check, status in found.items() if status != "not run"}
-    available = found.keys() - {check_name(each.test) for each in verdicts if not each.asked}
+    not_asked = {check_name(verdict.test) for verdict in verdicts if not verdict.asked}
+    # What another run could judge comes last.
+    available = sorted(
+        (it for it in found if it not in not_asked), key=lambda check: found[check] == "not run"
+    )
     ranked = rank(failed, judged, load_symptoms(dataset))
     rows = []
     for likeness, fault in ranked[:NAMED]:

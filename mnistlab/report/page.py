@@ -86,11 +86,12 @@ def gate_facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def diagnosis_lines(summary: Mapping[str, Any]) -> list[str]:
     """Say which known faults the run looks like, and which checks tell them apart."""
-    return [
-        f"looks like {row['fault']} ({row['likeness']:.2f}): {row['story']}"
-        + (f" What tells it apart: {', '.join(row['tells_apart'])}." if row["tells_apart"] else "")
-        for row in summary.get("diagnosis", ())
-    ]
+    lines = []
+    for row in summary.get("diagnosis", ()):
+        apart = ", ".join(row["tells_apart"]).replace("::test_", ": ").replace("_", " ")
+        line = f"looks like {row['fault']} ({row['likeness']:.2f}): {row['story']}"
+        lines.append(f"{line} What tells it apart: {apart}." if apart else line)
+    return lines
 
 
 def row_cells(row: Mapping[str, Any]) -> tuple[str, str, str]:
