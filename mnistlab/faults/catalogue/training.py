@@ -34,6 +34,15 @@ HISTORY = "test_the_history_is_that_of_the_model"
 INPUT = "test_fit_leaves_its_images_and_labels_as_they_are"
 
 
+class _BatchSize(TrainingSteps):
+    """Trains in batches of a multiple of the specified size."""
+
+    factor = 1.0
+
+    def batch_size(self, count: int) -> int:
+        return int(min(self.factor * self.spec.batch_size, count))
+
+
 def _shuffled_in_a_buffer(seed: int, epoch: int, count: int) -> Array:
     delay = np.random.default_rng([seed, epoch]).exponential(1000, count)
     return np.argsort(np.arange(count) + delay).astype(np.int32)
@@ -119,14 +128,6 @@ add("same-orders-for-every-seed", "amazon-science/PrefEval#10", OTHER_SEED,
 add("one-epoch-by-default", "HNE gross", LENGTH,
     "The configured number of epochs is not read, and the default of 1 is used.",
     epochs=lambda requested: requested or 1)
-add("batch-doubled", "HBS mild", BATCH, "The batch size was chosen for two machines.",
-    batch_size=lambda count: min(64, count))
-add("batch-halved", "HBS mild", BATCH, "The batch size was chosen for a small machine.",
-    batch_size=lambda count: 16)
-add("batch-of-1024", "HBS gross", BATCH, "The batch size was chosen for speed.",
-    batch_size=lambda count: min(1024, count))
-add("no-batches", "HDB gross", BATCH, "All images are used in one step.",
-    batch_size=lambda count: count)
 add("rate-decayed-to-nothing", "Lornatang/SRGAN-PyTorch#1", LAST_RATE,
     "A decay that was meant for every tenth epoch is applied in every epoch.",
     run=partial(_at_rates, factor=lambda epoch: 0.1**epoch))
@@ -150,6 +151,11 @@ add("early-weights-returned", "CAREamics/careamics#71", HISTORY,
 add("averaged-weights-returned", "harubaru/waifu-diffusion#31", HISTORY,
     "The model keeps the averaged weights, while the history describes the final ones.",
     run=_average_kept)
+add = partial(variant, __name__, _BatchSize)
+add("batch-doubled", "HBS mild", BATCH, "The batch size was chosen for two machines.", factor=2)
+add("batch-halved", "HBS mild", BATCH, "The batch size was chosen for a small machine.", factor=0.5)
+add("batch-of-1024", "HBS gross", BATCH, "The batch size was chosen for speed.", factor=32)
+add("no-batches", "HDB gross", BATCH, "All images are used in one step.", factor=np.inf)
 # fmt: on
 
 
