@@ -95,14 +95,14 @@ class Summary:
         return lines + [f"trials still to run: {len(self.missing)}"] * bool(self.missing)
 
     def symptoms(self, dataset: str, earlier: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the dictionary of `mnistlab.plugin.diagnosis`, with earlier ones of other data."""
+        """Return the dictionary of `mnistlab.plugin.diagnosis`, with what an earlier one had."""
         checks = list(dict.fromkeys([*earlier.get("checks", ()), *self.failing]))
-        faults, rows = dict(earlier.get("faults", {})), {}
+        faults, matrices = dict(earlier.get("faults", {})), dict(earlier.get("matrices", {}))
+        rows = dict(matrices.get(dataset, {}))
         for entry, trial in ((it.entry, it.trial) for it in self.faults if it.ok):
             faults[entry.name] = [entry.part, entry.description]
             failed = [index for index, check in enumerate(checks) if trial.missed(check)]
             judged = {check for check, status in trial.checks.items() if status != "not run"}
             not_judged = [index for index, check in enumerate(checks) if check not in judged]
             rows[entry.name] = [failed, not_judged]
-        matrices = {**earlier.get("matrices", {}), dataset: rows}
-        return {"checks": checks, "faults": faults, "matrices": matrices}
+        return {"checks": checks, "faults": faults, "matrices": {**matrices, dataset: rows}}

@@ -257,7 +257,7 @@ def test_the_time_of_a_campaign_is_that_of_its_trials_in_all_runs_of_the_command
     assert "on a Dask cluster" in log.describe_time(Backend("tcp://x:1"))
 
 
-def test_symptoms_are_written_by_fault_and_keep_those_of_another_dataset(tmp_path):
+def test_symptoms_are_written_by_fault_and_keep_the_others(tmp_path):
     path = tmp_path / "symptoms.json"
     stopped = replace(GOOD[1], checks={**GOOD[1].checks, CHECKS[3]: "not run"})
     write_symptoms(summary_of(GOOD[0], stopped, trial("mild"), GOOD[3]), "mnist", path)
@@ -269,6 +269,11 @@ def test_symptoms_are_written_by_fault_and_keep_those_of_another_dataset(tmp_pat
     write_symptoms(summary_of(GOOD[2]), "digits", path)
     assert load_symptoms("mnist", path) == known
     assert load_symptoms("digits", path)[0].failed == {CHECKS[1]}
+    write_symptoms(summary_of(trial("slow", CHECKS[1])), "mnist", path)  # as with --only slow
+    assert [(each.fault, each.failed) for each in load_symptoms("mnist", path)] == [
+        ("no-scaling", {CHECKS[0], CHECKS[3]}),
+        ("slow", {CHECKS[1]}),
+    ]
     assert sum(line.startswith('"slow":') for line in path.read_text().splitlines()) == 2
 
 
