@@ -26,6 +26,8 @@ def run(options: argparse.Namespace) -> int:
     require_writable("--out", folder, faults.REPORT_FILES)
     if options.docs:
         require_writable("--docs", options.docs, faults.DOCS_FILES)
+    if options.symptoms and not options.full:
+        options.refuse("--symptoms needs every check of each fault: add --full")
     runner = make_runner(options)
     path = folder / LOG_FILE
     log = faults.CampaignLog(path, runner.key)
@@ -41,6 +43,8 @@ def run(options: argparse.Namespace) -> int:
     summary = faults.Summary(entries, log.trials)
     print("\n".join(summary.sentences()))
     facts = {**runner.facts(), "time": log.describe_time(backend)}
+    if options.symptoms:
+        faults.write_symptoms(summary, runner.dataset.name, options.symptoms)
     print(f"Page: {faults.write_report(summary, facts, folder, options.docs)}")
     return 0 if summary.ok else 1
 

@@ -145,6 +145,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--out", metavar="DIR", default="faults", help=text)
     text = "also write Markdown and a picture to this folder"
     add("--docs", metavar="DIR", type=Path, help=text)
+    text = "with --full: write the dictionary of symptoms that runs are diagnosed by"
+    add("--symptoms", metavar="FILE", type=Path, help=text)
     text = "seconds of a trial (default: 600)"
     add("--timeout", type=float, default=600, metavar="S", help=text)
     text = "processes on this machine (default: one a core)"

@@ -2,7 +2,7 @@
 
 from mnistlab.faults.campaign import SAMPLE, CampaignLog, run_trials, select_entries
 from mnistlab.faults.catalogue import CATALOGUE, CONTROLS, FAULTS, NOT_APPLICABLE, Entry
-from mnistlab.faults.page import DOCS_FILES, REPORT_FILES, write_report
+from mnistlab.faults.page import DOCS_FILES, REPORT_FILES, write_report, write_symptoms
 from mnistlab.faults.summary import BARE_ACCURACY, Summary
 from mnistlab.faults.trial import TrialRunner
 
@@ -22,4 +22,5 @@ __all__ = [
     "run_trials",
     "select_entries",
     "write_report",
+    "write_symptoms",
 ]

@@ -25,8 +25,6 @@ SAMPLE = (
 )
 # fmt: on
 """Faults in every part of a pipeline, and two controls: what CI runs."""
-CONTROL_WEIGHT = 6
-"""A run of the whole suite takes as long as this many trials that stop at their first failure."""
 
 
 class CampaignLog:
@@ -36,42 +34,33 @@ class CampaignLog:
     """
 
     def __init__(self, path: Path, key: str) -> None:
-        self._path, self._key, self._start = path, key, time.perf_counter()
-        self._seconds: dict[int, float] = {}  # of each run of the command, up to its last trial
-        trials: dict[str, Trial] = {}
-        for run, seconds, trial in _read(path, key):
-            self._seconds[run] = seconds
-            trials[trial.name] = trial
+        self._path, self._key = path, key
+        trials = {trial.name: trial for trial in _read(path, key)}
         self.trials = {name: trial for name, trial in trials.items() if trial.status not in RETRIED}
-        self._run = len(self._seconds)
 
     def add(self, trial: Trial) -> None:
         """Add a finished trial and write it to the file at once."""
         self.trials[trial.name] = trial
-        self._seconds[self._run] = seconds = round(time.perf_counter() - self._start, 1)
-        row = {"key": self._key, "run": self._run, "elapsed": seconds, **asdict(trial)}
         cut_off = self._path.exists() and not self._path.read_bytes().endswith(b"\n")
         with self._path.open("a", encoding="ascii") as file:
-            file.write("\n" * cut_off + json.dumps(row) + "\n")
+            file.write("\n" * cut_off + json.dumps({"key": self._key, **asdict(trial)}) + "\n")
 
     def describe_time(self, backend: Backend) -> str:
-        """Return how long the trials took, where, and in how many runs of the command."""
+        """Return how long the trials took together, and where they ran."""
         processes = f"{backend.processes or available_cores()} processes"
-        text = f"{sum(self._seconds.values()):.0f} s, "
-        text += "a Dask cluster" if backend.scheduler else processes
-        text += f", {os.cpu_count()} CPUs here"
-        runs = len(self._seconds)
-        return f"{text}, in {runs} runs of the command" if runs > 1 else text
+        place = "a Dask cluster" if backend.scheduler else processes
+        seconds = sum(trial.seconds for trial in self.trials.values())
+        return f"{seconds:.0f} s of trials on {place}, {os.cpu_count()} CPUs here"
 
 
-def _read(path: Path, key: str) -> Iterator[tuple[int, float, Trial]]:
-    """Yield run, seconds since its start, and trial; skip other campaigns and damaged lines."""
+def _read(path: Path, key: str) -> Iterator[Trial]:
+    """Yield trials; skip other campaigns and damaged lines."""
     text = path.read_bytes().decode("ascii", errors="replace") if path.exists() else ""
     for number, line in enumerate(text.removesuffix("\n").split("\n") if text else (), start=1):
         try:
             row = json.loads(line)
             if row.pop("key") == key:
-                yield row.pop("run"), row.pop("elapsed"), Trial(**row)
+                yield Trial(**row)
         except (ValueError, KeyError, TypeError, AttributeError):
             print(f"{path}: line {number} is damaged; its trial is run again", file=sys.stderr)
 
@@ -79,10 +68,7 @@ def _read(path: Path, key: str) -> Iterator[tuple[int, float, Trial]]:
 def select_entries(catalogue: Mapping[str, Entry], names: Sequence[str]) -> list[Entry]:
     """Return the entries with these names, or all if no name is given.
 
-    Raises
-    ------
-    MnistlabError
-        For an unknown name, with similar names.
+    Raises `MnistlabError` for an unknown name, with similar names.
     """
     for name in names:
         if name not in catalogue:
@@ -99,10 +85,9 @@ def run_trials(pool: Pool, runner: TrialRunner, entries: Sequence[Entry], log: C
     """
     # Long trials start first, so that all processes end at about the same time: controls run the
     # whole suite, and a fault in a late part of a pipeline is found late.
-    controls = [entry for entry in entries if not entry.is_fault]
-    faults = [entry for entry in entries if entry.is_fault]
-    tasks = {(entry.name, entry.reference): entry for entry in (*controls, *reversed(faults))}
-    start, done, total = time.perf_counter(), 0, sum(_weight(entry, runner) for entry in entries)
+    latest_first = sorted(reversed(entries), key=lambda entry: entry.is_fault)
+    tasks = {(entry.name, entry.reference): entry for entry in latest_first}
+    start = time.perf_counter()
     for count, (task, result) in enumerate(pool.completed(runner, tasks), start=1):
         entry = tasks[task]
         try:
@@ -111,11 +96,7 @@ def run_trials(pool: Pool, runner: TrialRunner, entries: Sequence[Entry], log: C
             status = "timed out" if str(error).startswith("timed out") else "crashed"
             trial = Trial(entry.name, status, message=str(error), seconds=error.seconds)
         log.add(trial)
-        done += _weight(entry, runner)
-        seconds = (time.perf_counter() - start) / done * (total - done)
-        left = f"about {seconds / 60:.0f} min" if seconds > 90 else f"about {seconds:.0f} s"
-        print(f"{Outcome(entry, trial).line}  [{len(tasks) - count} left, {left}]", flush=True)
-
-
-def _weight(entry: Entry, runner: TrialRunner) -> int:
-    return 1 if entry.is_fault and runner.stops_at_first_failure else CONTROL_WEIGHT
+        left = len(tasks) - count
+        minutes = (time.perf_counter() - start) / count * left / 60
+        line = Outcome(entry, trial).line
+        print(f"{line}  [{left} left, about {minutes:.0f} min]", flush=True)

@@ -1,6 +1,5 @@
 """The picture of a campaign: fault by check."""
 
-from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -23,9 +22,8 @@ def kill_matrix(summary: Summary) -> Figure:
     columns, width = max(len(checks), 1), WIDTH - LEFT - RIGHT
     axes = axes_at(figure, (LEFT, 4, width, ROW_HEIGHT * max(len(outcomes), 1)))
     cells = np.ones((max(len(outcomes), 1), columns, 3))
-    for row, outcome in enumerate(outcomes):
-        for column, check in enumerate(checks):
-            cells[row, column] = to_rgb(_colour(outcome, check))
+    for row, column in np.ndindex(len(outcomes), len(checks)):
+        cells[row, column] = to_rgb(_colour(outcomes[row], checks[column]))
     extent = (0, columns, len(cells), 0)
     axes.imshow(cells, aspect="auto", interpolation="nearest", extent=extent)
     axes.hlines(np.arange(1, len(outcomes)), 0, columns, "white", linewidth=0.6)
@@ -35,12 +33,14 @@ def kill_matrix(summary: Summary) -> Figure:
         side = {"va": "center", **label}
         axes.annotate(outcome.entry.name, (0, row + 0.5), (-6, 0), ha="right", fontsize=8, **side)
         axes.annotate(_result(outcome), (columns, row + 0.5), (6, 0), fontsize=7, **side)
-    start, free = 0, 0.0  # the module's first column, and where the last name leaves room
-    for module, group in groupby(checks, lambda check: check.partition("::")[0]):
+    free = 0.0  # where the name of the last module leaves room
+    modules = [check.partition("::")[0] for check in checks]
+    for module in dict.fromkeys(modules):
+        start = modules.index(module)
         axes.axvline(start, color=GREY, linewidth=0.8)
-        corner, name = (max(start, free), 0), module.replace("_", " ")
-        axes.annotate(name, corner, (2, 5), rotation=50, fontsize=8, **label)
-        start, free = start + len(list(group)), corner[0] + MODULE_GAP * columns / width
+        corner = max(start, free), 0
+        axes.annotate(module.replace("_", " "), corner, (2, 5), rotation=50, fontsize=8, **label)
+        free = corner[0] + MODULE_GAP * columns / width
     return figure
 
 

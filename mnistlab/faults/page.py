@@ -1,4 +1,4 @@
-"""The report of a campaign: a page, JSON for programs, and Markdown with a picture for the docs."""
+"""The report of a campaign: a page, Markdown with a picture for the docs, and the symptoms."""
 
 import json
 from base64 import b64encode
@@ -12,13 +12,17 @@ from mnistlab.faults.summary import Outcome, Summary
 from mnistlab.report import render, write_atomically
 from mnistlab.report.figures import png
 
-REPORT_FILES = ("faults.json", "index.html")
+REPORT_FILES = ("index.html",)
 DOCS_FILES = ("faults.md", "faults.png")
-# fmt: off
 HEADINGS = (
-    "name", "how it happens", "source", "caught first by", "as expected", "accuracy", "seconds",
+    "name",
+    "how it happens",
+    "source",
+    "caught first by",
+    "as expected",
+    "accuracy",
+    "seconds",
 )
-# fmt: on
 
 
 def write_report(
@@ -28,14 +32,22 @@ def write_report(
 
     `facts` are the conditions of the campaign, name -> text.
     """
-    json_path, page_path = (folder / name for name in REPORT_FILES)
-    content = {**summary.as_dict(), "facts": dict(facts)}
-    write_atomically(json_path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
-    write_atomically(page_path, page(summary, facts))
+    path = folder / REPORT_FILES[0]
+    write_atomically(path, page(summary, facts))
     if docs:
         write_atomically(docs / DOCS_FILES[0], markdown(summary, facts))
         (docs / DOCS_FILES[1]).write_bytes(png(kill_matrix(summary)))
-    return page_path
+    return path
+
+
+def write_symptoms(summary: Summary, dataset: str, path: Path) -> None:
+    """Write the symptoms of the faults on a dataset to a dictionary, one line for each fault."""
+    earlier = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    content = summary.symptoms(dataset, earlier)
+    text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+    for start in ("],", "},", "{"):
+        text = text.replace(f'{start}"', f'{start}\n"')
+    write_atomically(path, f"{text}\n")
 
 
 def page(summary: Summary, facts: Mapping[str, str]) -> str:
@@ -75,10 +87,9 @@ def _cells(outcome: Outcome, shown: Callable[[str], str]) -> list[str]:
     entry, trial = outcome.entry, outcome.trial
     result = shown(trial.caught_by) if trial.caught_by else trial.status
     as_expected = "yes" if outcome.as_expected else f"no: {shown(entry.expected)}"
-    as_expected = as_expected if entry.is_fault else ""
     accuracy = "" if trial.accuracy is None else f"{100 * trial.accuracy:.2f} %"
-    texts = [entry.name, entry.description, entry.source, result, as_expected, accuracy]
-    return [*texts, f"{trial.seconds:.1f}"]
+    texts = [entry.name, entry.description, entry.source, result]
+    return [*texts, as_expected if entry.is_fault else "", accuracy, f"{trial.seconds:.1f}"]
 
 
 def _claim(check: str) -> str:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from mnistlab.faults.catalogue import Entry
@@ -10,7 +10,6 @@ from mnistlab.faults.trial import Trial
 
 BARE_ACCURACY = 0.97
 """What many would assert of MNIST, and nothing else."""
-SCHEMA = 2
 RAISED = re.compile(r"\b(prepare_images|prepare_labels|build|fit|predict) raised \w+: ")
 """Part of a check's message if a method of the pipeline raised an error."""
 
@@ -63,8 +62,7 @@ class Summary:
         self.outcomes = self.faults + self.controls
         self.survivors = [outcome for outcome in self.faults if not outcome.ok]
         self.false_positives = [outcome for outcome in self.controls if not outcome.ok]
-        caught = [outcome for outcome in self.faults if outcome.ok]
-        self.unexpected = [outcome for outcome in caught if not outcome.as_expected]
+        self.unexpected = [it for it in self.faults if it.ok and not it.as_expected]
         # The longest run comes first, so that checks stand in the order of the suite.
         runs = sorted((outcome.trial.checks for outcome in tried), key=len, reverse=True)
         self.checks = list(dict.fromkeys(check for checks in runs for check in checks))
@@ -89,26 +87,22 @@ class Summary:
         ):
             names = ", ".join(f"{each.entry.name} ({each.trial.status})" for each in outcomes)
             lines += [f"{title}: {names}"] if outcomes else []
-        accuracies = [outcome.trial.accuracy for outcome in self.faults]
-        measured = [accuracy for accuracy in accuracies if accuracy is not None]
+        measured = [it.trial.accuracy for it in self.faults if it.trial.accuracy is not None]
         if measured:
             caught = sum(not accuracy >= BARE_ACCURACY for accuracy in measured)  # also NaN
             claim = f"accuracy >= {BARE_ACCURACY} alone catches {caught} of the {len(measured)}"
             lines.append(f"{claim} faults whose accuracy was measured")
-        if self.missing:
-            lines.append(f"trials still to run: {len(self.missing)}")
-        return lines
+        return lines + [f"trials still to run: {len(self.missing)}"] * bool(self.missing)
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return the content of ``faults.json``."""
-        trials = []
-        for outcome in self.outcomes:
-            kind = "fault" if outcome.entry.is_fault else "control"
-            row = {**asdict(outcome.entry), "kind": kind, **asdict(outcome.trial)}
-            trials.append(row | ({"as_expected": outcome.as_expected} if kind == "fault" else {}))
-        names = {
-            key: [outcome.entry.name for outcome in getattr(self, key)]
-            for key in ("survivors", "false_positives", "unexpected")
-        }
-        head = {"schema": SCHEMA, "ok": self.ok, "summary": self.sentences()}
-        return {**head, **names, "trials": trials}
+    def symptoms(self, dataset: str, earlier: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the dictionary of `mnistlab.plugin.diagnosis`, with what an earlier one had."""
+        checks = list(dict.fromkeys([*earlier.get("checks", ()), *self.failing]))
+        faults, matrices = dict(earlier.get("faults", {})), dict(earlier.get("matrices", {}))
+        rows = dict(matrices.get(dataset, {}))
+        for entry, trial in ((it.entry, it.trial) for it in self.faults if it.ok):
+            faults[entry.name] = [entry.part, entry.description]
+            failed = [index for index, check in enumerate(checks) if trial.missed(check)]
+            judged = {check for check, status in trial.checks.items() if status != "not run"}
+            not_judged = [index for index, check in enumerate(checks) if check not in judged]
+            rows[entry.name] = [failed, not_judged]
+        return {"checks": checks, "faults": faults, "matrices": {**matrices, dataset: rows}}

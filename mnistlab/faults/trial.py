@@ -5,7 +5,9 @@ import functools
 import hashlib
 import io
 import json
+import os
 import pickle
+import random
 import sys
 import tempfile
 import time
@@ -13,27 +15,26 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from mnistlab import environment
 from mnistlab.data import Dataset
 from mnistlab.errors import MnistlabError
 from mnistlab.execution import RetireWorkerError, WorkerProcess
-from mnistlab.faults.isolation import peak_gigabytes, process_state, reset_process
 from mnistlab.plugin import (
     SESSION_CACHE,
     SessionCache,
     check_name,
     make_session_cache,
+    statuses,
     suite_arguments,
 )
 from mnistlab.requirement import Verdict
 
+CATALOGUE_MODULE = "mnistlab.faults.catalogue"
 INCOMPLETE = "incomplete"
 """Status of a trial in which nothing failed, but something was not judged that should have been."""
-MISSED = ("failed", "undecided")
-SEVERITY = ("passed", "not run", "undecided", "failed")
-"""What a check can come to. Of several verdicts of one check, the most severe counts."""
 MAX_GIGABYTES = 4.0
 """Memory above which a process is not used again. A trial needs 1.7; Keras's loops leak."""
 
@@ -53,7 +54,7 @@ class Trial:
 
     def missed(self, check: str) -> bool:
         """Tell whether a check failed or stayed undecided."""
-        return self.checks.get(check) in MISSED
+        return self.checks.get(check) in ("failed", "undecided")
 
 
 @dataclass(frozen=True)
@@ -63,16 +64,22 @@ class TrialRunner:
     settings: dict[str, Any]  # options of the suite, see `mnistlab.plugin.suite_arguments`
     dataset: Dataset
     pytest_arguments: tuple[str, ...] = ()  # such as "-x"
+    accepted: str = ""  # hash of the accepted state where the campaign was started
+
+    def __post_init__(self) -> None:
+        """Refuse to arrive where trials would be compared with another accepted state."""
+        found = environment.accepted_hash(self.dataset.name) if self.accepted else ""
+        if found != self.accepted:
+            raise MnistlabError(
+                f"the accepted state on {self.dataset.name} has hash {found}, required "
+                f"{self.accepted}, as where the campaign was started; copy the folder baselines "
+                "there and run the command again"
+            )
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle the fields and a hash of the accepted state, which must be the same elsewhere."""
+        """Pickle with the hash of the accepted state."""
         fields = self.settings, self.dataset, self.pytest_arguments
-        return _unpickled, (*fields, environment.accepted_hash(self.dataset.name))
-
-    @property
-    def stops_at_first_failure(self) -> bool:
-        """Whether a trial ends with the first check that fails."""
-        return "-x" in self.pytest_arguments
+        return TrialRunner, (*fields, environment.accepted_hash(self.dataset.name))
 
     @property
     def key(self) -> str:
@@ -86,7 +93,7 @@ class TrialRunner:
         stops = "each trial was stopped at its first failure"
         versions = environment.versions().items()
         return {
-            "mode": stops if self.stops_at_first_failure else "every check ran in every trial",
+            "mode": stops if "-x" in self.pytest_arguments else "every check ran in every trial",
             "data": f"{self.dataset.name} (SHA-256 {self.dataset.sha256[:12]}…)",
             "seed": str(self.settings["seed"]),
             "versions": ", ".join(f"{name} {version}" for name, version in versions),
@@ -95,21 +102,22 @@ class TrialRunner:
     def __call__(self, task: tuple[str, str]) -> Trial:
         """Run the suite on a pipeline, given by name and reference.
 
-        Raises
-        ------
-        RetireWorkerError
-            With the trial, if the pipeline left side effects in this process.
+        Raises `RetireWorkerError` with the trial if the pipeline left side effects in this process.
         """
+        import resource  # not on Windows, where no campaign runs
+
         data = Path(self.dataset.source).expanduser().absolute()
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(sys, "path", list(sys.path))  # the suite adds the pipeline's folder
             if data.exists():  # for pipelines that look for MNIST themselves
                 patch.setenv("MNISTLAB_DATA", str(data))
-            before = process_state()
+            before = _process_state()
             trial = self._run(*task)
-            after = process_state()
+            after = _process_state()
         changed = [key for key, value in before.items() if after.get(key) != value]
-        changed += ["memory"] if peak_gigabytes() > MAX_GIGABYTES else []
+        unit = 1 if sys.platform == "darwin" else 1024
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9
+        changed += ["memory"] if peak > MAX_GIGABYTES else []
         if changed:
             raise RetireWorkerError(replace(trial, side_effects=tuple(changed)))
         return trial
@@ -124,8 +132,7 @@ class TrialRunner:
             # pytest's faulthandler plugin would undo the worker's.
             arguments = [*suite_arguments(settings), "-p", "no:faulthandler"]
             code = pytest.main([*arguments, *self.pytest_arguments], plugins=[hooks])
-        verdicts = hooks.collector.all_verdicts() if hooks.collector else []
-        trial = _trial_of(name, verdicts)
+        trial = _trial_of(name, hooks.collector.all_verdicts() if hooks.collector else [])
         if code and trial.status != "caught":
             last = (output.getvalue().strip().splitlines() or ["no output"])[-1]
             message = f"pytest ended with code {int(code)}: {last}"
@@ -133,38 +140,16 @@ class TrialRunner:
         return replace(trial, seconds=round(time.perf_counter() - start, 2))
 
 
-def _unpickled(
-    settings: dict[str, Any], dataset: Dataset, pytest_arguments: tuple[str, ...], accepted: str
-) -> TrialRunner:
-    """Make a runner where it arrives; refuse if trials would be compared with another baseline."""
-    if (found := environment.accepted_hash(dataset.name)) != accepted:
-        raise MnistlabError(
-            f"the accepted state on {dataset.name} has hash {found}, required {accepted}, as where "
-            "the campaign was started; copy the folder baselines there and run the command again"
-        )
-    return TrialRunner(settings, dataset, pytest_arguments)
-
-
 def _trial_of(name: str, verdicts: list[Verdict]) -> Trial:
-    checks: dict[str, str] = {}
-    missed: dict[str, str] = {}  # check -> its first message
-    for verdict in verdicts:
-        check = check_name(verdict.test)
-        if not check:
-            continue
-        checks[check] = max(checks.get(check, "passed"), verdict.status, key=SEVERITY.index)
-        if verdict.status in MISSED:
-            missed.setdefault(check, verdict.message)
-    not_judged = [
-        verdict.message
-        for verdict in verdicts
-        if verdict.status == "not run" and verdict.asked and not verdict.name.endswith(" on MNIST")
-    ]
+    missed = [it for it in verdicts if it.is_missed and check_name(it.test)]
+    asked = [it for it in verdicts if it.asked and not it.name.endswith(" on MNIST")]
+    not_judged = [it for it in asked if it.status == "not run"]
     status = "caught" if missed else INCOMPLETE if not_judged else "passed"
-    message = next(iter([*missed.values(), *not_judged]), "")
-    measured = [verdict.measured for verdict in verdicts if verdict.name == "test accuracy"]
+    message = next((it.message for it in [*missed, *not_judged]), "")
+    measured = [it.measured for it in verdicts if it.name == "test accuracy"]
     accuracy = next((float(value) for value in measured if value is not None), None)
-    return Trial(name, status, next(iter(missed), ""), message, checks, accuracy)
+    caught_by = check_name(missed[0].test) if missed else ""
+    return Trial(name, status, caught_by, message, statuses(verdicts), accuracy)
 
 
 class _Hooks:
@@ -189,3 +174,43 @@ def _session_cache(dataset: Dataset) -> SessionCache:
 def _call_afresh(call: bytes) -> Any:
     reset_process()
     return pickle.loads(call)()
+
+
+def reset_process() -> None:
+    """Forget what earlier pipelines left: classes, global seeds and Keras's name counters."""
+    import keras
+    import tensorflow as tf
+
+    # The next trial imports the catalogue anew, without what its classes cached.
+    for name in [name for name in sys.modules if f"{name}.".startswith(f"{CATALOGUE_MODULE}.")]:
+        del sys.modules[name]
+    keras.utils.clear_session()
+    tf.random.set_seed(None)
+    random.seed()
+    np.random.seed()
+
+
+def _process_state() -> dict[str, Any]:
+    """Return what a pipeline could change for later trials: settings and mnistlab's own code."""
+    import keras
+    import tensorflow as tf
+
+    variables = {key: value for key, value in os.environ.items() if not key.startswith("PYTEST_")}
+    state: dict[str, Any] = {
+        "Keras's floatx": keras.config.floatx(),
+        "Keras's epsilon": keras.config.epsilon(),
+        "Keras's dtype policy": keras.config.dtype_policy().name,
+        "eager execution": tf.config.functions_run_eagerly(),
+        "working directory": os.getcwd(),
+        "NumPy's error handling": np.geterr(),
+        **{f"environment variable {name}": value for name, value in variables.items()},
+    }
+    for name, module in list(sys.modules.items()):
+        if name.startswith("mnistlab.") and not name.startswith(CATALOGUE_MODULE):
+            holders: list[Any] = [each for each in vars(module).values() if isinstance(each, type)]
+            for holder in (module, *holders):
+                for key, value in vars(holder).items():
+                    state[f"{name}: {holder.__name__}.{key}"] = id(value)
+    # Every trial imports the catalogue anew, which is no side effect.
+    state.pop(f"mnistlab.faults: {CATALOGUE_MODULE}", None)
+    return state

@@ -4,6 +4,7 @@ PYTEST_DONT_REWRITE: it asserts nothing, and may have been imported before pytes
 """
 
 from mnistlab.plugin.checker import Figure
+from mnistlab.plugin.diagnosis import Symptoms, load_symptoms, rank, statuses
 from mnistlab.plugin.measuring import Measured, SeedMeasurer
 from mnistlab.plugin.suite import (
     SESSION_CACHE,
@@ -19,8 +20,12 @@ __all__ = [
     "Measured",
     "SeedMeasurer",
     "SessionCache",
+    "Symptoms",
     "check_name",
+    "load_symptoms",
     "make_session_cache",
+    "rank",
+    "statuses",
     "suite_arguments",
 ]
 

@@ -11,6 +11,7 @@ import pytest
 
 from mnistlab.environment import environment, suite_folder
 from mnistlab.plugin.causes import Marks, not_judged
+from mnistlab.plugin.diagnosis import diagnose
 from mnistlab.plugin.suite import check_name, claim_name, group_of, is_quality
 from mnistlab.requirement import Requirement, Verdict, overall
 
@@ -166,16 +167,18 @@ class VerdictCollector:
         failed = any(verdict.status == "failed" for verdict in self.others)
         return self.quality_tests_collected or bool(self.verdicts) or failed
 
-    def summary(self) -> dict[str, Any]:
-        """Return the content of ``verdict.json``."""
+    def summary(self, stopped: bool = False) -> dict[str, Any]:
+        """Return the content of ``verdict.json``; a run that was stopped early has no diagnosis."""
         verdicts = self.all_verdicts()
+        dataset = self.context.get("dataset", {})
         total = round(time.perf_counter() - self.started, 2)
         return {
             "schema": SCHEMA,
             "verdict": overall(verdicts),
             "subject": self.context.get("subject", {}),
-            "dataset": self.context.get("dataset", {}),
+            "dataset": dataset,
             "requirements": [dataclasses.asdict(verdict) for verdict in verdicts],
+            "diagnosis": [] if stopped else diagnose(verdicts, dataset.get("name", "")),
             "gate": self.context.get("gate", {}),
             "environment": environment(),
             "seconds": {**self.context.get("seconds", {}), "total": total},

@@ -196,7 +196,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if collector is None or not collector.judged_anything:
         return
     _escape_metadata(config)
-    config.stash[SUMMARY] = summary = collector.summary()
+    stopped = bool(session.shouldstop or session.shouldfail)
+    config.stash[SUMMARY] = summary = collector.summary(stopped)
     path = Path(config.option.report, VERDICT_FILE)
     try:
         write_atomically(path, json.dumps(summary, indent=1, ensure_ascii=False) + "\n")

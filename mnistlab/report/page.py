@@ -63,6 +63,7 @@ def summary_html(summary: Mapping[str, Any], pictures: Iterable[Mapping[str, str
             (title, [row["message"] for row in rows if row["asked"] and row["status"] == status])
             for status, title in titles.items()
         ],
+        diagnosis=diagnosis_lines(summary),
         not_required=[row["message"] for row in rows if not row["asked"]],
         # The pictures of the gates come first: they decide whether a change may be merged.
         pictures=sorted(pictures, key=lambda picture: picture["group"] != "regression"),
@@ -95,6 +96,16 @@ def gate_facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     names = {"recipe": "Recipe gate", "file": "File gate", "rates": "Its error rates"}
     gate = summary["gate"]
     return [(names[key], gate[key]["sentence"]) for key in gate if "sentence" in gate[key]]
+
+
+def diagnosis_lines(summary: Mapping[str, Any]) -> list[str]:
+    """Say which known faults the run looks like, and which checks tell them apart."""
+    lines = []
+    for row in summary.get("diagnosis", ()):
+        apart = ", ".join(row["tells_apart"]).replace("::test_", ": ").replace("_", " ")
+        line = f"looks like {row['fault']} ({row['likeness']:.2f}): {row['story']}"
+        lines.append(f"{line} What tells it apart: {apart}." if apart else line)
+    return lines
 
 
 def row_cells(row: Mapping[str, Any]) -> tuple[str, str, str]:

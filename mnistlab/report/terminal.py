@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
-from mnistlab.report.page import data_note, gate_facts, headline
+from mnistlab.report.page import data_note, diagnosis_lines, gate_facts, headline
 from mnistlab.requirement import show
 
 NOT_REQUIRED = "neither the spec nor the accepted state requires it; the page says why"
@@ -66,5 +66,6 @@ def summary_text(summary: Mapping[str, Any], width: int = 100) -> str:
         counts = ", ".join(f"{group} {count}" for group, count in passed.items())
         lines.append(f"also passed: {counts}")
     lines += [f"{name}: {text}" for name, text in gate_facts(summary)]
+    lines += diagnosis_lines(summary)
     lines += [note] if (note := data_note(summary)) else []
     return "\n".join([*lines, f"{summary['verdict']}: {headline(summary)}"])

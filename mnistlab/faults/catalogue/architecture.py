@@ -1,13 +1,13 @@
 """Faults of the model: its layers, its initial weights, and what it is compiled with."""
 
-import functools
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from mnistlab.arrays import CLASSES, IMAGE_SHAPE
-from mnistlab.faults.catalogue.registry import fault, variants
+from mnistlab.faults.catalogue.registry import fault, variant
 from mnistlab.recipe import Pipeline
 
 LAYERS = "test_layers_are_the_specified_ones"
@@ -54,17 +54,19 @@ class _ModelInParts(Pipeline):
             _instance(keras.initializers, (name, {"seed": int(state), **options}))
             for state in np.random.SeedSequence(seed).generate_state(2)
         )
-        dense = functools.partial(make.Dense, kernel_regularizer=self.penalty)
+        dense = partial(make.Dense, kernel_regularizer=self.penalty)
         hidden = dense(self.units, self.activation, self.biases[0], first)
         hidden.trainable = not self.frozen
         output = dense(CLASSES, self.output, self.biases[1], second)
         layers = [keras.Input(IMAGE_SHAPE), make.Flatten(), *more, hidden, *last, output]
         model = keras.Sequential(layers)
         rate = self.rate_factor * float(self.spec.promised("learning_rate"))
-        settings = {"learning_rate": rate, **self.settings}
-        optimizer = _instance(keras.optimizers, (self.optimizer, settings))
-        loss, metric = _instance(keras.losses, self.loss), _instance(keras.metrics, self.metric)
-        model.compile(optimizer, loss, metrics=[metric])
+        optimizer = (self.optimizer, {"learning_rate": rate, **self.settings})
+        model.compile(
+            _instance(keras.optimizers, optimizer),
+            _instance(keras.losses, self.loss),
+            metrics=[_instance(keras.metrics, self.metric)],
+        )
         return model
 
 
@@ -74,84 +76,84 @@ def _instance(module: Any, part: Part | str) -> Any:
 
 
 # fmt: off
-variants(__name__, _ModelInParts, (
-    ("127-units", "practice", LAYERS,
-     "Off by one: the last index is used as the count.", {"units": 127}),
-    ("256-units", "practice", LAYERS, "The width comes from another experiment.", {"units": 256}),
-    ("tanh", "ACH mild", LAYERS, "The activation comes from older code.", {"activation": "tanh"}),
-    ("hard-sigmoid", "ACH gross", LAYERS,
-     "The activation is flat for most inputs.", {"activation": "hard_sigmoid"}),
-    ("missing-activation", "ARM gross", LAYERS,
-     "Dense without an activation is linear.", {"activation": "linear"}),
-    ("linear-output", "ARM mild", LAYERS,
-     "The output is logits, as for a loss with from_logits=True.", {"output": "linear"}),
-    ("sigmoid-output", "hunkim/DeepLearningZeroToAll#51", LAYERS,
-     "The output comes from an example with two classes.", {"output": "sigmoid"}),
-    ("activation-added", "AAL mild", LAYERS, "An activation follows the pixels.",
-     {"before_hidden": [("Activation", {"activation": "tanh"})]}),
-    ("softmax-added", "AAL gross", LAYERS, "A softmax also follows the wrong layer.",
-     {"before_hidden": [("Activation", {"activation": "softmax"})]}),
-    ("extra-layer", "philipjball/OffCon3#2", LAYERS, "The cell that adds a layer is run twice.",
-     {"before_output": [("Dense", {"units": 128, "activation": "relu"})]}),
-    ("scaled-in-the-model-too", "Priyanshu-byte-coder/devtrack#927", LAYERS,
-     "Model and preparation both scale.", {"before_hidden": [("Rescaling", {"scale": 1 / 255})]}),
-    ("dropout-added", "practice", LAYERS, "The dropout comes from a larger model.",
-     {"before_output": [("Dropout", {"rate": 0.5})]}),
-    ("no-bias-in-the-output", "WRB mild", PARAMETERS,
-     "The output has no bias, as if all classes were equally frequent.", {"biases": (True, False)}),
-    ("no-bias", "WRB gross", PARAMETERS,
-     "Biases are switched off, as before a batch normalisation.", {"biases": (False, False)}),
-    ("frozen-layer", "harvitronix/five-video-classification-methods#26", TRAINED,
-     "A layer stays frozen after transfer learning.", {"frozen": True}),
-    ("weak-regularisation", "RAW mild", PENALTY, "A little L2 is left over from an experiment.",
-     {"penalty": {"class_name": "L2", "config": {"l2": 1e-5}}}),
-    ("strong-regularisation", "RAW gross", PENALTY,
-     "L2 is added at Keras's default strength, 0.01.", {"penalty": "l2"}),
-    ("he-initialisation", "WCI mild", INITIAL,
-     "An initialisation meant for ReLU is used in all layers.", {"initializer": ("HeUniform", {})}),
-    ("huge-initialisation", "WCI gross", INITIAL,
-     "All weights are standard normal.", {"initializer": ("RandomNormal", {"stddev": 1.0})}),
-    ("zero-initialisation", "WCI gross", INITIAL,
-     "All units start and stay the same.", {"initializer": ("RandomNormal", {"stddev": 0.0})}),
-    ("unseeded-initialisation", "shenweichen/DeepCTR#255", SEED,
-     "No seed reaches the initializers.", {"initializer": ("GlorotUniform", {"seed": None})}),
-    ("same-seed-always", "zsyOAOA/InvSR#3", SEED,
-     "The initializers use a constant seed.", {"initializer": ("GlorotUniform", {"seed": 42})}),
-    ("learning-rate-doubled", "HLR mild", RATE,
-     "The rate was scaled up for two machines.", {"rate_factor": 2.0}),
-    ("learning-rate-halved", "HLR mild", RATE,
-     "The rate was lowered as a precaution.", {"rate_factor": 0.5}),
-    ("learning-rate-tenfold", "HLR gross", RATE,
-     "A zero is missing: the rate is 0.01.", {"rate_factor": 10.0}),
-    ("rmsprop", "OCH mild", OPTIMIZER,
-     "compile gets no optimizer, so Keras uses its default.", {"optimizer": "RMSprop"}),
-    ("sgd", "OCH gross", OPTIMIZER,
-     "Plain gradient descent runs at the rate of Adam.", {"optimizer": "SGD"}),
-    ("gradients-clipped", "OCG mild", SETTINGS,
-     "Gradients are clipped by norm, as in a recurrent network.", {"settings": {"clipnorm": 0.1}}),
-    ("gradients-clipped-to-nothing", "OCG gross", SETTINGS,
-     "The exponent of the clipping value is wrong.", {"settings": {"clipvalue": 1e-9}}),
-    ("weight-decay", "PrimeIntellect-ai/prime-rl#2422", SETTINGS,
-     "Decay is set on the optimizer, not on the layers.", {"settings": {"weight_decay": 0.01}}),
-    ("binary-cross-entropy", "LCH mild", LOSS,
-     "Ten yes-or-no questions replace one with ten answers.", {"loss": "binary_crossentropy"}),
-    ("mean-absolute-error", "LCH gross", LOSS,
-     "The loss is that of a regression.", {"loss": "mean_absolute_error"}),
-    ("label-smoothing", "practice", LOSS, "The loss has the right name, but smooths the labels.",
-     {"loss": ("CategoricalCrossentropy", {"label_smoothing": 0.05})}),
-    ("loss-of-logits", "nfmcclure/tensorflow_cookbook#86", LOSS,
-     "The loss has from_logits=True after a softmax.",
-     {"loss": ("CategoricalCrossentropy", {"from_logits": True})}),
-    ("binary-accuracy", "frlim/data2040_final#1", METRIC,
-     "The metric is called accuracy, but an untrained model scores 90 %.",
-     {"metric": ("BinaryAccuracy", {"name": "accuracy"})}),
-))
+add = partial(variant, __name__, _ModelInParts)
+add("127-units", "practice", LAYERS, "Off by one: the last index is used as the count.",
+    units=127)
+add("256-units", "practice", LAYERS, "The width comes from another experiment.", units=256)
+add("tanh", "ACH mild", LAYERS, "The activation comes from older code.", activation="tanh")
+add("hard-sigmoid", "ACH gross", LAYERS, "The activation is flat for most inputs.",
+    activation="hard_sigmoid")
+add("missing-activation", "ARM gross", LAYERS, "Dense without an activation is linear.",
+    activation="linear")
+add("linear-output", "ARM mild", LAYERS,
+    "The model outputs logits, although its loss expects probabilities.", output="linear")
+add("sigmoid-output", "hunkim/DeepLearningZeroToAll#51", LAYERS,
+    "The output layer comes from an example with two classes.", output="sigmoid")
+add("activation-added", "AAL mild", LAYERS, "An activation is applied to the pixels.",
+    before_hidden=[("Activation", {"activation": "tanh"})])
+add("softmax-added", "AAL gross", LAYERS, "A second softmax is applied to the pixels.",
+    before_hidden=[("Activation", {"activation": "softmax"})])
+add("extra-layer", "philipjball/OffCon3#2", LAYERS,
+    "The notebook cell that adds a layer is run twice.",
+    before_output=[("Dense", {"units": 128, "activation": "relu"})])
+add("scaled-in-the-model-too", "Priyanshu-byte-coder/devtrack#927", LAYERS,
+    "Model and preparation both scale.", before_hidden=[("Rescaling", {"scale": 1 / 255})])
+add("dropout-added", "practice", LAYERS, "A dropout layer comes from a larger model.",
+    before_output=[("Dropout", {"rate": 0.5})])
+add("no-bias-in-the-output", "WRB mild", PARAMETERS,
+    "The output has no bias, as if all classes were equally frequent.", biases=(True, False))
+add("no-bias", "WRB gross", PARAMETERS,
+    "No layer has a bias, as if a batch normalisation followed.", biases=(False, False))
+add("frozen-layer", "harvitronix/five-video-classification-methods#26", TRAINED,
+    "A layer stays frozen after transfer learning.", frozen=True)
+add("weak-regularisation", "RAW mild", PENALTY, "A weak L2 penalty is left from an experiment.",
+    penalty={"class_name": "L2", "config": {"l2": 1e-5}})
+add("strong-regularisation", "RAW gross", PENALTY,
+    "An L2 penalty has Keras's default strength, 0.01.", penalty="l2")
+add("he-initialisation", "WCI mild", INITIAL,
+    "An initialisation meant for ReLU is used in all layers.", initializer=("HeUniform", {}))
+add("huge-initialisation", "WCI gross", INITIAL, "All weights start standard normal.",
+    initializer=("RandomNormal", {"stddev": 1.0}))
+add("zero-initialisation", "WCI gross", INITIAL, "All units start and stay the same.",
+    initializer=("RandomNormal", {"stddev": 0.0}))
+add("unseeded-initialisation", "shenweichen/DeepCTR#255", SEED,
+    "No seed reaches the initializers.", initializer=("GlorotUniform", {"seed": None}))
+add("same-seed-always", "zsyOAOA/InvSR#3", SEED, "The initializers use a constant seed.",
+    initializer=("GlorotUniform", {"seed": 42}))
+add("learning-rate-doubled", "HLR mild", RATE,
+    "The learning rate was scaled up for two machines.", rate_factor=2.0)
+add("learning-rate-halved", "HLR mild", RATE, "The learning rate was lowered as a precaution.",
+    rate_factor=0.5)
+add("learning-rate-tenfold", "HLR gross", RATE, "A zero is missing: the learning rate is 0.01.",
+    rate_factor=10.0)
+add("rmsprop", "OCH mild", OPTIMIZER, "compile gets no optimizer, so Keras uses its default.",
+    optimizer="RMSprop")
+add("sgd", "OCH gross", OPTIMIZER, "Plain gradient descent runs at the learning rate of Adam.",
+    optimizer="SGD")
+add("gradients-clipped", "OCG mild", SETTINGS,
+    "Gradients are clipped by norm, as for a recurrent network.", settings={"clipnorm": 0.1})
+add("gradients-clipped-to-nothing", "OCG gross", SETTINGS,
+    "Gradients are clipped to 1e-9: the exponent is mistyped.", settings={"clipvalue": 1e-9})
+add("weight-decay", "PrimeIntellect-ai/prime-rl#2422", SETTINGS,
+    "Decay is set in the optimizer, not in the layers.", settings={"weight_decay": 0.01})
+add("binary-cross-entropy", "LCH mild", LOSS, "The loss asks ten yes-or-no questions.",
+    loss="binary_crossentropy")
+add("mean-absolute-error", "LCH gross", LOSS, "The loss is meant for regression.",
+    loss="mean_absolute_error")
+add("label-smoothing", "practice", LOSS, "The loss has the right name but smooths the labels.",
+    loss=("CategoricalCrossentropy", {"label_smoothing": 0.05}))
+add("loss-of-logits", "nfmcclure/tensorflow_cookbook#86", LOSS,
+    "The loss expects logits, although the model outputs probabilities.",
+    loss=("CategoricalCrossentropy", {"from_logits": True}))
+add("binary-accuracy", "frlim/data2040_final#1", METRIC,
+    "The metric counts each class of an image: an untrained model scores 90 %.",
+    metric=("BinaryAccuracy", {"name": "accuracy"}))
 # fmt: on
 
 
 @fault("schedule-too-short", "NovaSky-AI/SkyRL#873", RATE)
 class ScheduleTooShort(Pipeline):
-    """A cosine schedule counts steps for another batch size and reaches 0 long before the end."""
+    """A cosine schedule, made for another batch size, reaches 0 long before training ends."""
 
     def build(self, seed: int) -> Any:
         import keras

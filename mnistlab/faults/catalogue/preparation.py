@@ -1,9 +1,11 @@
 """Faults of preparation: from raw bytes to the numbers that a model reads."""
 
+from functools import partial
+
 import numpy as np
 
 from mnistlab.arrays import WHITE, Array
-from mnistlab.faults.catalogue.registry import variants
+from mnistlab.faults.catalogue.registry import MIRRORED, SCALED_AGAIN, TRANSPOSED, variant
 from mnistlab.recipe import Pipeline
 
 RANGE = "test_prepared_images_are_float32_and_in_the_promised_range"
@@ -20,14 +22,7 @@ LABELS = "test_prepared_labels_are_those_of_the_dataset"
 class _Prepared(Pipeline):
     """Changes raw images, prepared images or prepared labels."""
 
-    def raw(self, images: Array) -> Array:
-        return images
-
-    def images(self, images: Array) -> Array:
-        return images
-
-    def labels(self, labels: Array) -> Array:
-        return labels
+    raw = images = labels = staticmethod(np.asarray)
 
     def prepare_images(self, images: Array) -> Array:
         return self.images(super().prepare_images(self.raw(images)))
@@ -59,45 +54,47 @@ def _shuffled_a_little(labels: Array) -> Array:
 
 
 # fmt: off
-variants(__name__, _Prepared, (
-    ("no-scaling", "jbornschein/draw#15", RANGE,
-     "The division by 255 is forgotten.", {"images": lambda x: x * WHITE}),
-    ("scaled-twice", "4uiiurz1/pytorch-nested-unet#62", ENDS,
-     "A helper divides by 255, and so does its caller.", {"images": lambda x: x / WHITE}),
-    ("divided-by-256", "lisa-lab/pylearn2#93", ENDS,
-     "A byte has 256 values: 0 to 255.", {"images": lambda x: x * (WHITE / (WHITE + 1))}),
-    ("centred", "real-stanford/diffusion_policy#45", RANGE,
-     "Pixels are scaled to -1..1, as for another model.", {"images": lambda x: x * 2 - 1}),
-    ("clipped", "practice", MONOTONE, "The contrast is stretched until light greys become white.",
-     {"images": lambda x: (x * 1.25).clip(0, 1)}),
-    ("inverted", "jadeocr/jadeocr#1", ENDS,
-     "Digits are black on white, as on paper.", {"images": lambda x: 1 - x}),
-    ("transposed-on-both-sides", "tensorflow/datasets#812", PIXELWISE,
-     "Rows and columns are exchanged, as in EMNIST.", {"images": lambda x: x.transpose(0, 2, 1)}),
-    ("mirrored-on-both-sides", "bernardosulzbach/self-organizing-tree-models#5", PIXELWISE,
-     "A reader takes the columns from right to left.", {"images": lambda x: x[:, :, ::-1]}),
-    ("noise-in-preparation", "mrdbourke/pytorch-deep-learning#1352", REPEATABLE,
-     "Augmentation is part of the preparation, which serving uses too.", {"images": _noisy}),
-    ("images-float64", "mistralai/mistral-common#316", RANGE,
-     "Dividing bytes gives doubles, which are kept.", {"images": lambda x: x.astype(np.float64)}),
-    ("labels-shifted", "irllabs/ml-lib#4", ONE_HOT,
-     "Digits are numbered from 1, and 0 comes last.", {"labels": lambda y: np.roll(y, -1, axis=1)}),
-    ("eleven-columns", "tensorflow/benchmarks#214", ONE_HOT,
-     "There is one class too many.", {"labels": lambda y: np.pad(y, ((0, 0), (0, 1)))}),
-    ("uint8-overflow", "vxy10/p5_VehicleDetection_Unet#2", ENDS,
-     "Brightened as bytes, where 256 overflows to 0.", {"raw": lambda x: x + np.uint8(20)}),
-    ("scaled-by-the-batch", "openvinotoolkit/model_preparation_algorithm#34", BATCHES,
-     "Images are divided by their own maximum, which differs in serving.",
-     {"images": lambda x: x / np.maximum(x.max(initial=0), 1 / WHITE)}),
-    ("train-serve-skew", "Priyanshu-byte-coder/devtrack#927", BATCHES,
-     "The service has its own path for a single image, which divides once more.",
-     {"images": lambda x: x / WHITE if len(x) == 1 else x}),
-    ("last-chunk-not-scaled", "practice", WHOLE_SETS,
-     "Images are scaled in chunks of 999, and the rest after the last chunk is forgotten.",
-     {"images": _rest_as_bytes}),
-    ("input-changed-in-place", "keras-team/keras#8741", REPEATABLE,
-     "The caller's array is used as scratch space for a mask.", {"raw": _masked_in_place}),
-    ("labels-shuffled-a-little", "practice", LABELS,
-     "A join goes wrong for one label in two hundred.", {"labels": _shuffled_a_little}),
-))
+add = partial(variant, __name__, _Prepared)
+add("no-scaling", "jbornschein/draw#15", RANGE, "The code forgets to divide by 255.",
+    images=lambda x: x * WHITE)
+add("scaled-twice", "4uiiurz1/pytorch-nested-unet#62", ENDS,
+    "A helper divides by 255, and so does its caller.", images=SCALED_AGAIN)
+add("divided-by-256", "lisa-lab/pylearn2#93", ENDS,
+    "Pixels are divided by 256, the number of grey levels, and not by the largest one, 255.",
+    images=lambda x: x * (WHITE / (WHITE + 1)))
+add("centred", "real-stanford/diffusion_policy#45", RANGE,
+    "Pixels are scaled to -1..1, as for another model.", images=lambda x: x * 2 - 1)
+add("clipped", "practice", MONOTONE, "The contrast is stretched until light greys become white.",
+    images=lambda x: (x * 1.25).clip(0, 1))
+add("inverted", "jadeocr/jadeocr#1", ENDS, "Digits are black on white, as on paper.",
+    images=lambda x: 1 - x)
+add("transposed-on-both-sides", "tensorflow/datasets#812", PIXELWISE,
+    "Rows and columns are exchanged, as in the files of EMNIST.", images=TRANSPOSED)
+add("mirrored-on-both-sides", "bernardosulzbach/self-organizing-tree-models#5", PIXELWISE,
+    "The reader takes the columns from right to left.", images=MIRRORED)
+add("noise-in-preparation", "mrdbourke/pytorch-deep-learning#1352", REPEATABLE,
+    "Augmentation is part of the preparation, which serving uses too.", images=_noisy)
+add("images-float64", "mistralai/mistral-common#316", RANGE,
+    "Dividing bytes gives float64, which is not converted to float32.",
+    images=lambda x: x.astype(np.float64))
+add("labels-shifted", "irllabs/ml-lib#4", ONE_HOT,
+    "Classes are numbered from 1, so that 0 becomes the last class.",
+    labels=lambda y: np.roll(y, -1, axis=1))
+add("eleven-columns", "tensorflow/benchmarks#214", ONE_HOT,
+    "The encoding of labels has one class too many.", labels=lambda y: np.pad(y, ((0, 0), (0, 1))))
+add("uint8-overflow", "vxy10/p5_VehicleDetection_Unet#2", ENDS,
+    "Images are brightened as uint8, where 256 overflows to 0.", raw=lambda x: x + np.uint8(20))
+add("scaled-by-the-batch", "openvinotoolkit/model_preparation_algorithm#34", BATCHES,
+    "A batch is divided by its own maximum, which differs from batch to batch.",
+    images=lambda x: x / np.maximum(x.max(initial=0), 1 / WHITE))
+add("train-serve-skew", "Priyanshu-byte-coder/devtrack#927", BATCHES,
+    "Serving has its own code for a single image, which divides once more.",
+    images=lambda x: x / WHITE if len(x) == 1 else x)
+add("last-chunk-not-scaled", "practice", WHOLE_SETS,
+    "Images are scaled in chunks of 999, and the incomplete last chunk is not scaled.",
+    images=_rest_as_bytes)
+add("input-changed-in-place", "keras-team/keras#8741", REPEATABLE,
+    "A mask is applied to the caller's own array.", raw=_masked_in_place)
+add("labels-shuffled-a-little", "practice", LABELS,
+    "A join gives one image in 200 the wrong label.", labels=_shuffled_a_little)
 # fmt: on

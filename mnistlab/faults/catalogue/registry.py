@@ -8,26 +8,31 @@ The source of a fault is one of three:
 - "practice": a defect known from work, for which no such thread was found.
 """
 
+import functools
 import importlib
+import operator
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeVar
 
+import numpy as np
+
+from mnistlab.arrays import WHITE
 from mnistlab.recipe import Pipeline
 
 PipelineClass = TypeVar("PipelineClass", bound=type[Pipeline])
-Variant: TypeAlias = tuple[str, str, str, str, Mapping[str, Any]]
-"""Name, source, expected check and description of a fault, and the attributes that it overrides."""
+PUBLISHED = Pipeline()
+SCALED_AGAIN = functools.partial(np.multiply, 1 / WHITE)
+TRANSPOSED = operator.methodcaller("transpose", 0, 2, 1)
+MIRRORED = operator.itemgetter(np.s_[:, :, ::-1])
+"""Changes of prepared images that preparation, training or prediction may make by mistake."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A fault, which is a pipeline with exactly one defect, or a healthy control.
-
-    A control does the same as the published recipe but is written differently.
-    """
+    """A fault, which is a pipeline with one defect, or the published recipe written differently."""
 
     name: str  # in kebab-case; unique
     reference: str  # for --pipeline: "mnistlab.faults.catalogue.module:Class"
@@ -39,6 +44,11 @@ class Entry:
     def is_fault(self) -> bool:
         """Whether the suite must fail it."""
         return bool(self.expected)
+
+    @property
+    def part(self) -> str:
+        """The part of the pipeline that has the defect: the name of the catalogue's module."""
+        return self.reference.partition(":")[0].rpartition(".")[2]
 
     @property
     def pipeline(self) -> type[Pipeline]:
@@ -60,30 +70,32 @@ def fault(name: str, source: str, expected: str) -> Callable[[PipelineClass], Pi
     return register
 
 
-def control(name: str) -> Callable[[PipelineClass], PipelineClass]:
-    """Register a pipeline class as a healthy control; its docstring becomes the description."""
-    return fault(name, "", "")
+control = functools.partial(fault, source="", expected="")
 
 
-def variants(module: str, base: type[Pipeline], rows: Iterable[Variant]) -> None:
-    """Make a subclass of a base for each row, in a module: ``no-scaling`` becomes ``NoScaling``.
+def variant(module: str, base: type[Pipeline], name: str, *texts: str, **attributes: Any) -> None:
+    """Register a subclass of a base: ``no-scaling`` becomes the class ``NoScaling`` of the module.
 
-    A function among a row's attributes overrides a method. It is static: it gets no ``self``.
+    The texts are source and expected check, both left out for a control, and description. A
+    function among the attributes overrides a method. It is static: it gets no ``self``.
     """
-    for name, source, expected, description, attributes in rows:
-        class_name = "".join(word.capitalize() for word in name.split("-"))
-        class_name = class_name if class_name.isidentifier() else f"_{class_name}"
-        namespace: dict[str, Any] = {"__doc__": description, "__module__": module}
-        for key, value in attributes.items():
-            namespace[key] = staticmethod(value) if callable(value) else value
-        pipeline = fault(name, source, expected)(type(class_name, (base,), namespace))
-        setattr(sys.modules[module], class_name, pipeline)
+    *origin, description = texts
+    class_name = "".join(word.capitalize() for word in name.split("-"))
+    class_name = class_name if class_name.isidentifier() else f"_{class_name}"
+    namespace: dict[str, Any] = {"__doc__": description, "__module__": module}
+    for key, value in attributes.items():
+        namespace[key] = staticmethod(value) if callable(value) else value
+    pipeline = fault(name, *origin or ("", ""))(type(class_name, (base,), namespace))
+    setattr(sys.modules[module], class_name, pipeline)
 
 
 def registered(*modules: ModuleType) -> dict[str, Entry]:
     """Return the entries of modules by name, in the order in which the modules define them."""
-    members = [member for module in modules for member in vars(module).values()]
-    classes = [member for member in members if isinstance(member, type)]
-    # vars() and not getattr(): a subclass must not count under the entry of its base.
-    entries: list[Entry] = [vars(member)["entry"] for member in classes if "entry" in vars(member)]
-    return {entry.name: entry for entry in entries}
+    members = [
+        vars(member)
+        for module in modules
+        for member in vars(module).values()
+        if isinstance(member, type)
+    ]
+    # Not getattr(): a subclass must not count under the entry of its base.
+    return {member["entry"].name: member["entry"] for member in members if "entry" in member}

@@ -1,11 +1,13 @@
 """Faults of training: length, order, batches, split, rate, seed, history and returned weights."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from mnistlab.arrays import Array
-from mnistlab.faults.catalogue.registry import fault, variants
+from mnistlab.faults.catalogue.registry import PUBLISHED, fault, variant
 from mnistlab.faults.catalogue.training_steps import (
     Pair,
     TrainingPlan,
@@ -42,20 +44,6 @@ class _BatchSize(TrainingSteps):
         return int(min(self.factor * self.spec.batch_size, count))
 
 
-class _Rates(TrainingSteps):
-    """Trains every epoch at a learning rate of its own."""
-
-    def factor(self, epoch: int) -> float:
-        return 1.0
-
-    def run(self, model: Any, plan: TrainingPlan) -> History:
-        compiled, histories = float(model.optimizer.learning_rate), []
-        for epoch, part in enumerate(plan.by_epoch()):
-            model.optimizer.learning_rate = compiled * self.factor(epoch)
-            histories.append(part.train(model))
-        return joined(histories)
-
-
 def _shuffled_in_a_buffer(seed: int, epoch: int, count: int) -> Array:
     delay = np.random.default_rng([seed, epoch]).exponential(1000, count)
     return np.argsort(np.arange(count) + delay).astype(np.int32)
@@ -69,50 +57,117 @@ def _unseeded(seed: int, epoch: int, count: int) -> Array:
     return np.random.default_rng().permutation(count).astype(np.int32)
 
 
+def _without_last_batch(seed: int, epoch: int, count: int) -> Array:
+    size = PUBLISHED.spec.batch_size
+    return epoch_order(seed, epoch, count)[: count // size * size]
+
+
+def _at_rates(model: Any, plan: TrainingPlan, factor: Callable[[int], float]) -> History:
+    compiled, histories = float(model.optimizer.learning_rate), []
+    for epoch, part in enumerate(plan.by_epoch()):
+        model.optimizer.learning_rate = compiled * factor(epoch)
+        histories.append(part.train(model))
+    return joined(histories)
+
+
+def _not_validated(model: Any, plan: TrainingPlan) -> History:
+    history = plan.train(model)
+    return {**history, "val_loss": history["loss"], "val_accuracy": history["accuracy"]}
+
+
+def _compiled_again(model: Any, plan: TrainingPlan) -> History:
+    model.compile("sgd", loss=PUBLISHED.spec.loss, metrics=[PUBLISHED.spec.metric])
+    return plan.train(model)
+
+
+def _all_but_the_last_frozen(model: Any, plan: TrainingPlan) -> History:
+    for layer in model.layers[:-1]:
+        layer.trainable = False
+    return plan.train(model)
+
+
+def _with_earlier_history(model: Any, plan: TrainingPlan) -> History:
+    earlier = plan.train(PUBLISHED.build(len(plan.orders)))
+    return {**plan.train(model), **earlier}
+
+
+def _first_weights_restored(model: Any, plan: TrainingPlan) -> History:
+    first, *others = plan.by_epoch()
+    histories = [first.train(model)]
+    weights = model.get_weights()
+    histories += [part.train(model) for part in others]
+    model.set_weights(weights)
+    return joined(histories)
+
+
+def _average_kept(model: Any, plan: TrainingPlan) -> History:
+    history = plan.train(model)
+    model.set_weights(history["averaged_weights"])
+    return history
+
+
 # fmt: off
-variants(__name__, TrainingSteps, (
-    ("order-frozen", "kan-bayashi/ParallelWaveGAN#177", FRESH,
-     "The images are shuffled once, before the first epoch.",
-     {"order": lambda seed, epoch, count: epoch_order(seed, 0, count)}),
-    ("no-shuffling", "Deci-AI/super-gradients#416", FRESH, "Images come in the order of the file.",
-     {"order": lambda seed, epoch, count: np.arange(count, dtype=np.int32)}),
-    ("shuffle-buffer-too-small", "IBM/graph2tac#95", SHUFFLED,
-     "A shuffle buffer of 1 000 images hardly moves them.", {"order": _shuffled_in_a_buffer}),
-    ("drawn-with-replacement", "tensorflow/skflow#50", ONCE,
-     "With replacement, an epoch misses a third of the images.", {"order": _drawn}),
-    ("unseeded-order", "MichalBusta/E2E-MLT#14", SAME_SEED,
-     "The seed does not reach the code that shuffles.", {"order": _unseeded}),
-    ("same-orders-for-every-seed", "amazon-science/PrefEval#10", OTHER_SEED,
-     "The orders are drawn from a constant instead of the seed.",
-     {"order": lambda seed, epoch, count: epoch_order(42, epoch, count)}),
-    ("one-epoch-by-default", "HNE gross", LENGTH,
-     "The configured number of epochs is not read, and the default of 1 is used.",
-     {"epochs": lambda requested: requested or 1}),
-))
-variants(__name__, _BatchSize, (
-    ("batch-doubled", "HBS mild", BATCH, "The batch was chosen for two machines.", {"factor": 2}),
-    ("batch-halved", "HBS mild", BATCH, "The batch was chosen for a small machine.",
-     {"factor": 0.5}),
-    ("batch-of-1024", "HBS gross", BATCH, "The batch was chosen for speed.", {"factor": 32}),
-    ("no-batches", "HDB gross", BATCH, "All images are used in one step.", {"factor": np.inf}),
-))
-variants(__name__, _Rates, (
-    ("rate-decayed-to-nothing", "Lornatang/SRGAN-PyTorch#1", LAST_RATE,
-     "A decay that was meant for every tenth epoch is applied in every epoch.",
-     {"factor": lambda epoch: 0.1**epoch}),
-    ("rate-overridden", "HLR mild", FIRST_RATE,
-     "Training sets its own rate and ignores the compiled one.", {"factor": lambda epoch: 2.0}),
-))
+add = partial(variant, __name__, TrainingSteps)
+add("order-frozen", "kan-bayashi/ParallelWaveGAN#177", FRESH,
+    "The images are shuffled once, before the first epoch.",
+    order=lambda seed, epoch, count: epoch_order(seed, 0, count))
+add("no-shuffling", "Deci-AI/super-gradients#416", FRESH,
+    "Images are trained on in the order of the file.",
+    order=lambda seed, epoch, count: np.arange(count, dtype=np.int32))
+add("shuffle-buffer-too-small", "IBM/graph2tac#95", SHUFFLED,
+    "A shuffle buffer of 1 000 images hardly moves them.", order=_shuffled_in_a_buffer)
+add("drawn-with-replacement", "tensorflow/skflow#50", ONCE,
+    "Images are drawn with replacement, so that an epoch misses a third of them.", order=_drawn)
+add("last-batch-dropped", "TimDettmers/ConvE#2", ONCE,
+    "drop_remainder=True leaves out the incomplete last batch of an epoch.",
+    order=_without_last_batch)
+add("unseeded-order", "MichalBusta/E2E-MLT#14", SAME_SEED,
+    "The seed does not reach the code that shuffles.", order=_unseeded)
+add("same-orders-for-every-seed", "amazon-science/PrefEval#10", OTHER_SEED,
+    "The orders are drawn from a constant instead of the seed.",
+    order=lambda seed, epoch, count: epoch_order(42, epoch, count))
+add("one-epoch-by-default", "HNE gross", LENGTH,
+    "The configured number of epochs is not read, and the default of 1 is used.",
+    epochs=lambda requested: requested or 1)
+add("rate-decayed-to-nothing", "Lornatang/SRGAN-PyTorch#1", LAST_RATE,
+    "A decay that was meant for every tenth epoch is applied in every epoch.",
+    run=partial(_at_rates, factor=lambda epoch: 0.1**epoch))
+add("rate-overridden", "HLR mild", FIRST_RATE,
+    "Training sets its own learning rate and ignores the compiled one.",
+    run=partial(_at_rates, factor=lambda epoch: 2.0))
+add("validation-images-trained-on", "VRM mild", HELD_OUT,
+    "The validation images are used for validation, but they are not held out.",
+    split=lambda x, y: ((x, y), TrainingSteps().split(x, y)[1]))
+add("no-validation", "VRM gross", HISTORY,
+    "The history repeats the training metrics as validation metrics: nothing was validated.",
+    run=_not_validated)
+add("compiled-again", "OCH gross", COMPILED,
+    "Training compiles the model once more, with another optimizer.", run=_compiled_again)
+add("only-the-last-layer-trained", "allenai/rslearn#199", GRADIENTS,
+    "All layers but the last are frozen, as in transfer learning.", run=_all_but_the_last_frozen)
+add("history-of-another-run", "andreped/super-ml-pets#29", HISTORY,
+    "A variable still holds the history of the run before.", run=_with_earlier_history)
+add("early-weights-returned", "CAREamics/careamics#71", HISTORY,
+    "The first checkpoint is restored at the end, not the best one.", run=_first_weights_restored)
+add("averaged-weights-returned", "harubaru/waifu-diffusion#31", HISTORY,
+    "The model keeps the averaged weights, while the history describes the final ones.",
+    run=_average_kept)
+add = partial(variant, __name__, _BatchSize)
+add("batch-doubled", "HBS mild", BATCH, "The batch size was chosen for two machines.", factor=2)
+add("batch-halved", "HBS mild", BATCH, "The batch size was chosen for a small machine.", factor=0.5)
+add("batch-of-1024", "HBS gross", BATCH, "The batch size was chosen for speed.", factor=32)
+add("no-batches", "HDB gross", BATCH, "All images are used in one step.", factor=np.inf)
 # fmt: on
 
 
-@fault("last-batch-dropped", "TimDettmers/ConvE#2", ONCE)
-class LastBatchDropped(TrainingSteps):
-    """drop_remainder is set to keep shapes constant."""
+@fault("first-part-held-out", "keras-team/keras#10571", HELD_OUT)
+class FirstPartHeldOut(TrainingSteps):
+    """The validation images are taken from the start of the data, not from the end."""
 
-    def order(self, seed: int, epoch: int, count: int) -> Array:
-        size = self.spec.batch_size
-        return super().order(seed, epoch, count)[: count // size * size]
+    def split(self, images: Array, labels: Array) -> tuple[Pair, Pair]:
+        held_out = len(images) - self.spec.trained_on(len(images))
+        images, labels = (np.roll(rows, -held_out, axis=0) for rows in (images, labels))
+        return super().split(images, labels)
 
 
 @fault("epoch-short", "HNE mild", EPOCHS)
@@ -123,90 +178,12 @@ class EpochShort(TrainingSteps):
         return max(super().epochs(requested) - 1, 1)
 
 
-@fault("validation-images-trained-on", "VRM mild", HELD_OUT)
-class ValidationImagesTrainedOn(TrainingSteps):
-    """The validation images are used for validation, but they are not held out."""
-
-    def split(self, images: Array, labels: Array) -> tuple[Pair, Pair]:
-        return (images, labels), super().split(images, labels)[1]
-
-
-@fault("first-part-held-out", "keras-team/keras#10571", HELD_OUT)
-class FirstPartHeldOut(TrainingSteps):
-    """One of two helpers takes the validation images from the end, the other from the start."""
-
-    def split(self, images: Array, labels: Array) -> tuple[Pair, Pair]:
-        held_out = len(images) - self.spec.trained_on(len(images))
-        images, labels = (np.roll(rows, -held_out, axis=0) for rows in (images, labels))
-        return super().split(images, labels)
-
-
 @fault("validated-on-test-images", "thuml/Time-Series-Library#207", ON_TEST)
 class ValidatedOnTestImages(TrainingSteps):
     """The test set is used for validation."""
 
     def split(self, images: Array, labels: Array) -> tuple[Pair, Pair]:
         return super().split(images, labels)[0], test_set(self)
-
-
-@fault("no-validation", "VRM gross", HISTORY)
-class NoValidation(TrainingSteps):
-    """The history repeats the training metrics as validation metrics: nothing was validated."""
-
-    def run(self, model: Any, plan: TrainingPlan) -> History:
-        history = plan.train(model)
-        return {**history, "val_loss": history["loss"], "val_accuracy": history["accuracy"]}
-
-
-@fault("compiled-again", "OCH gross", COMPILED)
-class CompiledAgain(TrainingSteps):
-    """Training compiles the model once more, with another optimizer."""
-
-    def run(self, model: Any, plan: TrainingPlan) -> History:
-        model.compile("sgd", loss=self.spec.loss, metrics=[self.spec.metric])
-        return plan.train(model)
-
-
-@fault("only-the-last-layer-trained", "allenai/rslearn#199", GRADIENTS)
-class OnlyTheLastLayerTrained(TrainingSteps):
-    """All layers but the last are frozen, as in transfer learning."""
-
-    def run(self, model: Any, plan: TrainingPlan) -> History:
-        for layer in model.layers[:-1]:
-            layer.trainable = False
-        return plan.train(model)
-
-
-@fault("history-of-another-run", "andreped/super-ml-pets#29", HISTORY)
-class HistoryOfAnotherRun(TrainingSteps):
-    """A variable still holds the history of the run before."""
-
-    def run(self, model: Any, plan: TrainingPlan) -> History:
-        earlier = plan.train(self.build(len(plan.orders)))
-        return {**plan.train(model), **earlier}
-
-
-@fault("early-weights-returned", "CAREamics/careamics#71", HISTORY)
-class EarlyWeightsReturned(TrainingSteps):
-    """The first checkpoint is restored at the end, not the best one."""
-
-    def run(self, model: Any, plan: TrainingPlan) -> History:
-        histories, weights = [], []
-        for part in plan.by_epoch():
-            histories.append(part.train(model))
-            weights.append(model.get_weights())
-        model.set_weights(weights[0])
-        return joined(histories)
-
-
-@fault("averaged-weights-returned", "harubaru/waifu-diffusion#31", HISTORY)
-class AveragedWeightsReturned(TrainingSteps):
-    """The model keeps the averaged weights, while the history describes the final ones."""
-
-    def run(self, model: Any, plan: TrainingPlan) -> History:
-        history = plan.train(model)
-        model.set_weights(history["averaged_weights"])
-        return history
 
 
 @fault("fit-changes-its-input", "practice", INPUT)

@@ -3,7 +3,7 @@
 import json
 import os
 import re
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
 from types import SimpleNamespace
 
@@ -22,12 +22,14 @@ from mnistlab.faults import (
     TrialRunner,
     run_trials,
     select_entries,
+    write_symptoms,
 )
 from mnistlab.faults import page as campaign_page
 from mnistlab.faults import trial as trials
 from mnistlab.faults.figures import kill_matrix
 from mnistlab.faults.summary import Outcome
 from mnistlab.faults.trial import INCOMPLETE, Trial
+from mnistlab.plugin import Symptoms, load_symptoms
 from mnistlab.report.canvas import WIDTH
 
 SCRIPT = "<script>alert(1)</script>"
@@ -245,17 +247,40 @@ def test_any_character_of_a_message_survives_the_log(tmp_path, capsys):
     assert not capsys.readouterr().err
 
 
-def test_the_seconds_of_all_runs_are_summed_and_that_there_were_several_is_said(tmp_path):
+def test_the_time_of_a_campaign_is_that_of_its_trials_in_all_runs_of_the_command(tmp_path):
     path = tmp_path / "trials.jsonl"
-    row = {"key": "key", **asdict(GOOD[0])}
-    rows = [{**row, "run": 0, "elapsed": 70.0}, {**row, "run": 0, "elapsed": 100.0, "name": "b"}]
-    path.write_text("".join(json.dumps(each) + "\n" for each in rows), encoding="ascii")
-    text = CampaignLog(path, "key").describe_time(Backend(processes=3))
-    assert re.fullmatch(r"100 s, 3 processes, \d+ CPUs here", text)
-    with path.open("a") as file:
-        file.write(json.dumps({**row, "run": 1, "elapsed": 20.0, "name": "c"}) + "\n")
-    text = CampaignLog(path, "key").describe_time(Backend("tcp://x:1"))
-    assert re.fullmatch(r"120 s, a Dask cluster, \d+ CPUs here, in 2 runs of the command", text)
+    for each in GOOD[:2]:
+        CampaignLog(path, "key").add(each)
+    log = CampaignLog(path, "key")
+    text = log.describe_time(Backend(processes=3))
+    assert re.fullmatch(r"3 s of trials on 3 processes, \d+ CPUs here", text)
+    assert "on a Dask cluster" in log.describe_time(Backend("tcp://x:1"))
+
+
+def test_symptoms_are_written_by_fault_and_keep_the_others(tmp_path):
+    path = tmp_path / "symptoms.json"
+    stopped = replace(GOOD[1], checks={**GOOD[1].checks, CHECKS[3]: "not run"})
+    write_symptoms(summary_of(GOOD[0], stopped, trial("mild"), GOOD[3]), "mnist", path)
+    known = load_symptoms("mnist", path)
+    assert known == [
+        Symptoms("no-scaling", "m", "the division is forgotten", {CHECKS[0], CHECKS[3]}, set()),
+        Symptoms("slow", "m", FAULTS[1].description, {CHECKS[2]}, {CHECKS[3]}),
+    ]
+    write_symptoms(summary_of(GOOD[2]), "digits", path)
+    assert load_symptoms("mnist", path) == known
+    assert load_symptoms("digits", path)[0].failed == {CHECKS[1]}
+    write_symptoms(summary_of(trial("slow", CHECKS[1])), "mnist", path)  # as with --only slow
+    assert [(each.fault, each.failed) for each in load_symptoms("mnist", path)] == [
+        ("no-scaling", {CHECKS[0], CHECKS[3]}),
+        ("slow", {CHECKS[1]}),
+    ]
+    assert sum(line.startswith('"slow":') for line in path.read_text().splitlines()) == 2
+
+
+def test_symptoms_of_stopped_trials_are_refused_before_any_trial(pool, tmp_path, capsys):
+    assert cli.main(["faults", f"--out={tmp_path}", f"--symptoms={tmp_path / 'made.json'}"]) == 1
+    assert "--symptoms needs every check of each fault: add --full" in capsys.readouterr().err
+    assert not pool.seen
 
 
 def test_another_accepted_state_is_another_campaign(monkeypatch):
@@ -298,12 +323,8 @@ def test_an_interrupted_campaign_writes_what_there_is_and_goes_on_from_there(
     printed = capsys.readouterr()
     assert "run the same command to go on" in printed.err
     assert "trials still to run: 2" in printed.out
-    assert [
-        row["name"] for row in json.loads((tmp_path / "faults.json").read_text())["trials"]
-    ] == [
-        "mild",
-        "functional",
-    ]
+    assert re.findall("^! ", printed.out, re.MULTILINE) == []
+    assert "Every fault (1)" in (tmp_path / "index.html").read_text("utf-8")
     pool.endings.clear()
     pool.seen.clear()
     assert cli.main(["faults", f"--out={tmp_path}"]) == 0
@@ -314,7 +335,7 @@ def test_an_interrupted_campaign_writes_what_there_is_and_goes_on_from_there(
 def test_the_exit_code_is_1_if_a_fault_was_not_caught(pool, tmp_path):
     pool.endings["mild"] = WorkerDiedError("crashed")
     assert cli.main(["faults", f"--out={tmp_path}"]) == 1
-    assert json.loads((tmp_path / "faults.json").read_text())["survivors"] == ["mild"]
+    assert "Not caught (1)" in (tmp_path / "index.html").read_text("utf-8")
 
 
 def test_a_list_shows_every_fault_and_runs_nothing(pool, tmp_path, capsys, monkeypatch):
@@ -388,7 +409,6 @@ def test_page_json_markdown_and_picture_are_written(tmp_path):
     )
     assert page == tmp_path / "out" / "index.html"
     assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == [
-        "faults.json",
         "faults.md",
         "faults.png",
         "index.html",

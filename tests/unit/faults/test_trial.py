@@ -14,7 +14,7 @@ from mnistlab import arrays
 from mnistlab.data import Dataset
 from mnistlab.errors import MnistlabError
 from mnistlab.execution import RetireWorkerError
-from mnistlab.faults import TrialRunner, isolation, trial
+from mnistlab.faults import TrialRunner, trial
 
 SUITE = """
     import os
@@ -73,7 +73,7 @@ PIPELINE = """
 @pytest.fixture
 def modules():
     """Return the catalogue's modules; restore them afterwards and forget the suite's."""
-    prefix = isolation.CATALOGUE_MODULE
+    prefix = trial.CATALOGUE_MODULE
     before = {name: module for name, module in sys.modules.items() if name.startswith(prefix)}
     yield before
     for name in [name for name in sys.modules if name.split(".")[0] in ("quality", "test_result")]:
@@ -110,7 +110,7 @@ def run(tmp_path, monkeypatch, modules):
     gc.unfreeze()
 
 
-def test_a_trial_has_the_status_of_every_check(run):
+def test_a_trial_has_the_status_of_every_check_or_stops_at_its_first_failure(run):
     result = run("Shifted")
     assert result.status == "caught"
     assert result.caught_by == "result::test_cases[two]"
@@ -123,10 +123,8 @@ def test_a_trial_has_the_status_of_every_check(run):
         "result::test_is_not_judged": "not run",
         "result::test_other_process": "passed",
     }
-
-
-def test_a_trial_may_stop_at_its_first_failure(run):
-    assert list(run("Shifted", "-x").checks)[-1] == "result::test_cases[two]"
+    stopped = run("Shifted", "-x")
+    assert list(stopped.checks)[-1] == "result::test_cases[two]"
 
 
 def test_a_process_in_which_a_pipeline_changed_mnistlab_is_retired(run, monkeypatch):
@@ -171,16 +169,6 @@ def test_a_missing_pipeline_is_an_error_and_not_a_pass(run):
     assert "Missing" in result.message
 
 
-@pytest.mark.usefixtures("modules")
-def test_the_catalogue_is_imported_anew(monkeypatch):
-    for name in ("mnistlab.faults.catalogue", "mnistlab.faults.catalogue.training"):
-        monkeypatch.setitem(sys.modules, name, types.ModuleType(name))
-    monkeypatch.setitem(sys.modules, "mnistlab.faultless", types.ModuleType("mnistlab.faultless"))
-    isolation.forget_catalogue()
-    assert not [name for name in sys.modules if name.startswith("mnistlab.faults.catalogue")]
-    assert "mnistlab.faultless" in sys.modules
-
-
 def test_a_process_that_has_grown_is_not_used_again(run, monkeypatch):
     monkeypatch.setattr(trial, "MAX_GIGABYTES", 0.0)
     with pytest.raises(RetireWorkerError) as caught:
@@ -188,8 +176,11 @@ def test_a_process_that_has_grown_is_not_used_again(run, monkeypatch):
     assert caught.value.result.side_effects == ("memory",)
 
 
-def test_a_pipeline_of_the_catalogue_leaves_no_side_effects(run):
+def test_a_pipeline_of_the_catalogue_is_imported_anew_and_leaves_no_side_effects(run):
+    catalogue = set()
     for _ in range(2):  # the second trial finds the modules that the first one imported
-        result = run(f"{isolation.CATALOGUE_MODULE}.preparation:LabelsShifted")
+        result = run(f"{trial.CATALOGUE_MODULE}.preparation:LabelsShifted")
         assert result.status == "caught"
         assert result.side_effects == ()
+        catalogue.add(sys.modules[f"{trial.CATALOGUE_MODULE}.preparation"])
+    assert len(catalogue) == 2

@@ -228,6 +228,19 @@ def test_a_number_that_failed_is_there_too_and_fails_the_run(pytester):
     assert message in run.output
 
 
+def test_a_failed_run_names_the_known_fault_that_it_looks_like(pytester):
+    suite = "def test_other_images_get_other_predictions(): assert False"
+    run = Run(pytester, suite, name="test_prediction.py")
+    best = run.summary["diagnosis"][0]
+    assert best["fault"] == "cached-result"
+    line = f"looks like cached-result ({best['likeness']:.2f}): {best['story']}"
+    assert f"<li>{line}" in run.page
+    assert line in run.output
+    stopped = Run(pytester, suite, "-x", name="test_prediction.py")
+    assert stopped.verdict == "FAILED"
+    assert stopped.summary["diagnosis"] == []
+
+
 def test_a_scalar_of_numpy_can_be_judged(pytester):
     run = Run(
         pytester,
