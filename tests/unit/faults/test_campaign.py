@@ -278,7 +278,8 @@ def test_symptoms_are_written_by_fault_and_keep_the_others(tmp_path):
 
 
 def test_symptoms_of_stopped_trials_are_refused_before_any_trial(pool, tmp_path, capsys):
-    assert cli.main(["faults", f"--out={tmp_path}", f"--symptoms={tmp_path / 'made.json'}"]) == 1
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(["faults", f"--out={tmp_path}", f"--symptoms={tmp_path / 'made.json'}"])
     assert "--symptoms needs every check of each fault: add --full" in capsys.readouterr().err
     assert not pool.seen
 

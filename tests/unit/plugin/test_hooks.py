@@ -229,7 +229,7 @@ def test_a_number_that_failed_is_there_too_and_fails_the_run(pytester):
 
 
 def test_a_failed_run_names_the_known_fault_that_it_looks_like(pytester):
-    suite = "def test_other_images_get_other_predictions(): assert False"
+    suite = "def test_other_images_get_other_predictions(check): assert False"
     run = Run(pytester, suite, name="test_prediction.py")
     best = run.summary["diagnosis"][0]
     assert best["fault"] == "cached-result"
