@@ -18,7 +18,7 @@ import numpy as np
 
 from mnistlab.arrays import CLASSES, IMAGE_SHAPE, PIXELS, Doubles, Floats, Indices
 from mnistlab.errors import ContractError, NotJudgedError
-from mnistlab.recipe import Spec, require_keras_model
+from mnistlab.recipe import Spec, require_compiled_model
 
 RATE = 0.001
 """Learning rate of the linear models, so small that no output reaches 1."""
@@ -44,13 +44,23 @@ def fit(
     pipeline: Any, model: Any, data: tuple[Floats, Floats], *, seed: int, epochs: int = 1
 ) -> list[Doubles]:
     """Let a pipeline train a linear model; return its weights, or raise NotJudgedError."""
-    require_keras_model(pipeline.build(seed), "how its fit trains")
+    require_compiled_model(pipeline.build(seed), "how its fit trains")
+    if str(pipeline.spec.loss).startswith("sparse"):  # then fit passes digits on
+        model.compile(model.optimizer, loss=_error_of_digits, metrics=["accuracy"])
     try:
         pipeline.fit(model, *data, seed=seed, epochs=epochs)
     except ContractError as error:
         problem = "fit trains only its own model; it must train any Keras model to be examined"
         raise NotJudgedError(f"{problem}: {error}") from error
     return [np.asarray(weight, dtype=np.float64) for weight in model.get_weights()]
+
+
+def _error_of_digits(digits: Any, outputs: Any) -> Any:
+    """Return the mean absolute error for labels that are digits."""
+    import keras
+
+    labels = keras.ops.one_hot(keras.ops.reshape(digits, (-1,)), CLASSES)
+    return keras.losses.mean_absolute_error(labels, outputs)
 
 
 def pixel_range(spec: Spec) -> tuple[float, float]:
@@ -141,7 +151,7 @@ def learning_rates(pipeline: Any, *, seed: int, batches: int = 4) -> tuple[float
     """
     spec = pipeline.spec
     spec.promised("learning_rate")
-    optimizer = require_keras_model(pipeline.build(seed), "its optimizer").optimizer
+    optimizer = require_compiled_model(pipeline.build(seed), "its optimizer").optimizer
     total = spec.total_of(batches * spec.batch_size)
     images = np.zeros((total, *IMAGE_SHAPE), dtype=np.float32)
     images[:, 0, 0] = 0.01  # so dark that no output reaches 1

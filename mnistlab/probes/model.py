@@ -16,6 +16,7 @@ from mnistlab.recipe import (
     input_shape_of,
     is_keras,
     read_model,
+    require_compiled_model,
     require_keras_model,
 )
 
@@ -83,7 +84,7 @@ def validation_losses(
         raise NotJudgedError("the history that fit returned has no 'val_loss'")
     held_out = slice(pipeline.spec.trained_on(len(images)), None)
     # Outputs stay a Keras tensor, because it remembers its logits, which are more exact.
-    outputs = _outputs(require_keras_model(model, "its loss"), images[held_out])
+    outputs = _outputs(require_compiled_model(model, "its loss"), images[held_out])
     return [float(loss) for loss in history["val_loss"]], _loss(model, labels[held_out], outputs)
 
 

@@ -5,6 +5,7 @@ from mnistlab.recipe.keras_models import (
     input_shape_of,
     is_keras,
     read_model,
+    require_compiled_model,
     require_keras_model,
 )
 from mnistlab.recipe.pipeline import Pipeline, pipeline_for
@@ -35,6 +36,7 @@ __all__ = [
     "is_keras",
     "pipeline_for",
     "read_model",
+    "require_compiled_model",
     "require_keras_model",
     "train",
 ]

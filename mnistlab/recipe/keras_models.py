@@ -34,6 +34,13 @@ def require_keras_model(model: Any, what: str) -> Any:
     return model
 
 
+def require_compiled_model(model: Any, what: str) -> Any:
+    """Return a Keras model if it is compiled, else raise NotJudgedError; `what` as above."""
+    if not require_keras_model(model, what).compiled:
+        raise NotJudgedError(f"the model is not compiled: {what} cannot be measured")
+    return model
+
+
 def input_shape_of(model: Any) -> tuple[int, ...] | None:
     """Return the shape in which a model takes one image of 784 pixels; None if it takes others."""
     shape = getattr(model, "input_shape", None)

@@ -52,7 +52,7 @@ def test_a_preparation_that_is_not_promised_fails_and_says_what_to_state(judge):
     ["NothingHeldOut", "NoValidation", "NoHistory", "StoppedEarly", "SparseLogits", "OwnLoop"],
 )
 def test_what_a_training_does_not_promise_is_not_held_against_it(judge, name):
-    rows = judge(name, "architecture", "training", "result")
+    rows = judge(name, "architecture", "fit", "training", "result")
     assert failures(rows) == []
     reasons = " ".join(row["message"] for row in rows if row["status"] == "not run")
     assert "Error" not in reasons
