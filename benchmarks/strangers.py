@@ -140,7 +140,7 @@ def main() -> None:
     add_options(parser)
     parser.add_argument("--part", choices=PARTS, default="first")
     options = parser.parse_args()
-    os.environ["STRANGERS_DATASET"] = options.dataset
+    os.environ |= {"STRANGERS_DATASET": options.dataset, "OPENBLAS_NUM_THREADS": "1"}
     module = PARTS[options.part]
     table = table_of(module, "stranger")
     chosen = {name: table[name] for name in options.names or table}

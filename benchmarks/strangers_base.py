@@ -212,7 +212,14 @@ class Bare(Pipeline):
     """A program without Keras. It promises nothing of layers, loss and optimizer."""
 
     name = "bare"
-    spec = promise(layers=None, optimizer=None, learning_rate=None, loss=None, metric=None)
+    spec = promise(
+        layers=None,
+        optimizer=None,
+        learning_rate=None,
+        loss=None,
+        metric=None,
+        epochs=min(EPOCHS, 15),
+    )
     rate = 0.001
 
     def rng(self, seed: int) -> np.random.Generator:

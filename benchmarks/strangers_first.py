@@ -454,7 +454,9 @@ class GradientsNeverCleared(Recipe):
 
         model = Accumulating(self.network(seed))
         model.kept = [tf.Variable(tf.zeros(w.shape)) for w in model.trainable_variables]
-        model.compile(keras.optimizers.Adam(0.001), "categorical_crossentropy", ["accuracy"])
+        model.compile(
+            keras.optimizers.Adam(0.001), "categorical_crossentropy", metrics=["accuracy"]
+        )
         return model
 
 
