@@ -209,9 +209,9 @@ class MomentsCarriedOver(Recipe):
 # Evaluation and serving
 
 
-@defect("serving", "NVIDIA/caffe#143", rf"precision|float16|{ANSWER}")
-class ServedInHalfPrecision(Recipe):
-    """The service computes with 8 bits of each weight."""
+@defect("serving", "NVIDIA/caffe#143", rf"precision|round|float16|{ANSWER}")
+class ServedWithRoundedWeights(Recipe):
+    """The service rounds each weight to a sixteenth, for a smaller file."""
 
     def predict(self, model: Any, images: Floats) -> Floats:
         weights = model.get_weights()
