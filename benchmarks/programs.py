@@ -746,36 +746,35 @@ def main() -> None:
     """Judge the programs and print the table, as Markdown."""
     parser = argparse.ArgumentParser(description="Judge public MNIST programs.")
     strangers.add_options(parser)
-    parser.add_argument("--accept", type=int, metavar="SEEDS", help="judge healthy ones --strict")
     options = parser.parse_args()
     os.environ |= {"STRANGERS_DATASET": options.dataset, "OPENBLAS_NUM_THREADS": "1"}
     table = strangers.table_of("programs", "program")
-    entries = {name: table[name].program for name in options.names or table}  # type: ignore
-    if options.accept:
+    entries = {name: table[name].program for name in options.names or table}
+    if options.accept:  # a state of a program with a bug is nothing to compare with
         entries = {name: entry for name, entry in entries.items() if not entry.cause}
     references = {name: f"{os.path.abspath(__file__)}:{name}" for name in entries}
-    print("| program | framework | source | bug | verdict | named by | first message |")
-    print("|---|---|---|---|---|---|---|")
+    strangers.print_table(
+        ("program", "framework", "source", "bug", "verdict", "named by", "first message")
+    )
     rows = []
     with tempfile.TemporaryDirectory() as folder:
-        trouble, extra = {}, {}
-        if options.accept:
-            trouble = strangers.accept(references.values(), options.dataset, folder, options.accept)
-            extra = {"baselines": folder, "strict": True}
-        tasks = ((reference, options.dataset, extra) for reference in references.values())
+        own = {"baselines": folder, "strict": True} if options.accept else {}
+        to_accept = references.values() if options.accept else ()
+        trouble = strangers.accept(to_accept, options.dataset, folder, options.accept)
+        tasks = ((reference, options.dataset, own) for reference in references.values())
         results = iter(()) if options.list else strangers.judge_all(tasks)
         for name, entry in entries.items():
             result = next(results, strangers.Judgement("", (), ()))
             rows.append((entry, result))
-            bug = (table[name].__doc__ or "").partition(":")[0].lower()
-            messages = [trouble.get(references[name], ""), *result.messages]
-            first = strangers.cell(next(filter(None, messages), ""))
+            bug = table[name].__doc__.partition(":")[2].strip() if entry.cause else "healthy"
+            messages = trouble.get(references[name]), *result.messages, "-"
+            first = strangers.cell(next(filter(None, messages)))
             place = result.named_by(entry.cause)
-            cells = [name, entry.framework, entry.source, bug, result.verdict, place, first]
+            cells = name, entry.framework, entry.source, bug, result.verdict, place, first
             print(f"| {' | '.join(cells)} |", flush=True)
     healthy = [result.verdict for entry, result in rows if not entry.cause]
     verdicts = ", ".join(f"{healthy.count(v)} {v}" for v in sorted(set(healthy)))
-    print(f"\nHealthy: {len(healthy)} programs, {verdicts}")
+    print(f"\nHealthy: {len(healthy)} programs, {verdicts}  ")
     print(strangers.count([row for row in rows if row[0].cause], "With a bug"))
 
 

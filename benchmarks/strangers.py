@@ -89,7 +89,7 @@ def judge_all(tasks: Iterable[tuple[str, str, dict[str, Any]]]) -> Iterator[Judg
     executor.shutdown()
 
 
-def table_of(module: str, entry: str) -> dict[str, type]:
+def table_of(module: str, entry: str) -> dict[str, Any]:
     """Return the classes of a module that are entered in its table, by name."""
     members = vars(importlib.import_module(module)).items()
     return {name: member for name, member in members if entry in getattr(member, "__dict__", ())}
@@ -119,6 +119,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("names", nargs="*", help="only these classes")
     parser.add_argument("--dataset", choices=("digits", "mnist"), default="digits")
     parser.add_argument("--list", action="store_true", help="print the table without judging")
+    help_text = "accept a state on so many seeds first, where a program is not the published recipe"
+    parser.add_argument("--accept", type=int, metavar="SEEDS", help=help_text)
 
 
 def count(rows: list[tuple[Any, Judgement]], kind: str) -> str:
@@ -134,6 +136,12 @@ def count(rows: list[tuple[Any, Judgement]], kind: str) -> str:
     )
 
 
+def print_table(columns: Iterable[str]) -> None:
+    """Print the head of a Markdown table."""
+    names = list(columns)
+    print(f"| {' | '.join(names)} |\n{'|---' * len(names)}|")
+
+
 def main() -> None:
     """Judge a part of the table and print it with its counts, as Markdown."""
     parser = argparse.ArgumentParser(description="Count the strangers that the suite catches.")
@@ -141,38 +149,39 @@ def main() -> None:
     parser.add_argument("--part", choices=PARTS, default="first")
     options = parser.parse_args()
     os.environ |= {"STRANGERS_DATASET": options.dataset, "OPENBLAS_NUM_THREADS": "1"}
-    module = PARTS[options.part]
-    table = table_of(module, "stranger")
+    is_healthy, here = options.part == "healthy", Path(__file__).parent
+    table = table_of(PARTS[options.part], "stranger")
     chosen = {name: table[name] for name in options.names or table}
-    file = Path(__file__).with_name(f"{module}.py")
-    tasks = ((f"{file}:{name}", options.dataset, {}) for name in chosen)
-    print("| stranger | area | seen | verdict | cause named by | failing checks | first message |")
-    print("|---|---|---|---|---|---|---|")
+    references = {name: f"{here / PARTS[options.part]}.py:{name}" for name in chosen}
+    has_own_state = {name for name in chosen if options.accept and table[name].name != "seed"}
+    twins = {references[name] for name in has_own_state} if is_healthy else set()
+    if has_own_state and not is_healthy:  # of the bare program, broken or not
+        twins = {f"{here / PARTS['healthy']}.py:BareHealthy"}
+    print_table(("stranger", "area", "seen", "verdict", "named by", "failing", "first message"))
     rows = []
-    results = iter(()) if options.list else judge_all(tasks)
-    for name, subject in chosen.items():
-        entry = subject.stranger  # type: ignore[attr-defined]
-        result = next(results, Judgement("", (), ()))
-        rows.append((entry, result))
-        first = cell(next(iter(result.messages), subject.__doc__ or ""))
-        place = result.named_by(entry.cause)
-        cells = [
-            name,
-            entry.area,
-            entry.seen,
-            result.verdict,
-            place,
-            str(len(result.checks)),
-            first,
-        ]
-        print(f"| {' | '.join(cells)} |", flush=True)
-    if options.part == "healthy":
-        print(f"\n{sum(r.verdict == 'FAILED' for _, r in rows)} of {len(rows)} healthy ones failed")
-        return
+    with tempfile.TemporaryDirectory() as folder:
+        trouble = accept(twins, options.dataset, folder, options.accept)
+        own: dict[str, Any] = {"baselines": folder, "strict": is_healthy}
+        tasks = (
+            (references[name], options.dataset, own if name in has_own_state else {})
+            for name in chosen
+        )
+        results = iter(()) if options.list else judge_all(tasks)
+        for name, subject in chosen.items():
+            entry = subject.stranger
+            result = next(results, Judgement("", (), ()))
+            rows.append((entry, result))
+            messages = trouble.get(references[name]), *result.messages, subject.__doc__
+            place, failing = result.named_by(entry.cause), str(len(result.checks))
+            cells = name, entry.area, entry.seen, result.verdict, place, failing
+            print(f"| {' | '.join(cells)} | {cell(next(filter(None, messages)))} |", flush=True)
     print()
+    if is_healthy:
+        print(f"{sum(r.verdict == 'FAILED' for _, r in rows)} of {len(rows)} healthy ones failed")
+        return
     for kind, is_bare in (("Published recipe", False), ("Promising nothing of layers", True)):
         part = [(entry, result) for entry, result in rows if (entry.area == "bare") == is_bare]
-        print(count(part, kind))
+        print(f"{count(part, kind)}  ")
 
 
 if __name__ == "__main__":
