@@ -68,7 +68,8 @@ def judge(task: tuple[str, str, dict[str, Any]]) -> Judgement:
             return Judgement("ERROR", (str(error),), ("the run",))
     first: dict[str, str] = {}  # test -> its first message
     for row in result.failed:
-        first.setdefault(row.test.rpartition("/")[2], f"{row.name}: {row.message}")
+        text = row.message if row.message.startswith(row.name) else f"{row.name}: {row.message}"
+        first.setdefault(row.test.rpartition("/")[2], text)
     if result.verdict == "NOT RUN" and not first:
         first = {row.test: row.message for row in result.requirements if row.status == "not run"}
     diagnosis = json.dumps(result.summary.get("diagnosis", ""))
