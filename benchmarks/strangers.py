@@ -71,7 +71,8 @@ def judge(task: tuple[str, str, dict[str, Any]]) -> Judgement:
         text = row.message if row.message.startswith(row.name) else f"{row.name}: {row.message}"
         first.setdefault(row.test.rpartition("/")[2], text)
     if result.verdict == "NOT RUN" and not first:
-        first = {row.test: row.message for row in result.requirements if row.status == "not run"}
+        rows = (row for row in result.requirements if row.status == "not run" and row.asked)
+        first = {row.test.rpartition("/")[2]: row.message for row in rows}
     diagnosis = json.dumps(result.summary.get("diagnosis", ""))
     return Judgement(result.verdict, tuple(first.values()), tuple(first), diagnosis)
 
