@@ -38,7 +38,6 @@ RULES = {
     "root": "a normal tolerance bound of the root",
     "arcsine": "a normal tolerance bound of the arcsine root",
     "log": "a normal tolerance bound of log(1 + count)",
-    "logit": "a normal tolerance bound of the log odds",
     "count": "a Poisson bound of the count",
 }
 
