@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mnistlab.arrays import CLASSES
-from mnistlab.errors import NotJudgedError
+from mnistlab.errors import NotJudgedError, NotRequiredError
 from mnistlab.metrics import Evaluation
 from mnistlab.probes import leaks
 from mnistlab.requirement import Requirement
@@ -103,6 +103,18 @@ def test_relabelled_digits_are_learnt_as_well(check, pipeline, small, relabelled
         unit="fraction",
         advice=SELECTED,
         detail=f"{100 * before:.1f} % before, {100 * after:.1f} % with other digits",
+    )
+
+
+@pytest.mark.depends_on("deterministic")
+def test_the_last_epoch_is_returned_whatever_the_test_labels_are(pipeline, small, seed):
+    for promise in ("early stopping", "best weights"):
+        if pipeline.spec.allows(promise):
+            raise NotRequiredError(f"the spec promises {promise}")
+    assert not leaks.returns_earlier_epoch(pipeline, *small, seed=seed), (
+        "on relabelled digits, more epochs change nothing: fit returns an earlier one; leak: the "
+        "training is stopped, or its weights chosen, by true digits, as the test set has them; if "
+        'fit stops early or keeps the best weights, promise "early stopping" or "best weights"'
     )
 
 
