@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from mnistlab.arrays import Bytes, Floats
+from mnistlab.arrays import CLASSES, Array, Bytes, Floats
 from mnistlab.metrics import Evaluation, robustness
 from mnistlab.recipe import Spec
 
@@ -46,6 +46,17 @@ def fit_relabelled(
     model = pipeline.build(seed)
     shifted = np.roll(labels[order], SHIFT, axis=1)
     return model, pipeline.fit(model, images[order], shifted, seed=seed, epochs=epochs)
+
+
+def preference(probabilities: Floats, digits: Array) -> float:
+    """Return how many times likelier than other wrong digits the true ones are, after relabelling.
+
+    A model that was trained too little is unsure of all wrong digits alike.
+    """
+    rows = np.arange(len(digits))
+    true = probabilities[rows, digits].mean(dtype=np.float64)
+    given = probabilities[rows, (digits + SHIFT) % CLASSES].mean(dtype=np.float64)
+    return float(true / max((1 - true - given) / (CLASSES - 2), 1e-9))
 
 
 def returns_earlier_epoch(pipeline: Any, images: Floats, labels: Floats, *, seed: int) -> bool:
