@@ -24,23 +24,17 @@ SeedMetrics: TypeAlias = dict[str, Doubles]
 NOISE = "final loss above the averaged"
 """Loss of the final weights minus loss of the averaged ones: how noisy the last steps were."""
 MAX_PROCESSES = 8
-MIN_CORES = 4
-"""With fewer cores, one process on all of them is faster: each process takes 4 s to start."""
+MIN_CORES = 4  # with fewer, one process on all of them is faster: each takes 4 s to start
 
 
 @dataclass(frozen=True, eq=False)
 class SeedRun:
-    """One training of a pipeline, measured.
-
-    `metrics` has "final accuracy" and the like and, if ``fit`` returns averaged weights, "averaged
-    accuracy"; losses are in nats. `digest` is that of the trained weights, or of the predictions if
-    it is no Keras model. `evaluation` is of the final weights, on the test set.
-    """
+    """One training of a pipeline, measured on the test set."""
 
     seed: int
-    metrics: dict[str, float]
-    digest: str
-    evaluation: Evaluation | None = None
+    metrics: dict[str, float]  # "final loss" in nats; with averaged weights also "averaged loss"
+    digest: str  # of the trained weights, or of the predictions if it is no Keras model
+    evaluation: Evaluation | None = None  # of the final weights
 
 
 @dataclass(eq=False)
@@ -68,37 +62,32 @@ class SeedRunner:
             raise MnistlabError(f"training with seed {seed}: {error}") from error
 
     def _run(self, seed: int) -> SeedRun:
-        images, labels = self._training
+        images, labels, test, slices = self._prepared
+        truth = self.dataset.test_labels
         model = self.pipeline.build(seed)
         history = self.pipeline.fit(model, images, labels, seed=seed)
-        final = self._evaluate(model)
-        digest = _digest(model, final)
-        metrics = self._measure("final", final)
+        final = Evaluation(self.pipeline.predict(model, test), truth)
+        weights = model.get_weights() if is_keras(model) else [final.probabilities]
+        digest = hashlib.sha256(b"".join(array.tobytes() for array in weights)).hexdigest()[:16]
+        measured = {"final": measure(final, slices)}
         if "averaged_weights" in history:
             model.set_weights(history["averaged_weights"])
-            averaged = self._evaluate(model)
-            metrics |= self._measure("averaged", averaged)
-            metrics[NOISE] = final.loss - averaged.loss
+            averaged = Evaluation(self.pipeline.predict(model, test), truth)
+            measured["averaged"] = measure(averaged, slices)
+        metrics = {f"{of} {name}": x for of, each in measured.items() for name, x in each.items()}
+        if "averaged" in measured:
+            metrics[NOISE] = metrics["final loss"] - metrics["averaged loss"]
         return SeedRun(seed, metrics, digest, final)
 
-    def _evaluate(self, model: Any) -> Evaluation:
-        return Evaluation(self.pipeline.predict(model, self._test), self.dataset.test_labels)
-
-    def _measure(self, weights: str, evaluation: Evaluation) -> dict[str, float]:
-        measured = measure(evaluation, _slices(self.dataset))
-        return {f"{weights} {name}": value for name, value in measured.items()}
-
     @cached_property
-    def _training(self) -> tuple[Floats, Floats]:
-        images = self.pipeline.prepare_images(self.dataset.train_images)
+    def _prepared(self) -> tuple[Floats, Floats, Floats, dict[str, Indices]]:
+        """Prepare training images and labels and test images; slice the test images."""
+        prepare, data = self.pipeline.prepare_images, self.dataset
+        images = prepare(data.train_images)
         if self.perturbed:
             images = perturb(images)
-        return images, self.pipeline.prepare_labels(self.dataset.train_labels)
-
-    @cached_property
-    def _test(self) -> Floats:
-        prepared: Floats = self.pipeline.prepare_images(self.dataset.test_images)
-        return prepared
+        labels = self.pipeline.prepare_labels(data.train_labels)
+        return images, labels, prepare(data.test_images), slice_by_feature(data.test_images)
 
 
 def perturb(images: Floats) -> Floats:
@@ -113,24 +102,12 @@ def perturb(images: Floats) -> Floats:
     return changed
 
 
-def _digest(model: Any, evaluation: Evaluation) -> str:
-    content = hashlib.sha256()
-    for array in model.get_weights() if is_keras(model) else [evaluation.probabilities]:
-        content.update(np.ascontiguousarray(array).tobytes())
-    return content.hexdigest()[:16]
-
-
-@functools.lru_cache(maxsize=1)
-def _slices(dataset: Dataset) -> dict[str, Any]:
-    return slice_by_feature(dataset.test_images)
-
-
 def true_class(evaluation: Evaluation) -> Floats:
     """Return the probability of each image's true digit, shape (N,)."""
     return evaluation.probabilities[np.arange(evaluation.count), evaluation.labels]
 
 
-def measure(evaluation: Evaluation, slices: dict[str, Any]) -> dict[str, float]:
+def measure(evaluation: Evaluation, slices: dict[str, Indices]) -> dict[str, float]:
     """Measure one evaluation for the gate; `slices` has the indices of each slice's images."""
     recall = {
         f"recall of {digit}": float(value)
@@ -150,8 +127,7 @@ def measure(evaluation: Evaluation, slices: dict[str, Any]) -> dict[str, float]:
 
 def as_columns(runs: Sequence[SeedRun]) -> SeedMetrics:
     """Collect the metrics that all runs have into one array a metric."""
-    first = runs[0].metrics if runs else ()
-    shared = [name for name in first if all(name in run.metrics for run in runs)]
+    shared = [name for name in runs[0].metrics if all(name in run.metrics for run in runs)]
     return {name: np.array([run.metrics[name] for run in runs]) for name in shared}
 
 
@@ -166,9 +142,8 @@ def open_runner(
 ) -> Iterator[Callable[[Sequence[int]], Iterator[T]]]:
     """Open a function that runs seeds and yields their runs in order; call it as often as needed.
 
-    `runner` is a `SeedRunner`, or another function of a seed that can be pickled. Without
-    `backend.processes`, seeds run in this process on a machine of fewer than `min_cores`, else in
-    one process a core. MnistlabError if a training fails, a process dies, or there is no cluster.
+    Without `backend.processes`, seeds run in this process on a machine of fewer than `min_cores`,
+    else in one process a core. `runner` can be pickled.
     """
     cores = available_cores()
     processes = backend.processes or (1 if cores < min_cores else min(cores, MAX_PROCESSES))
