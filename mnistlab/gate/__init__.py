@@ -36,7 +36,6 @@ __all__ = [
     "Worse",
     "baseline_path",
     "error_rates",
-    "figures",
     "gate_metrics",
     "healthy_range",
     "identity",

@@ -36,17 +36,11 @@ DAMAGED = (MnistlabError, OSError, KeyError, OverflowError, TypeError, ValueErro
 BLOCKS = ("figures", "summary", "digests", "model", "seeds", "repeats")
 """Parts of the file with one line an entry."""
 KINDS = {str: "text", dict: "a table", list: "a list", int: "a whole number from 0"}
-HEAD = {
-    "pipeline": str,
-    "dataset": str,
-    "data_sha256": str,
-    "test_sha256": str,
-    "spec": dict,
-    "accepted": str,
-    "commit": str,
-    "environment": dict,
+HEAD: dict[str, type] = {
+    **dict.fromkeys(("pipeline", "dataset", "data_sha256", "test_sha256"), str),
+    **dict.fromkeys(("accepted", "commit"), str),
+    **dict.fromkeys(("spec", "environment", "error_rates"), dict),
     "first_seed": int,
-    "error_rates": dict,
     "not_judged": list,
 }
 """Fields of a Baseline that the file holds as they are, one line each."""
@@ -58,7 +52,7 @@ class NoBaselineError(MnistlabError):
 
 @dataclass(frozen=True, eq=False)
 class Baseline:
-    """An accepted state; what is of images is of the first seed's final weights, shape (images,)."""
+    """An accepted state; predictions are of the first seed's final weights, shape (images,)."""
 
     pipeline: str
     dataset: str
@@ -222,7 +216,7 @@ def _parse(content: dict[str, Any]) -> dict[str, Any]:
     """Check the content of a file; return the fields of a Baseline."""
     for name, kind in {**HEAD, **dict.fromkeys(BLOCKS, dict)}.items():
         value = content[name]
-        valid = type(value) is kind and not (kind is int and value < 0)
+        valid = type(value) is kind and (kind is not int or value >= 0)
         _require(valid, f"{name!r} is {value!r:.60}, required {KINDS[kind]}")
     first, digests, count = content["first_seed"], content["digests"], len(content["digests"])
     seeds = [str(seed) for seed in range(first, first + count)]
