@@ -177,12 +177,15 @@ def baseline_path(folder: Path, pipeline: str, dataset: str) -> Path:
 
 def identity(pipeline: Any, dataset: Dataset) -> dict[str, Any]:
     """Return the fields of `IDENTITY` as JSON has them, the spec without its bounds."""
-    content = hashlib.sha256(np.ascontiguousarray(dataset.test_images).tobytes())
-    content.update(np.ascontiguousarray(dataset.test_labels).tobytes())
+    test = dataset.test_images.tobytes() + dataset.test_labels.tobytes()
     left_out = ("bounds", "gate", "image_range", "refuses_wrong_input")  # do not change training
     spec = {name: each for name, each in asdict(pipeline.spec).items() if name not in left_out}
-    values = (pipeline.name, dataset.name, content.hexdigest(), json.loads(json.dumps(spec)))
-    return dict(zip(IDENTITY, values, strict=True))
+    return {
+        "pipeline": pipeline.name,
+        "dataset": dataset.name,
+        "test_sha256": hashlib.sha256(test).hexdigest(),
+        "spec": json.loads(json.dumps(spec)),
+    }
 
 
 def true_class_steps(evaluation: Evaluation) -> Bytes:
@@ -215,9 +218,9 @@ def unpack(text: str, name: str) -> Bytes:
 def _parse(content: dict[str, Any]) -> dict[str, Any]:
     """Check the content of a file; return the fields of a Baseline."""
     for name, kind in {**HEAD, **dict.fromkeys(BLOCKS, dict)}.items():
-        value = content[name]
-        valid = type(value) is kind and (kind is not int or value >= 0)
-        _require(valid, f"{name!r} is {value!r:.60}, required {KINDS[kind]}")
+        value, right = content[name], type(content[name]) is kind
+        right = right and (kind is not int or value >= 0)
+        _require(right, f"{name!r} is {value!r:.60}, required {KINDS[kind]}")
     first, digests, count = content["first_seed"], content["digests"], len(content["digests"])
     seeds = [str(seed) for seed in range(first, first + count)]
     _require(list(digests) == seeds, f"'digests' are not of {count} seeds from {first}")
@@ -278,17 +281,13 @@ def _range(name: str, row: dict[str, Any]) -> HealthyRange:
     return healthy
 
 
-def _flat(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Name the fields of the spec apart; leave out empty ones, so that a new one is no change."""
-    spec = _without_empty(fields.get("spec", {}))
-    others = {name: each for name, each in fields.items() if name != "spec"}
-    return others | {f"spec.{name}": each for name, each in spec.items()}
-
-
-def _without_empty(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _without_empty(each) for name, each in value.items() if each}
-    return [_without_empty(each) for each in value] if isinstance(value, list) else value
+def _flat(value: Any, name: str = "") -> dict[str, Any]:
+    """Name values by their place; leave out empty ones, so that a new field is no change."""
+    if not isinstance(value, dict | list):
+        return {name: value} if value else {}
+    items = value.items() if isinstance(value, dict) else enumerate(value)
+    parts = [_flat(each, f"{name}.{key}".lstrip(".")) for key, each in items]
+    return {place: each for part in parts for place, each in part.items()}
 
 
 def _compact(value: Any) -> str:

@@ -79,11 +79,10 @@ def residuals(sample: Sample, slope: Doubles) -> Doubles:
 
 
 def mean_bounds(sample: Sample, levels: tuple[float, float]) -> Bounds:
-    """Bound the difference of means, candidate minus accepted.
+    """Bound the difference of means, candidate minus accepted; `levels` are of low and high bound.
 
-    The known standard deviation is used unless the candidate's own is wider by an F test. It is of
-    the residuals where seeds match, of the accepted seeds where they do not. Degrees of freedom:
-    Satterthwaite (1946), Biometrics 2:110. `levels` are one-sided: lower bound, upper bound.
+    The known sd, of residuals where seeds match, is used unless the candidate's own is wider by an
+    F test. Degrees of freedom: Satterthwaite (1946), Biometrics 2:110.
     """
     accepted, matched, n = sample.accepted, sample.matched, sample.new.shape[-1]
     slope = np.where(matched, accepted.slope, 0.0)
@@ -110,8 +109,7 @@ def mean_bounds(sample: Sample, levels: tuple[float, float]) -> Bounds:
 def spread_bounds(sample: Sample, levels: tuple[float, float]) -> Bounds:
     """Bound the ratio of standard deviations over seeds, candidate to accepted.
 
-    Where seeds match, the two spreads are correlated: Pitman (1939) and Morgan (1939), Biometrika
-    31:9 and 31:13. Where they do not: F. `levels` as in `mean_bounds`.
+    Where seeds match: Pitman (1939) and Morgan (1939), Biometrika 31:9 and 31:13; elsewhere F.
     """
     new, same, seeds, n = sample.new, sample.same, sample.accepted.seeds, sample.new.shape[-1]
     own, others = (np.where(sd == 0, np.nan, sd) for sd in (spread_of(new), spread_of(same)))
@@ -130,10 +128,7 @@ def spread_bounds(sample: Sample, levels: tuple[float, float]) -> Bounds:
 
 
 def degradation_bounds(metric: GateMetric, sample: Sample, levels: tuple[float, float]) -> Bounds:
-    """Bound how much worse the candidate is, as a difference of means or a ratio of spreads.
-
-    `levels` are one-sided: lower bound, upper bound. Bounds that are not known are infinite.
-    """
+    """Bound how much worse the candidate is, at `levels`; unknown bounds are infinite."""
     if metric.spread:
         low, high, estimate = spread_bounds(sample, levels)
     elif metric.lower_is_better:

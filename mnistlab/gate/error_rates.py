@@ -57,10 +57,7 @@ def draw(
 def simulate(
     plan: Plan, accepted: AcceptedSeeds, new: SeedMetrics, same: SeedMetrics, seed: int = 0
 ) -> Outcome:
-    """Let gates decide on drawn results of shape (gates, budget).
-
-    Each compares with accepted seeds drawn by `seed`; with a negative one, with those in use.
-    """
+    """Let gates decide on draws, (gates, budget); seed -1: against the accepted seeds in use."""
     gates, count = len(next(iter(new.values()))), len(accepted.seeds)
     known = {metric.key: accepted.summary(metric.key) for metric in plan.metrics}
     if seed >= 0:

@@ -81,8 +81,7 @@ def gate_metrics(
 ) -> tuple[GateMetric, ...]:
     """Choose the metrics of a gate among the accepted ones, the leading one first.
 
-    `stated` has the margins of the spec's ``[gate]`` table: of the averaged weights if there are
-    any, else of the final ones; None leaves a metric out. `leading` is that of ``--margin``.
+    `stated` has the spec's margins, None to leave a metric out; `leading` is that of ``--margin``.
     """
     weights = "averaged" if "averaged accuracy" in accepted else "final"
     leader = f"{weights} accuracy", False

@@ -135,10 +135,7 @@ class PairedComparison:
 def compare(
     evaluation: Evaluation, baseline: Baseline, margin: float | None = None
 ) -> PairedComparison:
-    """Pair a file's predictions with the accepted ones of the same images.
-
-    The margin, a fraction, is by default 0.5 points or 7 images.
-    """
+    """Compare with accepted predictions; the default margin is 0.5 points or 7 images."""
     count, labels, right = evaluation.count, evaluation.labels, evaluation.right
     if (accepted := len(baseline.predictions)) != count:
         what = f"{count} predictions, but {accepted} were accepted"

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 
 import numpy as np
 
@@ -45,12 +44,10 @@ class AcceptedSeeds:
         return comparison.summarise(self.columns[key], self.repeats.get(key, np.empty(0)))
 
     def are_identical(self, places: Indices, digests: Sequence[str], new: SeedMetrics) -> bool:
-        """Tell whether trainings of these seeds gave the accepted weights and metrics.
-
-        Metrics also show a change of the averaged weights, or of what happens after training.
-        """
+        """Tell whether trainings of these seeds gave the accepted weights and metrics."""
         return (
             list(digests) == [self.digests[place] for place in places]
+            # Metrics show a change of averaged weights, or of what happens after training.
             and new.keys() >= self.columns.keys()
             and all(
                 np.allclose(new[key], values, rtol=0, atol=SAME)
@@ -60,10 +57,9 @@ class AcceptedSeeds:
 
 
 def mismatch(new: SeedMetrics, same: SeedMetrics, known: dict[str, Accepted]) -> Doubles | float:
-    """Return the variance of residuals over the known one, averaged over metrics; (gates,).
+    """Return the variance of residuals over the known one, a mean over metrics, shape (gates,).
 
-    Results have shape (gates, n). Where seeds match, it is near 1. It is infinite if there is no
-    metric whose repeated trainings correlate well without being all the same.
+    It is near 1 where seeds match; infinite if repeats of no metric correlate without being equal.
     """
     ratios = [
         comparison.residuals(Sample(new[key], same[key], each), each.slope).var(axis=-1, ddof=1)
@@ -77,12 +73,9 @@ def mismatch(new: SeedMetrics, same: SeedMetrics, known: dict[str, Accepted]) ->
 def matching_thresholds(
     metrics: Sequence[GateMetric], looks: Sequence[int], accepted: AcceptedSeeds
 ) -> tuple[float, ...]:
-    """Return for each look the mismatch below which seeds count as matched; 0 if they never do.
-
-    Independent draws, taken at random from the accepted seeds, fall below it once in a thousand
-    times.
-    """
+    """Return for each look the mismatch below which seeds match; 0 if repeats cannot tell."""
     known = {metric.key: accepted.summary(metric.key) for metric in metrics}
+    # Independent draws from the accepted seeds fall below it once in a thousand times.
     rng, thresholds = np.random.default_rng(0), []
     for look in looks:
         rows = rng.integers(len(accepted.seeds), size=(2, DRAWS, min(look, 32)))
@@ -116,24 +109,20 @@ def make_plan(metrics: Sequence[GateMetric], budget: int, accepted: AcceptedSeed
         what = f"--seeds {budget}, with {len(accepted.seeds)} accepted seeds"
         raise MnistlabError(f"{what}: {required}")
     looks = (*(look for look in LOOKS if look < 0.9 * budget), budget)
-    passing = tuple(_levels(looks, len(accepted.seeds), metric.alpha) for metric in metrics)
-    failing = _levels(looks, len(accepted.seeds), FAIL_ALPHA / len(metrics))
+    fractions, fail = information(looks, len(accepted.seeds)), FAIL_ALPHA / len(metrics)
+    levels = {
+        alpha: tuple(look.alpha for look in spending(fractions, alpha))
+        for alpha in {fail, *(metric.alpha for metric in metrics)}
+    }
+    passing = tuple(levels[metric.alpha] for metric in metrics)
     thresholds = matching_thresholds(metrics, looks, accepted)
-    return Plan(tuple(metrics), looks, passing, failing, thresholds)
-
-
-@cache
-def _levels(looks: tuple[int, ...], accepted: int, alpha: float) -> tuple[float, ...]:
-    return tuple(look.alpha for look in spending(information(looks, accepted), alpha))
+    return Plan(tuple(metrics), looks, passing, levels[fail], thresholds)
 
 
 def take_look(
     plan: Plan, look: int, new: SeedMetrics, same: SeedMetrics, known: dict[str, Accepted]
 ) -> tuple[Bools, list[Bounds]]:
-    """Compare all metrics at one look, for one gate or many: `new` and `same` are (gates, n).
-
-    Returns whether the seeds of each gate match, and the bounds of each metric's degradation.
-    """
+    """Return which gates' seeds match, and bounds of each metric; arrays are (gates, n)."""
     matched = np.atleast_1d(mismatch(new, same, known) < plan.match_below[look])
     bounds = []
     for metric, levels in zip(plan.metrics, plan.pass_levels, strict=True):

@@ -39,10 +39,7 @@ class SeedRun:
 
 @dataclass(eq=False)
 class SeedRunner:
-    """Trains a pipeline with one seed a call; prepares the data once.
-
-    `perturbed` training images show how far one seed's result depends on rounding.
-    """
+    """Trains a pipeline with one seed a call; perturbed images show the effect of rounding."""
 
     pipeline: Any
     dataset: Dataset
@@ -91,13 +88,11 @@ class SeedRunner:
 
 
 def perturb(images: Floats) -> Floats:
-    """Enlarge every second value that is not 0 by one step of float32: as small as rounding.
-
-    Zeros stay: the step from 0 is a subnormal number, which processors compute slowly.
-    """
+    """Enlarge every second value by one step of float32: as small as rounding."""
     changed = images.copy()
     every_second = changed.reshape(-1)[::2]
     larger = np.nextafter(every_second, np.float32(np.inf))
+    # Zeros stay: the step from 0 is a subnormal number, which processors compute slowly.
     every_second[...] = np.where(every_second == 0, 0, larger)
     return changed
 
@@ -142,8 +137,7 @@ def open_runner(
 ) -> Iterator[Callable[[Sequence[int]], Iterator[T]]]:
     """Open a function that runs seeds and yields their runs in order; call it as often as needed.
 
-    Without `backend.processes`, seeds run in this process on a machine of fewer than `min_cores`,
-    else in one process a core. `runner` can be pickled.
+    Without `backend.processes` and with fewer than `min_cores`, seeds run in this process.
     """
     cores = available_cores()
     processes = backend.processes or (1 if cores < min_cores else min(cores, MAX_PROCESSES))

@@ -14,9 +14,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from mnistlab.arrays import Doubles, Indices
+from mnistlab.arrays import Indices
 from mnistlab.errors import MnistlabError
-from mnistlab.gate.comparison import Bounds, MetricComparison
+from mnistlab.gate.comparison import MetricComparison
 from mnistlab.gate.margins import GateMetric
 from mnistlab.gate.plan import AcceptedSeeds, Plan, make_plan, take_look
 from mnistlab.gate.seed_runs import SeedMetrics, SeedRun, as_columns, take
@@ -99,10 +99,7 @@ def run(
     plan: Plan,
     progress: Callable[[str], None] = lambda line: None,
 ) -> Result:
-    """Train and look until the gate has decided or the budget is spent.
-
-    The first accepted seed to be trained is at place `first`; places start over at the end.
-    """
+    """Train from place `first` on, and look until all is decided or the budget is spent."""
     start = time.perf_counter()
     places = (first + np.arange(plan.looks[-1])) % len(accepted.seeds)
     runs: list[SeedRun] = []
@@ -131,10 +128,7 @@ def run(
 def compare_at(
     plan: Plan, look: int, new: SeedMetrics, accepted: AcceptedSeeds, places: Indices
 ) -> tuple[bool, list[MetricComparison]]:
-    """Compare every metric at a look, from 0; return whether seeds match, and the comparisons.
-
-    `new` has the candidate's results of the accepted seeds at these `places`.
-    """
+    """Return whether seeds match, and the comparisons; `new` is of the seeds at `places`."""
     if missing := [metric.name for metric in plan.metrics if metric.key not in new]:
         advice = "accept this recipe: mnistlab baseline accept"
         raise MnistlabError(f"the candidate has no {missing[0]}; {advice}")
@@ -142,31 +136,25 @@ def compare_at(
     same = take(accepted.columns, places)
     one_gate = [{key: part[key][None] for key in known} for part in (new, same)]
     matched, bounds = take_look(plan, look, one_gate[0], one_gate[1], known)
-    comparisons = [
-        _comparison(metric, new[metric.key], same[metric.key], accepted.columns[metric.key], each)
-        for metric, each in zip(plan.metrics, bounds, strict=True)
-    ]
+    comparisons = []
+    for metric, each in zip(plan.metrics, bounds, strict=True):
+        low, high, degradation = (float(bound[0]) for bound in each)
+        now, then, old = (part[metric.key] for part in (new, same, accepted.columns))
+        status, reason = non_inferiority(low, high, metric.margin), ""
+        unused, is_loss = "does the seed reach the training?", "loss" in metric.key
+        if not np.isfinite(now).all():
+            status, reason = "undecided", f"not a number with {(~np.isfinite(now)).sum()} seeds"
+        elif np.ptp(old) == 0 and (metric.spread or is_loss):
+            what = f"all {len(old)} accepted seeds gave {old[0]:.6g}"
+            status, reason = "undecided", f"{what}; {unused}"
+        elif np.ptp(now) == 0 and is_loss:
+            status, reason = "failed", f"all {len(now)} seeds gave {now[0]:.6g}; {unused}"
+        varies = min(np.ptp(now), np.ptp(then)) > 0
+        correlation = float(np.corrcoef(now, then)[0, 1]) if varies else math.nan
+        numbers = metric.of_seeds(now), metric.of_seeds(old), degradation, low, high
+        sizes = len(now), correlation, reason, len(old)
+        comparisons.append(MetricComparison(metric, *numbers, status, *sizes))
     return bool(matched[0]), comparisons
-
-
-def _comparison(
-    metric: GateMetric, new: Doubles, same: Doubles, old: Doubles, bounds: Bounds
-) -> MetricComparison:
-    """Decide one metric from its bounds, unless its values show a defect."""
-    low, high, degradation = (float(bound[0]) for bound in bounds)
-    status, reason = non_inferiority(low, high, metric.margin), ""
-    unused, is_loss = "does the seed reach the training?", "loss" in metric.key
-    if not np.isfinite(new).all():
-        status, reason = "undecided", f"not a number with {(~np.isfinite(new)).sum()} seeds"
-    elif np.ptp(old) == 0 and (metric.spread or is_loss):
-        what = f"all {len(old)} accepted seeds gave {old[0]:.6g}"
-        status, reason = "undecided", f"{what}; {unused}"
-    elif np.ptp(new) == 0 and is_loss:
-        status, reason = "failed", f"all {len(new)} seeds gave {new[0]:.6g}; {unused}"
-    varies = min(np.ptp(new), np.ptp(same)) > 0
-    correlation = float(np.corrcoef(new, same)[0, 1]) if varies else math.nan
-    numbers = metric.of_seeds(new), metric.of_seeds(old), degradation, low, high
-    return MetricComparison(metric, *numbers, status, len(new), correlation, reason, len(old))
 
 
 def unchanged(plan: Plan, columns: SeedMetrics) -> list[MetricComparison]:
