@@ -26,16 +26,15 @@ SCHEMA = 2
 MAX_BYTES = 200_000
 DECIMALS = 7
 FIRST_SEED = 10_000
+# Candidate and baseline must agree in these. Other training data may be the regression.
 IDENTITY = ("pipeline", "dataset", "test_sha256", "spec")
-"""Candidate and baseline must agree in these. Other training data may be the regression."""
 ACCEPT_AGAIN = "accept it again: mnistlab baseline accept"
+# Metrics that a person is shown.
 SHOWN = ("accuracy", "loss", "true-class probability", "worst recall", "calibration error")
-"""Metrics that a person is shown."""
 DAMAGED = (MnistlabError, OSError, KeyError, OverflowError, TypeError, ValueError, RecursionError)
-"""What reading a damaged file raises."""
-BLOCKS = ("figures", "summary", "digests", "model", "seeds", "repeats")
-"""Parts of the file with one line an entry."""
+BLOCKS = ("figures", "summary", "digests", "model", "seeds", "repeats")  # one line an entry
 KINDS = {str: "text", dict: "a table", list: "a list", int: "a whole number from 0"}
+# Fields of a Baseline that the file holds as they are, one line each.
 HEAD: dict[str, type] = {
     **dict.fromkeys(("pipeline", "dataset", "data_sha256", "test_sha256"), str),
     **dict.fromkeys(("accepted", "commit"), str),
@@ -43,7 +42,6 @@ HEAD: dict[str, type] = {
     "first_seed": int,
     "not_judged": list,
 }
-"""Fields of a Baseline that the file holds as they are, one line each."""
 
 
 class NoBaselineError(MnistlabError):

@@ -11,11 +11,8 @@ from mnistlab.gate.seed_runs import NOISE, SeedMetrics
 
 LEADING_MARGIN = 0.001  # default of accuracy with averaged weights: 0.1 points
 MIN_IMAGES = 4  # on a small test set the margin of accuracy is at least this many images
-SD_MARGIN = 2.5
-"""Default of another metric, in standard deviations over the accepted seeds: with MNIST's recipe
-0.005 nats of loss, which 0.1 points of accuracy come with."""
-SPREAD_MARGIN = 4.0
-"""Ratio of spreads. Six matched trainings are needed to exclude it, eight to exclude 3."""
+SD_MARGIN = 2.5  # sd over accepted seeds: 0.005 nats of MNIST's loss, as 0.1 points of accuracy
+SPREAD_MARGIN = 4.0  # six matched trainings are needed to exclude this ratio, eight to exclude 3
 # Key, whether the spread is compared, alpha. Averaged weights first: they are less noisy.
 DEFAULT_METRICS = (
     ("averaged accuracy", False, 0.0075),

@@ -14,8 +14,7 @@ from mnistlab.gate.seed_runs import NOISE, SeedMetrics, take
 from mnistlab.stats import information, spending
 
 LOOKS = (4, 6, 7, 8, 10, 12, 16, 20, 24, 32, 48, 64, 96, 128, 192, 256)
-FAIL_ALPHA = 0.0005
-"""Probability, over all looks and metrics, to fail a recipe that lies exactly at every margin."""
+FAIL_ALPHA = 0.0005  # probability, over looks and metrics, to fail a recipe exactly at all margins
 FALSE_MATCH = 0.001  # probability, at each look, to take independent draws for matched seeds
 MIN_SLOPE = 0.5  # metrics whose repeated trainings correlate less say nothing about matching
 DRAWS = 4000

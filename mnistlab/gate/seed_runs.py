@@ -104,18 +104,15 @@ def true_class(evaluation: Evaluation) -> Floats:
 
 def measure(evaluation: Evaluation, slices: dict[str, Indices]) -> dict[str, float]:
     """Measure one evaluation for the gate; `slices` has the indices of each slice's images."""
-    recall = {
-        f"recall of {digit}": float(value)
-        for digit, value in enumerate(evaluation.recall)
-        if not np.isnan(value)
-    }
+    digits, recall = np.unique(evaluation.labels).tolist(), evaluation.recall
+    by_digit = {f"recall of {digit}": float(recall[digit]) for digit in digits}
     return {
         "accuracy": evaluation.accuracy,
         "loss": evaluation.loss,
         "true-class probability": float(true_class(evaluation).mean(dtype=np.float64)),
-        "worst recall": min(recall.values()),
+        "worst recall": min(by_digit.values()),
         "calibration error": calibration.reliability(evaluation.confidence, evaluation.right).error,
-        **recall,
+        **by_digit,
         **{name: float(evaluation.right[part].mean()) for name, part in slices.items()},
     }
 
