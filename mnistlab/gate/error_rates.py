@@ -20,8 +20,7 @@ from mnistlab.stats import wilson
 
 GATES = 2000
 NEVER = 10_000  # later than any look
-ACCEPTABLE = 0.01
-MARGIN_STEPS = (1.5, 2, 3, 4, 6, 8)
+ACCEPTABLE = 0.01  # healthy runs that do not pass
 KINDS = ("matched", "independent")
 
 
@@ -200,7 +199,7 @@ def advice(
         text += ", allow more with --seeds"
     plan = make_plan(metrics, rates["budget"], accepted)
     new, same = draw(accepted, plan.looks[-1], GATES // 5, matched=False, seed=3)
-    for factor in MARGIN_STEPS:
+    for factor in (1.5, 2, 3, 4, 6, 8):
         wider = replace(metrics[0], margin=factor * metrics[0].margin)
         outcome = simulate(replace(plan, metrics=(wider, *metrics[1:])), accepted, new, same)
         if (~outcome.passed).mean() <= ACCEPTABLE:

@@ -23,7 +23,7 @@ from mnistlab.requirement import Requirement, Status, Verdict
 from mnistlab.stats import Interval, holm, mcnemar, non_inferiority, tango
 
 FILE_MARGIN = 0.005  # default: MNIST's recipe keeps that distance from 97 %
-MIN_IMAGES = 7  # at least the margin: of 360 images, identical ones are only known to 1.5 points
+MIN_IMAGES = 7  # least margin: with 360 images equal predictions are only known to 1.5 points
 CONFIDENCE = 0.98  # two-sided: 99 % for the bound that decides
 DIGIT_LEVEL = 0.01  # of all digits together, by Holm's procedure
 NAMED = 0.95  # probability with which a digit is named that lost the recall that a run states
@@ -113,17 +113,14 @@ class PairedComparison:
 
     def as_dict(self) -> dict[str, Any]:
         """Return what ``verdict.json`` holds."""
-        difference = asdict(self.difference)
+        names = ("decision", "sentence", "improved", "margin")
         return {
-            "decision": self.decision,
-            "sentence": self.sentence,
-            "improved": self.improved,
+            **{name: getattr(self, name) for name in names},
             "newly_wrong": len(self.newly_wrong),
             "newly_right": len(self.newly_right),
             "churn": round(self.churn, 6),
             "mcnemar_p": self.p_value,
-            "difference": {end: round(value, 6) for end, value in difference.items()},
-            "margin": self.margin,
+            "difference": {end: round(x, 6) for end, x in asdict(self.difference).items()},
             "identical": not self.churn,
             "true_digit_gain": round(self.gain, 6),
             "digits_p": [round(p, 6) for p in self.digit_p_values],

@@ -45,10 +45,6 @@ class SeedRunner:
     dataset: Dataset
     perturbed: bool = False
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle without the prepared data."""
-        return SeedRunner, (self.pipeline, self.dataset, self.perturbed)
-
     def __call__(self, seed: int) -> SeedRun:
         """Train and measure one seed; MnistlabError if its result cannot be evaluated."""
         try:

@@ -87,9 +87,7 @@ class Result:
 def decision_of(comparisons: Sequence[MetricComparison]) -> Decision:
     """Fail if one metric failed, pass if all passed."""
     statuses = {comparison.status for comparison in comparisons}
-    if "failed" in statuses:
-        return "FAILED"
-    return "PASSED" if statuses == {"passed"} else "UNDECIDED"
+    return "FAILED" if "failed" in statuses else "PASSED" if statuses == {"passed"} else "UNDECIDED"
 
 
 def run(
