@@ -150,8 +150,8 @@ def compare_at(
         varies = min(np.ptp(now), np.ptp(then)) > 0
         correlation = float(np.corrcoef(now, then)[0, 1]) if varies else math.nan
         numbers = metric.of_seeds(now), metric.of_seeds(old), degradation, low, high
-        sizes = len(now), correlation, reason, len(old)
-        comparisons.append(MetricComparison(metric, *numbers, status, *sizes))
+        facts = status, len(now), correlation, reason, len(old)
+        comparisons.append(MetricComparison(metric, *numbers, *facts))
     return bool(matched[0]), comparisons
 
 
