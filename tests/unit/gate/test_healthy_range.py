@@ -109,12 +109,10 @@ def test_the_upper_limit_of_a_variance_is_that_of_the_e_handbook(monkeypatch):
     # NIST/SEMATECH e-Handbook, 7.2.3.1: N = 100, s = 0.006279, sd at most 0.00729 at 95 % on
     # two sides; chi2 at 0.025 and 99 degrees of freedom is 73.361.
     monkeypatch.setattr(module, "CONFIDENCE", 0.975)
-    counts = scipy.stats.norm.ppf((np.arange(100) + 0.5) / 100)
-    counts *= 60 / counts.std(ddof=1)
     rate = 60**2 * 99 / 73.361
     assert math.sqrt(rate) / 60 == pytest.approx(0.00729 / 0.006279, abs=2e-3)
     reach = scipy.stats.poisson.isf(1 - COVERAGE, rate) - rate + 0.5
-    assert module._reach_by_chance(counts) == pytest.approx(reach, abs=1.1)
+    assert module._reach_by_chance(100, 60**2) == pytest.approx(reach, abs=1.1)
 
 
 def test_counts_that_come_in_clusters_are_bounded_on_the_scale_of_log_1_plus_x():
