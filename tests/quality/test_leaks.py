@@ -71,13 +71,10 @@ def test_no_labels_are_known_but_those_given(check, pipeline, relabelled, unseen
     name, advice = f"digits known that fit was not given, {kind} images", ADVICE[kind]
     known = Requirement(name, "leaks", bound, "at most", "fraction", source, advice)
     check(known, float((predicted == digits).mean()), f"{errors} errors of {len(digits)}")
-    check.within_healthy_range(
-        f"digits that fit was not given, how much likelier than other wrong ones, {kind} images",
-        leaks.preference(probabilities, digits),
-        worse="higher",
-        unit="times",
-        advice=advice,
-    )
+    source = "1 without knowledge; on MNIST 0.83 for healthy seeds, 46 after one pass (n = 6, 2)"
+    name = f"likelihood of digits that fit was not given, to other wrong ones, {kind} images"
+    alike = Requirement(name, "leaks", 2.0, "at most", "times", source, advice)
+    check(alike, leaks.preference(probabilities, digits))
 
 
 def test_nothing_is_learnt_from_permuted_labels(check, pipeline, small, unseen, seed):
