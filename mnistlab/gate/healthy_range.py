@@ -30,6 +30,7 @@ Side = Literal["at least", "at most"]
 COVERAGE = 1 - 1e-5  # share of healthy seeds on the good side of one bound; a run has about 60
 CONFIDENCE = 0.99  # of one bound; at 0.9, six of an accepted state would cover less than stated
 MIN_SEEDS = 8
+ROUNDING = 1e-4
 RULES = {
     "normal": "a normal tolerance bound",
     "root": "a normal tolerance bound of the root",
@@ -99,6 +100,9 @@ def healthy_range(values: Sequence[float], worse: Worse, images: int | None = No
         if (worse != "higher" and mean - reach < low) or (worse != "lower" and mean + reach > high):
             rule = "count"
         low, high = min(low, mean - reach), max(high, mean + reach)
+    # A number may be the same in all seeds, and differ by rounding on another machine.
+    rounding = ROUNDING * abs(mean) + ROUNDING**2
+    low, high = min(low, mean - rounding), max(high, mean + rounding)
     if counts:
         low, high = max(np.ceil(low), 0), np.floor(high)
     elif images and fractions:

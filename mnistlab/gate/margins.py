@@ -87,6 +87,8 @@ def gate_metrics(
     for key, spread, alpha in DEFAULT_METRICS:
         if key not in accepted or (spread and not key.startswith(weights)):
             continue
+        if np.ptp(accepted[key]) == 0 and (key, spread) != leader:  # a deterministic training
+            continue
         # Final weights alone are too noisy for so small a margin.
         margin = SD_MARGIN * float(accepted[key].std(ddof=1))
         source = f"{SD_MARGIN:g} sd of the {len(accepted[key])} accepted seeds"

@@ -142,10 +142,7 @@ def compare_at(
         unused, is_loss = "does the seed reach the training?", "loss" in metric.key
         if not np.isfinite(now).all():
             status, reason = "undecided", f"not a number with {(~np.isfinite(now)).sum()} seeds"
-        elif np.ptp(old) == 0 and (metric.spread or is_loss):
-            what = f"all {len(old)} accepted seeds gave {old[0]:.6g}"
-            status, reason = "undecided", f"{what}; {unused}"
-        elif np.ptp(now) == 0 and is_loss:
+        elif np.ptp(now) == 0 < np.ptp(old) and is_loss:
             status, reason = "failed", f"all {len(now)} seeds gave {now[0]:.6g}; {unused}"
         varies = min(np.ptp(now), np.ptp(then)) > 0
         correlation = float(np.corrcoef(now, then)[0, 1]) if varies else math.nan

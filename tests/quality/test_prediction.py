@@ -111,7 +111,7 @@ def test_predictions_are_what_the_model_itself_says(check, pipeline, model, few)
     error = np.abs(pipeline.predict(model, few) - own).max()
     advice = (
         "predict changes images (scaling, rotation, mirroring) or probabilities (temperature, "
-        "rounding); leave both to the model"
+        "rounding, only the likeliest classes kept); leave both to the model"
     )
     name = "largest difference of a probability, model to predict"
     check(Requirement(name, "prediction", SERVED, "at most", "", FLOATS, advice), float(error))
