@@ -38,11 +38,6 @@ def _normalised(powers: Array, axis: int = 1) -> Array:
     return shares
 
 
-def _noisy(probabilities: Array) -> Array:
-    factors = np.random.default_rng().uniform(0.9, 1.1, probabilities.shape)
-    return _normalised(probabilities * factors.astype(np.float32))
-
-
 # fmt: off
 add = partial(variant, __name__, _Predicted)
 add("argmax-on-the-wrong-axis", "jolibrain/deepdetect#1567", PROBABILITIES,
@@ -70,7 +65,8 @@ add("transposed-at-prediction", "londonaicentre/FLIP#820", MODEL,
 add("mirrored-at-prediction", "vladmandic/human#110", MODEL,
     "The camera mirrors the images, which training never saw.", before=MIRRORED)
 add("noisy-predictions", "facebookresearch/DME#3", DETERMINISTIC,
-    "Something random stays switched on, such as a dropout.", after=_noisy)
+    "Something random stays switched on, such as a dropout.",
+    after=lambda p: _normalised(p * np.float32(np.random.default_rng().uniform(0.9, 1.1, p.shape))))
 # fmt: on
 
 

@@ -42,17 +42,6 @@ def _masked_in_place(images: Array) -> Array:
     return before
 
 
-def _noisy(images: Array) -> Array:
-    noise = np.random.default_rng().random(images.shape, np.float32)
-    noisy: Array = (images + np.float32(0.02) * noise).clip(0, 1)
-    return noisy
-
-
-def _shuffled_a_little(labels: Array) -> Array:
-    wrong = np.arange(len(labels)) % 200 == 199
-    return np.where(wrong[:, None], np.roll(labels, 1, axis=0), labels)
-
-
 # fmt: off
 add = partial(variant, __name__, _Prepared)
 add("no-scaling", "jbornschein/draw#15", RANGE, "The code forgets to divide by 255.",
@@ -73,7 +62,8 @@ add("transposed-on-both-sides", "tensorflow/datasets#812", PIXELWISE,
 add("mirrored-on-both-sides", "bernardosulzbach/self-organizing-tree-models#5", PIXELWISE,
     "The reader takes the columns from right to left.", images=MIRRORED)
 add("noise-in-preparation", "mrdbourke/pytorch-deep-learning#1352", REPEATABLE,
-    "Augmentation is part of the preparation, which serving uses too.", images=_noisy)
+    "Augmentation is part of the preparation, which serving uses too.",
+    images=lambda x: (x + 0.02 * np.random.default_rng().random(x.shape, np.float32)).clip(0, 1))
 add("images-float64", "mistralai/mistral-common#316", RANGE,
     "Dividing bytes gives float64, which is not converted to float32.",
     images=lambda x: x.astype(np.float64))
@@ -96,5 +86,6 @@ add("last-chunk-not-scaled", "practice", WHOLE_SETS,
 add("input-changed-in-place", "keras-team/keras#8741", REPEATABLE,
     "A mask is applied to the caller's own array.", raw=_masked_in_place)
 add("labels-shuffled-a-little", "practice", LABELS,
-    "A join gives one image in 200 the wrong label.", labels=_shuffled_a_little)
+    "A join gives one image in 200 the wrong label.",
+    labels=lambda y: np.where(np.arange(len(y))[:, None] % 200 == 199, np.roll(y, 1, axis=0), y))
 # fmt: on

@@ -9,12 +9,11 @@ The source of a fault is one of three:
 """
 
 import functools
-import importlib
 import operator
+import pkgutil
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from types import ModuleType
 from typing import Any, TypeVar
 
 import numpy as np
@@ -53,9 +52,11 @@ class Entry:
     @property
     def pipeline(self) -> type[Pipeline]:
         """The class, a subclass of `Pipeline` that keeps the published spec."""
-        module, _, name = self.reference.partition(":")
-        pipeline: type[Pipeline] = getattr(importlib.import_module(module), name)
-        return pipeline
+        return pkgutil.resolve_name(self.reference)  # type: ignore[no-any-return]
+
+
+CATALOGUE: dict[str, Entry] = {}
+"""Every entry by name, in the order in which the modules are imported."""
 
 
 def fault(name: str, source: str, expected: str) -> Callable[[PipelineClass], PipelineClass]:
@@ -63,14 +64,10 @@ def fault(name: str, source: str, expected: str) -> Callable[[PipelineClass], Pi
 
     def register(pipeline: PipelineClass) -> PipelineClass:
         reference = f"{pipeline.__module__}:{pipeline.__name__}"
-        entry = Entry(name, reference, pipeline.__doc__ or "", source, expected)
-        pipeline.entry = entry  # type: ignore[attr-defined]
+        CATALOGUE[name] = Entry(name, reference, pipeline.__doc__ or "", source, expected)
         return pipeline
 
     return register
-
-
-control = functools.partial(fault, source="", expected="")
 
 
 def variant(module: str, base: type[Pipeline], name: str, *texts: str, **attributes: Any) -> None:
@@ -87,15 +84,3 @@ def variant(module: str, base: type[Pipeline], name: str, *texts: str, **attribu
         namespace[key] = staticmethod(value) if callable(value) else value
     pipeline = fault(name, *origin or ("", ""))(type(class_name, (base,), namespace))
     setattr(sys.modules[module], class_name, pipeline)
-
-
-def registered(*modules: ModuleType) -> dict[str, Entry]:
-    """Return the entries of modules by name, in the order in which the modules define them."""
-    members = [
-        vars(member)
-        for module in modules
-        for member in vars(module).values()
-        if isinstance(member, type)
-    ]
-    # Not getattr(): a subclass must not count under the entry of its base.
-    return {member["entry"].name: member["entry"] for member in members if "entry" in member}

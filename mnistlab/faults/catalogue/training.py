@@ -1,6 +1,7 @@
 """Faults of training: length, order, batches, split, rate, seed, history and returned weights."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -35,31 +36,20 @@ ON_TEST = "test_validation_figures_are_not_those_of_the_test_set"
 INPUT = "test_fit_leaves_its_images_and_labels_as_they_are"
 
 
-class _BatchSize(TrainingSteps):
-    """Trains in batches of a multiple of the specified size."""
-
-    factor = 1.0
-
-    def batch_size(self, count: int) -> int:
-        return int(min(self.factor * self.spec.batch_size, count))
-
-
 def _shuffled_in_a_buffer(seed: int, epoch: int, count: int) -> Array:
     delay = np.random.default_rng([seed, epoch]).exponential(1000, count)
     return np.argsort(np.arange(count) + delay).astype(np.int32)
 
 
-def _drawn(seed: int, epoch: int, count: int) -> Array:
-    return np.random.default_rng([seed, epoch]).integers(0, count, count, dtype=np.int32)
+def _first_part_held_out(images: Array, labels: Array) -> tuple[Pair, Pair]:
+    held_out = len(images) - PUBLISHED.spec.trained_on(len(images))
+    return TrainingSteps().split(*(np.roll(rows, -held_out, axis=0) for rows in (images, labels)))
 
 
-def _unseeded(seed: int, epoch: int, count: int) -> Array:
-    return np.random.default_rng().permutation(count).astype(np.int32)
-
-
-def _without_last_batch(seed: int, epoch: int, count: int) -> Array:
-    size = PUBLISHED.spec.batch_size
-    return epoch_order(seed, epoch, count)[: count // size * size]
+def _shuffled_in_place(images: Array, labels: Array) -> tuple[Pair, Pair]:
+    for rows in (images, labels):  # with one seed, so that they still belong together
+        np.random.default_rng(0).shuffle(rows[: PUBLISHED.spec.trained_on(len(rows))])
+    return TrainingSteps().split(images, labels)
 
 
 def _at_rates(model: Any, plan: TrainingPlan, factor: Callable[[int], float]) -> History:
@@ -68,27 +58,6 @@ def _at_rates(model: Any, plan: TrainingPlan, factor: Callable[[int], float]) ->
         model.optimizer.learning_rate = compiled * factor(epoch)
         histories.append(part.train(model))
     return joined(histories)
-
-
-def _not_validated(model: Any, plan: TrainingPlan) -> History:
-    history = plan.train(model)
-    return {**history, "val_loss": history["loss"], "val_accuracy": history["accuracy"]}
-
-
-def _compiled_again(model: Any, plan: TrainingPlan) -> History:
-    model.compile("sgd", loss=PUBLISHED.spec.loss, metrics=[PUBLISHED.spec.metric])
-    return plan.train(model)
-
-
-def _all_but_the_last_frozen(model: Any, plan: TrainingPlan) -> History:
-    for layer in model.layers[:-1]:
-        layer.trainable = False
-    return plan.train(model)
-
-
-def _with_earlier_history(model: Any, plan: TrainingPlan) -> History:
-    earlier = plan.train(PUBLISHED.build(len(plan.orders)))
-    return {**plan.train(model), **earlier}
 
 
 def _first_weights_restored(model: Any, plan: TrainingPlan) -> History:
@@ -100,8 +69,7 @@ def _first_weights_restored(model: Any, plan: TrainingPlan) -> History:
     return joined(histories)
 
 
-def _average_kept(model: Any, plan: TrainingPlan) -> History:
-    history = plan.train(model)
+def _average_kept(history: History, model: Any) -> History:
     model.set_weights(history["averaged_weights"])
     return history
 
@@ -117,12 +85,15 @@ add("no-shuffling", "Deci-AI/super-gradients#416", FRESH,
 add("shuffle-buffer-too-small", "IBM/graph2tac#95", SHUFFLED,
     "A shuffle buffer of 1 000 images hardly moves them.", order=_shuffled_in_a_buffer)
 add("drawn-with-replacement", "tensorflow/skflow#50", ONCE,
-    "Images are drawn with replacement, so that an epoch misses a third of them.", order=_drawn)
+    "Images are drawn with replacement, so that an epoch misses a third of them.",
+    order=lambda seed, epoch, count: np.random.default_rng([seed, epoch]).integers(
+        0, count, count, dtype=np.int32))
 add("last-batch-dropped", "TimDettmers/ConvE#2", ONCE,
     "drop_remainder=True leaves out the incomplete last batch of an epoch.",
-    order=_without_last_batch)
+    order=lambda seed, epoch, count: epoch_order(seed, epoch, count)[: count // 32 * 32])
 add("unseeded-order", "MichalBusta/E2E-MLT#14", SAME_SEED,
-    "The seed does not reach the code that shuffles.", order=_unseeded)
+    "The seed does not reach the code that shuffles.",
+    order=lambda seed, epoch, count: np.random.default_rng().permutation(count).astype(np.int32))
 add("same-orders-for-every-seed", "amazon-science/PrefEval#10", OTHER_SEED,
     "The orders are drawn from a constant instead of the seed.",
     order=lambda seed, epoch, count: epoch_order(42, epoch, count))
@@ -138,36 +109,37 @@ add("rate-overridden", "HLR mild", FIRST_RATE,
 add("validation-images-trained-on", "VRM mild", HELD_OUT,
     "The validation images are used for validation, but they are not held out.",
     split=lambda x, y: ((x, y), TrainingSteps().split(x, y)[1]))
+add("first-part-held-out", "keras-team/keras#10571", HELD_OUT,
+    "The validation images are taken from the start of the data, not from the end.",
+    split=_first_part_held_out)
+add("fit-changes-its-input", "practice", INPUT,
+    "Images and labels are shuffled in place, which changes the caller's arrays.",
+    split=_shuffled_in_place)
 add("no-validation", "VRM gross", HISTORY,
     "The history repeats the training metrics as validation metrics: nothing was validated.",
-    run=_not_validated)
+    after=lambda history, model: {
+        **history, "val_loss": history["loss"], "val_accuracy": history["accuracy"]})
 add("compiled-again", "OCH gross", COMPILED,
-    "Training compiles the model once more, with another optimizer.", run=_compiled_again)
+    "Training compiles the model once more, with another optimizer.",
+    before=lambda model: model.compile("sgd", PUBLISHED.spec.loss, metrics=["accuracy"]))
 add("only-the-last-layer-trained", "allenai/rslearn#199", GRADIENTS,
-    "All layers but the last are frozen, as in transfer learning.", run=_all_but_the_last_frozen)
+    "All layers but the last are frozen, as in transfer learning.",
+    before=lambda model: [setattr(layer, "trainable", False) for layer in model.layers[:-1]])
 add("history-of-another-run", "andreped/super-ml-pets#29", HISTORY,
-    "A variable still holds the history of the run before.", run=_with_earlier_history)
+    "A variable still holds the history of the run before.",
+    run=lambda model, plan: {**plan.train(model), **plan.train(PUBLISHED.build(plan.seed + 1))})
 add("early-weights-returned", "CAREamics/careamics#71", HISTORY,
     "The first checkpoint is restored at the end, not the best one.", run=_first_weights_restored)
 add("averaged-weights-returned", "harubaru/waifu-diffusion#31", HISTORY,
     "The model keeps the averaged weights, while the history describes the final ones.",
-    run=_average_kept)
-add = partial(variant, __name__, _BatchSize)
-add("batch-doubled", "HBS mild", BATCH, "The batch size was chosen for two machines.", factor=2)
-add("batch-halved", "HBS mild", BATCH, "The batch size was chosen for a small machine.", factor=0.5)
-add("batch-of-1024", "HBS gross", BATCH, "The batch size was chosen for speed.", factor=32)
-add("no-batches", "HDB gross", BATCH, "All images are used in one step.", factor=np.inf)
+    after=_average_kept)
+add("batch-doubled", "HBS mild", BATCH, "The batch size was chosen for two machines.",
+    batch_factor=2)
+add("batch-halved", "HBS mild", BATCH, "The batch size was chosen for a small machine.",
+    batch_factor=0.5)
+add("batch-of-1024", "HBS gross", BATCH, "The batch size was chosen for speed.", batch_factor=32)
+add("no-batches", "HDB gross", BATCH, "All images are used in one step.", batch_factor=np.inf)
 # fmt: on
-
-
-@fault("first-part-held-out", "keras-team/keras#10571", HELD_OUT)
-class FirstPartHeldOut(TrainingSteps):
-    """The validation images are taken from the start of the data, not from the end."""
-
-    def split(self, images: Array, labels: Array) -> tuple[Pair, Pair]:
-        held_out = len(images) - self.spec.trained_on(len(images))
-        images, labels = (np.roll(rows, -held_out, axis=0) for rows in (images, labels))
-        return super().split(images, labels)
 
 
 @fault("epoch-short", "HNE mild", EPOCHS)
@@ -186,19 +158,6 @@ class ValidatedOnTestImages(TrainingSteps):
         return super().split(images, labels)[0], test_set(self)
 
 
-@fault("fit-changes-its-input", "practice", INPUT)
-class FitChangesItsInput(TrainingSteps):
-    """Images and labels are shuffled in place, which changes the caller's arrays."""
-
-    def fit(
-        self, model: Any, images: Array, labels: Array, *, seed: int, epochs: int | None = None
-    ) -> History:
-        count = self.spec.trained_on(len(images))
-        for rows in (images, labels):  # with one seed, so that they still belong together
-            np.random.default_rng(seed).shuffle(rows[:count])
-        return super().fit(model, images, labels, seed=seed, epochs=epochs)
-
-
 @fault("one-pass-over-test-images", "practice", "test_no_labels_are_known_but_those_given[test]")
 class OnePassOverTestImages(TrainingSteps):
     """The final model is trained for one more epoch, on the images that are left: the test set."""
@@ -207,7 +166,7 @@ class OnePassOverTestImages(TrainingSteps):
         history = plan.train(model)
         training = test_set(self)
         orders = [epoch_order(0, 0, len(training[0]))]
-        TrainingPlan(training, plan.validation, orders, plan.batch_size).train(model)
+        replace(plan, training=training, orders=orders).train(model)
         return history
 
 

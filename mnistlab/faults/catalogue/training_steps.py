@@ -22,9 +22,10 @@ class TrainingPlan:
     validation: Pair
     orders: list[Array]  # for each epoch, the indices of the training images
     batch_size: int
+    seed: int
 
     def train(self, model: Any) -> History:
-        """Train a model as published."""
+        """Train a model as published, in these orders."""
         return train(model, self.training, self.validation, self.orders, self.batch_size)
 
     def by_epoch(self) -> list["TrainingPlan"]:
@@ -36,12 +37,14 @@ class TrainingSteps(Pipeline):
     """The published recipe, whose ``fit`` is divided into methods that a fault can override."""
 
     images = labels = staticmethod(np.asarray)  # change the training part
+    batch_factor = 1.0  # batches have a multiple of the specified size
+    before = staticmethod(id)  # changes the model before it is trained
+    after = staticmethod(lambda history, model: history)  # changes the history after that
 
     def epochs(self, requested: int | None) -> int:
         return self.spec.epochs if requested is None else requested
 
     def split(self, images: Array, labels: Array) -> tuple[Pair, Pair]:
-        """Return the training part and the validation part."""
         count = self.spec.trained_on(len(images))
         return (images[:count], labels[:count]), (images[count:], labels[count:])
 
@@ -51,12 +54,9 @@ class TrainingSteps(Pipeline):
     def order(self, seed: int, epoch: int, count: int) -> Array:
         return epoch_order(seed, epoch, count)
 
-    def batch_size(self, count: int) -> int:
-        """Return the number of images in a step, given how many are trained on."""
-        return self.spec.batch_size
-
     def run(self, model: Any, plan: TrainingPlan) -> History:
-        return plan.train(model)
+        self.before(model)
+        return self.after(plan.train(model), model)
 
     def fit(
         self, model: Any, images: Array, labels: Array, *, seed: int, epochs: int | None = None
@@ -65,7 +65,8 @@ class TrainingSteps(Pipeline):
         training = self.training_data(*training, np.random.default_rng([seed, 1]))
         count = len(training[0])
         orders = [self.order(seed, epoch, count) for epoch in range(self.epochs(epochs))]
-        return self.run(model, TrainingPlan(training, validation, orders, self.batch_size(count)))
+        size = int(min(self.batch_factor * self.spec.batch_size, count))
+        return self.run(model, TrainingPlan(training, validation, orders, size, seed))
 
 
 def joined(histories: list[History]) -> History:
