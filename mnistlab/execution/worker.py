@@ -52,20 +52,12 @@ class WorkerDiedError(MnistlabError):
     """A worker process ended during a task: how and where it ended, and after how many seconds."""
 
     def __init__(self, how: str, seconds: float = 0.0) -> None:
-        super().__init__(how, seconds)  # both, so that it can be pickled
+        super().__init__(how)
         self.seconds = seconds
-
-    def __str__(self) -> str:
-        """Return how the process ended."""
-        return str(self.args[0])
 
 
 class RetireWorkerError(Exception):
-    """Raised by a task to return its result and have its process replaced."""
-
-    def __init__(self, result: object) -> None:
-        super().__init__(result)
-        self.result = result
+    """Raised by a task to return its result, the argument, and have its process replaced."""
 
 
 def as_user_error(error: Exception) -> MnistlabError:
@@ -227,7 +219,7 @@ def _answer(function: bytes, item: bytes) -> tuple[bool, bool, bytes]:
         call = _load(function)
         return False, False, pickle.dumps(call(pickle.loads(item)) if item else None)
     except RetireWorkerError as error:
-        return False, True, pickle.dumps(error.result)
+        return False, True, pickle.dumps(error.args[0])
     except Exception as error:
         return True, False, pickle.dumps(as_user_error(error))
 
