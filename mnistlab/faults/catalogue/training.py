@@ -9,13 +9,7 @@ import numpy as np
 
 from mnistlab.arrays import Array
 from mnistlab.faults.catalogue.registry import PUBLISHED, fault, variant
-from mnistlab.faults.catalogue.training_steps import (
-    Pair,
-    TrainingPlan,
-    TrainingSteps,
-    joined,
-    test_set,
-)
+from mnistlab.faults.catalogue.training_steps import Pair, TrainingPlan, TrainingSteps, joined
 from mnistlab.recipe import History, epoch_order
 
 FRESH = "test_every_epoch_has_a_fresh_order"
@@ -155,7 +149,7 @@ class ValidatedOnTestImages(TrainingSteps):
     """The test set is used for validation."""
 
     def split(self, images: Array, labels: Array) -> tuple[Pair, Pair]:
-        return super().split(images, labels)[0], test_set(self)
+        return super().split(images, labels)[0], self.test_set()
 
 
 @fault("one-pass-over-test-images", "practice", "test_no_labels_are_known_but_those_given[test]")
@@ -164,7 +158,7 @@ class OnePassOverTestImages(TrainingSteps):
 
     def run(self, model: Any, plan: TrainingPlan) -> History:
         history = plan.train(model)
-        training = test_set(self)
+        training = self.test_set()
         orders = [epoch_order(0, 0, len(training[0]))]
         replace(plan, training=training, orders=orders).train(model)
         return history
@@ -175,7 +169,7 @@ class BestEpochOnTestImages(TrainingSteps):
     """The weights of the epoch with the least loss on the test set are kept."""
 
     def run(self, model: Any, plan: TrainingPlan) -> History:
-        images, labels = test_set(self)
+        images, labels = self.test_set()
         histories, best = [], (np.inf, model.get_weights())
         for epoch in plan.by_epoch():
             histories.append(epoch.train(model))

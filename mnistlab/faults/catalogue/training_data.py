@@ -6,27 +6,21 @@ from functools import partial
 import numpy as np
 
 from mnistlab.arrays import CLASSES, Array
-from mnistlab.faults.catalogue.registry import (
-    MIRRORED,
-    PUBLISHED,
-    SCALED_AGAIN,
-    TRANSPOSED,
-    fault,
-    variant,
-)
-from mnistlab.faults.catalogue.training_steps import Pair, TrainingSteps, test_set
+from mnistlab.faults.catalogue.registry import MIRRORED, SCALED_AGAIN, TRANSPOSED, fault, variant
+from mnistlab.faults.catalogue.training_steps import Pair, TrainingSteps
 
 LABELS = "test_every_image_is_trained_with_its_own_label"
 ONCE = "test_every_epoch_sees_every_training_image_once"
 LARGE = "test_a_large_set_is_trained_on_as_a_whole"
 UNCHANGED = "test_images_are_trained_on_as_they_are"
 KNOWN = "test_no_labels_are_known_but_those_given[test]"
+ONE_HOT = np.eye(CLASSES, dtype=np.float32)
 
 
 def _wrong_labels(images: Array, labels: Array, rng: np.random.Generator, share: float) -> Pair:
     wrong = rng.random(len(labels)) < share
     digits = labels.argmax(axis=1) + wrong * rng.integers(1, CLASSES, len(labels))
-    return images, PUBLISHED.prepare_labels(digits % CLASSES)
+    return images, ONE_HOT[digits % CLASSES]
 
 
 def _removed(
@@ -50,7 +44,7 @@ def _noisy(images: Array, labels: Array, rng: np.random.Generator, deviation: fl
 def _ones_as_sevens(images: Array, labels: Array, rng: np.random.Generator, share: float) -> Pair:
     ones = np.flatnonzero(labels[:, 1] == 1)
     copied = rng.choice(ones, round(share * len(ones)), replace=False)
-    sevens = PUBLISHED.prepare_labels(np.full(len(copied), 7))
+    sevens = ONE_HOT[[7] * len(copied)]
     return np.concatenate([images, images[copied]]), np.concatenate([labels, sevens])
 
 
@@ -115,5 +109,5 @@ class TestImagesTrainedOn(TrainingSteps):
     """Every file in the folder is read, the test set included."""
 
     def training_data(self, images: Array, labels: Array, rng: np.random.Generator) -> Pair:
-        test_images, test_labels = test_set(self)
+        test_images, test_labels = self.test_set()
         return np.concatenate([images, test_images]), np.concatenate([labels, test_labels])

@@ -51,6 +51,11 @@ class TrainingSteps(Pipeline):
     def training_data(self, images: Array, labels: Array, rng: np.random.Generator) -> Pair:
         return self.images(images), self.labels(labels)
 
+    def test_set(self) -> Pair:
+        """Return the prepared test images and labels, which no training should see."""
+        dataset = _dataset(self.spec.dataset)
+        return self.prepare_images(dataset.test_images), self.prepare_labels(dataset.test_labels)
+
     def order(self, seed: int, epoch: int, count: int) -> Array:
         return epoch_order(seed, epoch, count)
 
@@ -74,13 +79,6 @@ def joined(histories: list[History]) -> History:
     keys = histories[0]
     history = {key: [value for part in histories for value in part[key]] for key in keys}
     return {**history, "averaged_weights": histories[-1]["averaged_weights"]}
-
-
-def test_set(pipeline: Pipeline) -> Pair:
-    """Return the prepared test images and labels, which no training should see."""
-    dataset = _dataset(pipeline.spec.dataset)
-    images, labels = dataset.test_images, dataset.test_labels
-    return pipeline.prepare_images(images), pipeline.prepare_labels(labels)
 
 
 _dataset = functools.cache(load_dataset)  # the next trial imports this module afresh
