@@ -2,14 +2,11 @@
 
 To add a corruption, add a function decorated with `_corruption` at the end of this file.
 
-Where MNIST-C has the same corruption, this one has its definition and unit, and MNIST-C's published
-parameter is one of its five, at the severity in `Corruption.mnist_c`. The others make the accuracy
-of the published recipe fall step by step; Gaussian noise, impulse noise and JPEG have all five of
-MNIST-C's code. Unlike `blur`, its gaussian_blur blurs columns only.
-
-Random draws depend only on the seed, the corruption and the image's index: an image's severities
-differ in strength only, and more images do not change the first ones. Results repeat bit for bit on
-one machine; another processor, NumPy, SciPy or libjpeg may change a pixel by a grey level.
+Where MNIST-C has the same corruption, definition and unit are its, and its published parameter is
+one of the five. The others make the accuracy of the published recipe fall step by step; Gaussian
+noise, impulse noise and JPEG have all five of MNIST-C's code. Unlike `blur`, its gaussian_blur
+blurs columns only. Random draws depend only on the seed, the corruption and the image's index: an
+image's severities differ in strength only. Results repeat bit for bit on one machine.
 
 Source: Mu and Gilmer (2019), MNIST-C: A Robustness Benchmark for Computer Vision, arXiv:1906.02337,
 and github.com/google-research/mnist-c, corruptions.py; its default severity is the published one.
@@ -18,10 +15,9 @@ and github.com/google-research/mnist-c, corruptions.py; its default severity is 
 import functools
 import io
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import TypeAlias
 
 import numpy as np
@@ -49,8 +45,7 @@ class Corruption:
     mnist_c: tuple[str, int] | None = None  # name in MNIST-C, and the severity of its parameter
 
 
-_registry: dict[str, Corruption] = {}
-CORRUPTIONS: Mapping[str, Corruption] = MappingProxyType(_registry)
+CORRUPTIONS: dict[str, Corruption] = {}
 """Every corruption by name, in the order of the functions below."""
 
 
@@ -60,7 +55,7 @@ def _corruption(
     """Add the decorated function to `CORRUPTIONS`, by its name without the underscore."""
 
     def register(transform: Transform) -> Transform:
-        _registry[transform.__name__[1:]] = Corruption(transform, unit, parameters, mnist_c)
+        CORRUPTIONS[transform.__name__[1:]] = Corruption(transform, unit, parameters, mnist_c)
         return transform
 
     return register
@@ -100,10 +95,7 @@ def corrupt_all(images: Bytes) -> Iterator[tuple[str, int, Bytes]]:
 
 
 def _warp(images: Bytes, inverses: Sequence[AffineMap], rng: Generator) -> Array:
-    """Resample each image bilinearly by one of some inverse affine maps, drawn for it.
-
-    Black comes in at the border.
-    """
+    """Resample each image bilinearly by an inverse affine map drawn for it; borders are black."""
     drawn = rng.integers(len(inverses), size=len(images))
     row, column = np.indices(IMAGE_SHAPE).reshape(2, -1) - (SIDE - 1) / 2
     warped = np.zeros((len(images), PIXELS), np.float32)

@@ -17,13 +17,10 @@ from mnistlab.faults.trial import Trial, TrialRunner
 
 RETRIED = ("crashed", "timed out", "error")
 """Statuses that the machine may have caused: a resumed campaign runs such trials again."""
-# fmt: off
-SAMPLE = (
-    "no-scaling", "train-serve-skew", "labels-shifted", "127-units", "frozen-layer",
-    "learning-rate-doubled", "order-frozen", "scaled-again-at-prediction",
-    "functional-api", "scaled-by-a-table",
-)
-# fmt: on
+SAMPLE = """
+    no-scaling train-serve-skew labels-shifted 127-units frozen-layer learning-rate-doubled
+    order-frozen scaled-again-at-prediction functional-api scaled-by-a-table
+""".split()
 """Faults in every part of a pipeline, and two controls: what CI runs."""
 
 
@@ -56,7 +53,7 @@ class CampaignLog:
 def _read(path: Path, key: str) -> Iterator[Trial]:
     """Yield trials; skip other campaigns and damaged lines."""
     text = path.read_bytes().decode("ascii", errors="replace") if path.exists() else ""
-    for number, line in enumerate(text.removesuffix("\n").split("\n") if text else (), start=1):
+    for number, line in enumerate(text.splitlines(), start=1):
         try:
             row = json.loads(line)
             if row.pop("key") == key:

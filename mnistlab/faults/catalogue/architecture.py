@@ -46,10 +46,8 @@ class _ModelInParts(Pipeline):
         import keras
 
         make = keras.layers
-        more, last = (
-            [_instance(make, part) for part in parts]
-            for parts in (self.before_hidden, self.before_output)
-        )
+        more = [_instance(make, part) for part in self.before_hidden]
+        last = [_instance(make, part) for part in self.before_output]
         name, options = self.initializer
         first, second = (
             _instance(keras.initializers, (name, {"seed": int(state), **options}))

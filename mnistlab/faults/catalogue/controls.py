@@ -110,14 +110,6 @@ def _encoded_by_keras(labels: Array) -> Array:
     return np.asarray(keras.utils.to_categorical(labels, CLASSES), dtype=np.float32)
 
 
-def _predicted_in_parts(model: Any, images: Array) -> Array:
-    import tensorflow as tf
-
-    starts = range(0, max(len(images), 1), 250)
-    parts = (tf.constant(images[start : start + 250]) for start in starts)
-    return np.concatenate([np.asarray(model(part, training=False)) for part in parts])
-
-
 def _predicted_in_threads(model: Any, images: Array) -> Array:
     with ThreadPoolExecutor(4) as executor:
         parts = np.array_split(images, 4)
@@ -152,7 +144,8 @@ add("scaled-by-a-table",
 add("labels-by-keras", "Labels are encoded by keras.utils.to_categorical.",
     prepare_labels=_encoded_by_keras)
 add("other-batch-for-prediction", "Images are predicted 250 at a time.",
-    predict=_predicted_in_parts)
+    predict=lambda model, x: np.concatenate([
+        PUBLISHED.predict(model, x[i : i + 250]) for i in range(0, max(len(x), 1), 250)]))
 add("predicted-by-keras", "Images are predicted by Model.predict.",
     predict=lambda model, x: np.asarray(model.predict(x, batch_size=2000, verbose=0)))
 add("predicted-on-four-threads", "Four threads predict a quarter of the images each.",

@@ -63,6 +63,11 @@ def _first_weights_restored(model: Any, plan: TrainingPlan) -> History:
     return joined(histories)
 
 
+def _last_layer_left(model: Any) -> None:
+    for layer in model.layers[:-1]:
+        layer.trainable = False
+
+
 def _average_kept(history: History, model: Any) -> History:
     model.set_weights(history["averaged_weights"])
     return history
@@ -118,7 +123,7 @@ add("compiled-again", "OCH gross", COMPILED,
     before=lambda model: model.compile("sgd", PUBLISHED.spec.loss, metrics=["accuracy"]))
 add("only-the-last-layer-trained", "allenai/rslearn#199", GRADIENTS,
     "All layers but the last are frozen, as in transfer learning.",
-    before=lambda model: [setattr(layer, "trainable", False) for layer in model.layers[:-1]])
+    before=_last_layer_left)
 add("history-of-another-run", "andreped/super-ml-pets#29", HISTORY,
     "A variable still holds the history of the run before.",
     run=lambda model, plan: {**plan.train(model), **plan.train(PUBLISHED.build(plan.seed + 1))})

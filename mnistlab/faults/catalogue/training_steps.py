@@ -1,6 +1,7 @@
 """The published training, divided into steps so that a fault can replace exactly one."""
 
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
@@ -39,7 +40,7 @@ class TrainingSteps(Pipeline):
     images = labels = staticmethod(np.asarray)  # change the training part
     batch_factor = 1.0  # batches have a multiple of the specified size
     before = staticmethod(id)  # changes the model before it is trained
-    after = staticmethod(lambda history, model: history)  # changes the history after that
+    after: Callable[[History, Any], History] = staticmethod(lambda history, model: history)
 
     def epochs(self, requested: int | None) -> int:
         return self.spec.epochs if requested is None else requested

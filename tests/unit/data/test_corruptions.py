@@ -1,6 +1,5 @@
 """Corruptions change images as much as their severity says, repeatably, and nothing else."""
 
-import dataclasses
 import io
 import itertools
 import math
@@ -265,13 +264,6 @@ def test_blur_spreads_a_dot_alike_along_rows_and_columns():
     assert blurred[14, 14] == round(
         255 / (2 * math.pi)
     )  # the peak of a Gaussian whose sd is one pixel
-
-
-def test_the_table_cannot_be_changed():
-    with pytest.raises(TypeError, match="does not support item assignment"):
-        CORRUPTIONS["shift"] = CORRUPTIONS["blur"]
-    with pytest.raises(dataclasses.FrozenInstanceError, match="parameters"):
-        CORRUPTIONS["shift"].parameters = (1, 2, 3, 4, 5)
 
 
 def test_an_unknown_name_is_answered_with_the_known_ones(digits):
