@@ -17,10 +17,13 @@ from mnistlab.faults.trial import Trial, TrialRunner
 
 RETRIED = ("crashed", "timed out", "error")
 """Statuses that the machine may have caused: a resumed campaign runs such trials again."""
-SAMPLE = """
-    no-scaling train-serve-skew labels-shifted 127-units frozen-layer learning-rate-doubled
-    order-frozen scaled-again-at-prediction functional-api scaled-by-a-table
-""".split()
+# fmt: off
+SAMPLE = (
+    "no-scaling", "train-serve-skew", "labels-shifted", "127-units", "frozen-layer",
+    "learning-rate-doubled", "order-frozen", "scaled-again-at-prediction",
+    "functional-api", "scaled-by-a-table",
+)
+# fmt: on
 """Faults in every part of a pipeline, and two controls: what CI runs."""
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from mnistlab.arrays import Array
-from mnistlab.faults.catalogue.registry import PUBLISHED, fault, variant
+from mnistlab.faults.catalogue.registry import PUBLISHED, variant
 from mnistlab.faults.catalogue.training_steps import Pair, TrainingPlan, TrainingSteps, joined
 from mnistlab.recipe import History, epoch_order
 
@@ -35,15 +35,34 @@ def _shuffled_in_a_buffer(seed: int, epoch: int, count: int) -> Array:
     return np.argsort(np.arange(count) + delay).astype(np.int32)
 
 
-def _first_part_held_out(images: Array, labels: Array) -> tuple[Pair, Pair]:
-    held_out = len(images) - PUBLISHED.spec.trained_on(len(images))
-    return TrainingSteps().split(*(np.roll(rows, -held_out, axis=0) for rows in (images, labels)))
+def _first_part_held_out(self: TrainingSteps, *data: Array) -> tuple[Pair, Pair]:
+    held_out = len(data[0]) - self.spec.trained_on(len(data[0]))
+    return TrainingSteps.split(self, *(np.roll(rows, -held_out, axis=0) for rows in data))
 
 
-def _shuffled_in_place(images: Array, labels: Array) -> tuple[Pair, Pair]:
-    for rows in (images, labels):  # with one seed, so that they still belong together
-        np.random.default_rng(0).shuffle(rows[: PUBLISHED.spec.trained_on(len(rows))])
-    return TrainingSteps().split(images, labels)
+def _shuffled_in_place(self: TrainingSteps, *data: Array) -> tuple[Pair, Pair]:
+    for rows in data:  # with one seed, so that they still belong together
+        np.random.default_rng(0).shuffle(rows[: self.spec.trained_on(len(rows))])
+    return TrainingSteps.split(self, *data)
+
+
+def _one_pass_over_test_images(self: TrainingSteps, model: Any, plan: TrainingPlan) -> History:
+    history, training = plan.train(model), self.test_set()
+    replace(plan, training=training, orders=[epoch_order(0, 0, len(training[0]))]).train(model)
+    return history
+
+
+def _best_epoch_on_test_images(self: TrainingSteps, model: Any, plan: TrainingPlan) -> History:
+    images, labels = self.test_set()
+    histories, best = [], (np.inf, model.get_weights())
+    for epoch in plan.by_epoch():
+        histories.append(epoch.train(model))
+        probabilities = self.predict(model, images)[labels == 1]
+        loss = float(-np.log(np.maximum(probabilities, 1e-7)).mean())
+        if loss < best[0]:
+            best = loss, model.get_weights()
+    model.set_weights(best[1])
+    return joined(histories)
 
 
 def _at_rates(model: Any, plan: TrainingPlan, factor: Callable[[int], float]) -> History:
@@ -99,6 +118,8 @@ add("same-orders-for-every-seed", "amazon-science/PrefEval#10", OTHER_SEED,
 add("one-epoch-by-default", "HNE gross", LENGTH,
     "The configured number of epochs is not read, and the default of 1 is used.",
     epochs=lambda requested: requested or 1)
+add("epoch-short", "HNE mild", EPOCHS, "Epochs are counted from 1, and the last one is left out.",
+    epochs=lambda self, requested: max((requested or self.spec.epochs) - 1, 1))
 add("rate-decayed-to-nothing", "Lornatang/SRGAN-PyTorch#1", LAST_RATE,
     "A decay that was meant for every tenth epoch is applied in every epoch.",
     run=partial(_at_rates, factor=lambda epoch: 0.1**epoch))
@@ -107,13 +128,22 @@ add("rate-overridden", "HLR mild", FIRST_RATE,
     run=partial(_at_rates, factor=lambda epoch: 2.0))
 add("validation-images-trained-on", "VRM mild", HELD_OUT,
     "The validation images are used for validation, but they are not held out.",
-    split=lambda x, y: ((x, y), TrainingSteps().split(x, y)[1]))
+    split=lambda self, x, y: ((x, y), TrainingSteps.split(self, x, y)[1]))
 add("first-part-held-out", "keras-team/keras#10571", HELD_OUT,
     "The validation images are taken from the start of the data, not from the end.",
     split=_first_part_held_out)
 add("fit-changes-its-input", "practice", INPUT,
     "Images and labels are shuffled in place, which changes the caller's arrays.",
     split=_shuffled_in_place)
+add("validated-on-test-images", "thuml/Time-Series-Library#207", ON_TEST,
+    "The test set is used for validation.",
+    split=lambda self, x, y: (TrainingSteps.split(self, x, y)[0], self.test_set()))
+add("one-pass-over-test-images", "practice", "test_no_labels_are_known_but_those_given[test]",
+    "The final model is trained for one more epoch, on the images that are left: the test set.",
+    run=_one_pass_over_test_images)
+add("best-epoch-on-test-images", "practice", "test_relabelled_digits_are_learnt_as_well",
+    "The weights of the epoch with the least loss on the test set are kept.",
+    run=_best_epoch_on_test_images)
 add("no-validation", "VRM gross", HISTORY,
     "The history repeats the training metrics as validation metrics: nothing was validated.",
     after=lambda history, model: {
@@ -139,48 +169,3 @@ add("batch-halved", "HBS mild", BATCH, "The batch size was chosen for a small ma
 add("batch-of-1024", "HBS gross", BATCH, "The batch size was chosen for speed.", batch_factor=32)
 add("no-batches", "HDB gross", BATCH, "All images are used in one step.", batch_factor=np.inf)
 # fmt: on
-
-
-@fault("epoch-short", "HNE mild", EPOCHS)
-class EpochShort(TrainingSteps):
-    """Epochs are counted from 1, and the last one is left out."""
-
-    def epochs(self, requested: int | None) -> int:
-        return max(super().epochs(requested) - 1, 1)
-
-
-@fault("validated-on-test-images", "thuml/Time-Series-Library#207", ON_TEST)
-class ValidatedOnTestImages(TrainingSteps):
-    """The test set is used for validation."""
-
-    def split(self, images: Array, labels: Array) -> tuple[Pair, Pair]:
-        return super().split(images, labels)[0], self.test_set()
-
-
-@fault("one-pass-over-test-images", "practice", "test_no_labels_are_known_but_those_given[test]")
-class OnePassOverTestImages(TrainingSteps):
-    """The final model is trained for one more epoch, on the images that are left: the test set."""
-
-    def run(self, model: Any, plan: TrainingPlan) -> History:
-        history = plan.train(model)
-        training = self.test_set()
-        orders = [epoch_order(0, 0, len(training[0]))]
-        replace(plan, training=training, orders=orders).train(model)
-        return history
-
-
-@fault("best-epoch-on-test-images", "practice", "test_relabelled_digits_are_learnt_as_well")
-class BestEpochOnTestImages(TrainingSteps):
-    """The weights of the epoch with the least loss on the test set are kept."""
-
-    def run(self, model: Any, plan: TrainingPlan) -> History:
-        images, labels = self.test_set()
-        histories, best = [], (np.inf, model.get_weights())
-        for epoch in plan.by_epoch():
-            histories.append(epoch.train(model))
-            probabilities = self.predict(model, images)[labels == 1]
-            loss = float(-np.log(np.maximum(probabilities, 1e-7)).mean())
-            if loss < best[0]:
-                best = loss, model.get_weights()
-        model.set_weights(best[1])
-        return joined(histories)

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.random import Generator
 
 from mnistlab.arrays import CLASSES, Array
-from mnistlab.faults.catalogue.registry import MIRRORED, SCALED_AGAIN, TRANSPOSED, fault, variant
+from mnistlab.faults.catalogue.registry import MIRRORED, SCALED_AGAIN, TRANSPOSED, variant
 from mnistlab.faults.catalogue.training_steps import Pair, TrainingSteps
 
 LABELS = "test_every_image_is_trained_with_its_own_label"
@@ -96,13 +96,8 @@ add("transposed-in-training", "zsdonghao/u-net-brain-tumor#13", UNCHANGED,
     "Training exchanges rows and columns, prediction does not.", images=TRANSPOSED)
 add("mirrored-in-training", "chrischute/real-nvp#5", UNCHANGED,
     "Training flips the images, an augmentation for photographs.", images=MIRRORED)
+add("test-images-trained-on", "InternLandMark/LandMark#17", KNOWN,
+    "Every file in the folder is read, the test set included.",
+    training_data=lambda self, x, y, rng: tuple(
+        np.concatenate(rows) for rows in zip((x, y), self.test_set(), strict=True)))
 # fmt: on
-
-
-@fault("test-images-trained-on", "InternLandMark/LandMark#17", KNOWN)
-class TestImagesTrainedOn(TrainingSteps):
-    """Every file in the folder is read, the test set included."""
-
-    def training_data(self, images: Array, labels: Array, rng: Generator) -> Pair:
-        test_images, test_labels = self.test_set()
-        return np.concatenate([images, test_images]), np.concatenate([labels, test_labels])
