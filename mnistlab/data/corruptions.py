@@ -31,7 +31,6 @@ AffineMap: TypeAlias = Sequence[Sequence[float]]
 """Two rows of three; maps (x, y, 1) of the result, from the centre, to the source."""
 Transform: TypeAlias = Callable[[Bytes, float, Generator], Array]
 """Images, parameter and random generator -> grey levels, which `corrupt` rounds and clips."""
-Five: TypeAlias = tuple[float, float, float, float, float]
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,7 @@ class Corruption:
 
     transform: Transform
     unit: str  # of the parameters
-    parameters: Five  # at severities 1 to 5
+    parameters: tuple[float, ...]  # at severities 1 to 5
     mnist_c: tuple[str, int] | None = None  # name in MNIST-C, and the severity of its parameter
 
 
@@ -49,7 +48,7 @@ CORRUPTIONS: dict[str, Corruption] = {}
 
 
 def _corruption(
-    unit: str, parameters: Five, mnist_c: tuple[str, int] | None = None
+    unit: str, parameters: tuple[float, ...], mnist_c: tuple[str, int] | None = None
 ) -> Callable[[Transform], Transform]:
     """Add the decorated function to `CORRUPTIONS`, by its name without the underscore."""
 

@@ -138,10 +138,7 @@ def _find_mnist(download: bool) -> Dataset:
 
 
 def _download(cache: Path, url: str) -> Dataset:
-    """Download MNIST next to Keras's cached file, verify it, and link it there: never half a file.
-
-    A cached file is never replaced.
-    """
+    """Download MNIST, verify it and link it into Keras's cache: no half file, none replaced."""
     if os.path.lexists(cache):
         raise MnistlabError("not tried, as it would replace the cached file; delete that first")
     if not url:

@@ -92,10 +92,8 @@ class WorkerProcess:
         """Call a pickled function on a pickled item and return the result, pickled.
 
         The process unpickles a function only if it differs from the last one, so that a function
-        can keep data. An empty item has the function loaded, not called.
-
-        WorkerSetupError if the process cannot load the function; WorkerDiedError if it crashed, was
-        ended, or was killed after so many seconds; MnistlabError if the function raised.
+        can keep data. An empty item has the function loaded, not called. All errors are
+        MnistlabErrors; WorkerDiedError if the process ended or was killed after so many seconds.
         """
         with self._busy:
             process = self._live_process()

@@ -28,10 +28,7 @@ SAMPLE = (
 
 
 class CampaignLog:
-    """The trials of a campaign so far, appended to a file of JSON lines.
-
-    Lines with another key are ignored: they belong to another campaign. See `TrialRunner.key`.
-    """
+    """The trials of a campaign so far, appended to a file of JSON lines, each with the key."""
 
     def __init__(self, path: Path, key: str) -> None:
         self._path, self._key = path, key
@@ -66,10 +63,7 @@ def _read(path: Path, key: str) -> Iterator[Trial]:
 
 
 def select_entries(catalogue: Mapping[str, Entry], names: Sequence[str]) -> list[Entry]:
-    """Return the entries with these names, or all if no name is given.
-
-    Raises `MnistlabError` for an unknown name, with similar names.
-    """
+    """Return the entries with these names, or all if no name is given."""
     for name in names:
         if name not in catalogue:
             near = ", ".join(difflib.get_close_matches(name, catalogue, 5, 0.4)) or "none"
@@ -79,10 +73,7 @@ def select_entries(catalogue: Mapping[str, Entry], names: Sequence[str]) -> list
 
 
 def run_trials(pool: Pool, runner: TrialRunner, entries: Sequence[Entry], log: CampaignLog) -> None:
-    """Try entries, log every result, and print it with the time left.
-
-    A process that dies or takes too long is the result of its entry.
-    """
+    """Try entries, log every result, a process's death too, and print it with the time left."""
     # Long trials start first, so that all processes end at about the same time: controls run the
     # whole suite, and a fault in a late part of a pipeline is found late.
     latest_first = sorted(reversed(entries), key=lambda entry: entry.is_fault)

@@ -11,7 +11,6 @@ from mnistlab.recipe import Pipeline
 
 PROBABILITIES = "test_output_rows_are_probabilities_for_any_input"
 DETERMINISTIC = "test_the_same_images_get_the_same_predictions_again"
-FRESH = "test_other_images_get_other_predictions"
 CLASS_ORDER = "test_probabilities_come_in_the_order_of_the_digits"
 MODEL = "test_predictions_are_what_the_model_itself_says"
 CLASSES_AS_TEXT = sorted(range(CLASSES), key=lambda digit: str(digit + 1))
@@ -61,7 +60,7 @@ add("mirrored-at-prediction", "vladmandic/human#110", MODEL,
 add("noisy-predictions", "facebookresearch/DME#3", DETERMINISTIC,
     "Something random stays switched on, such as a dropout.",
     after=lambda p: _normalised(p * np.float32(np.random.default_rng().uniform(0.9, 1.1, p.shape))))
-add("cached-result", "Blaizzy/mlx-vlm#1933", FRESH,
+add("cached-result", "Blaizzy/mlx-vlm#1933", "test_other_images_get_other_predictions",
     "Results are cached by the shape of the images, not by their content.",
     after=lambda p: CACHE.setdefault(p.shape, p).copy())
 # fmt: on

@@ -13,10 +13,8 @@ ENDS = "test_black_becomes_0_and_white_becomes_1"
 MONOTONE = "test_lighter_pixels_stay_lighter"
 PIXELWISE = "test_each_pixel_is_prepared_on_its_own"
 BATCHES = "test_a_batch_is_prepared_as_its_parts_are"
-WHOLE_SETS = "test_whole_sets_are_prepared_as_their_parts_are"
 REPEATABLE = "test_preparing_images_leaves_them_as_they_are_and_repeats"
 ONE_HOT = "test_prepared_labels_are_one_hot"
-LABELS = "test_prepared_labels_are_those_of_the_dataset"
 
 
 class _Prepared(Pipeline):
@@ -80,12 +78,12 @@ add("scaled-by-the-batch", "openvinotoolkit/model_preparation_algorithm#34", BAT
 add("train-serve-skew", "Priyanshu-byte-coder/devtrack#927", BATCHES,
     "Serving has its own code for a single image, which divides once more.",
     images=lambda x: x / WHITE if len(x) == 1 else x)
-add("last-chunk-not-scaled", "practice", WHOLE_SETS,
+add("last-chunk-not-scaled", "practice", "test_whole_sets_are_prepared_as_their_parts_are",
     "Images are scaled in chunks of 999, and the incomplete last chunk is not scaled.",
     images=_rest_as_bytes)
 add("input-changed-in-place", "keras-team/keras#8741", REPEATABLE,
     "A mask is applied to the caller's own array.", raw=_masked_in_place)
-add("labels-shuffled-a-little", "practice", LABELS,
+add("labels-shuffled-a-little", "practice", "test_prepared_labels_are_those_of_the_dataset",
     "A join gives one image in 200 the wrong label.",
     labels=lambda y: np.where(np.arange(len(y))[:, None] % 200 == 199, np.roll(y, 1, axis=0), y))
 # fmt: on

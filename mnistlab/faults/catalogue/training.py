@@ -17,17 +17,12 @@ SHUFFLED = "test_the_order_of_an_epoch_is_not_that_of_the_data"
 ONCE = "test_every_epoch_sees_every_training_image_once"
 BATCH = "test_a_step_sees_as_many_images_as_specified"
 EPOCHS = "test_fit_trains_the_requested_number_of_epochs"
-LENGTH = "test_training_takes_the_specified_epochs_and_steps"
 HELD_OUT = "test_validation_images_do_not_influence_the_weights"
-COMPILED = "test_fit_trains_with_what_the_model_was_compiled_with"
-GRADIENTS = "test_gradients_reach_every_parameter"
 FIRST_RATE = "test_learning_rate_during_training_is_the_specified_one[first]"
 LAST_RATE = "test_learning_rate_during_training_is_the_specified_one[last]"
-SAME_SEED = "test_one_seed_trains_to_the_same_weights"
 OTHER_SEED = "test_another_seed_trains_to_other_weights"
 HISTORY = "test_the_history_is_that_of_the_model"
 ON_TEST = "test_validation_figures_are_not_those_of_the_test_set"
-INPUT = "test_fit_leaves_its_images_and_labels_as_they_are"
 
 
 def _shuffled_in_a_buffer(seed: int, epoch: int, count: int) -> Array:
@@ -109,13 +104,13 @@ add("drawn-with-replacement", "tensorflow/skflow#50", ONCE,
 add("last-batch-dropped", "TimDettmers/ConvE#2", ONCE,
     "drop_remainder=True leaves out the incomplete last batch of an epoch.",
     order=lambda seed, epoch, count: epoch_order(seed, epoch, count)[: count // 32 * 32])
-add("unseeded-order", "MichalBusta/E2E-MLT#14", SAME_SEED,
+add("unseeded-order", "MichalBusta/E2E-MLT#14", "test_one_seed_trains_to_the_same_weights",
     "The seed does not reach the code that shuffles.",
     order=lambda seed, epoch, count: np.random.default_rng().permutation(count).astype(np.int32))
 add("same-orders-for-every-seed", "amazon-science/PrefEval#10", OTHER_SEED,
     "The orders are drawn from a constant instead of the seed.",
     order=lambda seed, epoch, count: epoch_order(42, epoch, count))
-add("one-epoch-by-default", "HNE gross", LENGTH,
+add("one-epoch-by-default", "HNE gross", "test_training_takes_the_specified_epochs_and_steps",
     "The configured number of epochs is not read, and the default of 1 is used.",
     epochs=lambda requested: requested or 1)
 add("epoch-short", "HNE mild", EPOCHS, "Epochs are counted from 1, and the last one is left out.",
@@ -132,7 +127,7 @@ add("validation-images-trained-on", "VRM mild", HELD_OUT,
 add("first-part-held-out", "keras-team/keras#10571", HELD_OUT,
     "The validation images are taken from the start of the data, not from the end.",
     split=_first_part_held_out)
-add("fit-changes-its-input", "practice", INPUT,
+add("fit-changes-its-input", "practice", "test_fit_leaves_its_images_and_labels_as_they_are",
     "Images and labels are shuffled in place, which changes the caller's arrays.",
     split=_shuffled_in_place)
 add("validated-on-test-images", "thuml/Time-Series-Library#207", ON_TEST,
@@ -148,10 +143,10 @@ add("no-validation", "VRM gross", HISTORY,
     "The history repeats the training metrics as validation metrics: nothing was validated.",
     after=lambda history, model: {
         **history, "val_loss": history["loss"], "val_accuracy": history["accuracy"]})
-add("compiled-again", "OCH gross", COMPILED,
+add("compiled-again", "OCH gross", "test_fit_trains_with_what_the_model_was_compiled_with",
     "Training compiles the model once more, with another optimizer.",
     before=lambda model: model.compile("sgd", PUBLISHED.spec.loss, metrics=["accuracy"]))
-add("only-the-last-layer-trained", "allenai/rslearn#199", GRADIENTS,
+add("only-the-last-layer-trained", "allenai/rslearn#199", "test_gradients_reach_every_parameter",
     "All layers but the last are frozen, as in transfer learning.",
     before=_last_layer_left)
 add("history-of-another-run", "andreped/super-ml-pets#29", HISTORY,
