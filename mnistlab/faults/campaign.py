@@ -5,7 +5,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -32,7 +32,15 @@ class CampaignLog:
 
     def __init__(self, path: Path, key: str) -> None:
         self._path, self._key = path, key
-        trials = {trial.name: trial for trial in _read(path, key)}
+        trials = {}
+        text = path.read_bytes().decode("ascii", errors="replace") if path.exists() else ""
+        for number, line in enumerate(text.splitlines(), start=1):
+            try:
+                row = json.loads(line)
+                if row.pop("key") == key:  # else it is of another campaign
+                    trials[row["name"]] = Trial(**row)
+            except (ValueError, KeyError, TypeError, AttributeError):
+                print(f"{path}: line {number} is damaged; its trial is run again", file=sys.stderr)
         self.trials = {name: trial for name, trial in trials.items() if trial.status not in RETRIED}
 
     def add(self, trial: Trial) -> None:
@@ -48,18 +56,6 @@ class CampaignLog:
         place = "a Dask cluster" if backend.scheduler else processes
         seconds = sum(trial.seconds for trial in self.trials.values())
         return f"{seconds:.0f} s of trials on {place}, {os.cpu_count()} CPUs here"
-
-
-def _read(path: Path, key: str) -> Iterator[Trial]:
-    """Yield trials; skip other campaigns and damaged lines."""
-    text = path.read_bytes().decode("ascii", errors="replace") if path.exists() else ""
-    for number, line in enumerate(text.splitlines(), start=1):
-        try:
-            row = json.loads(line)
-            if row.pop("key") == key:
-                yield Trial(**row)
-        except (ValueError, KeyError, TypeError, AttributeError):
-            print(f"{path}: line {number} is damaged; its trial is run again", file=sys.stderr)
 
 
 def select_entries(catalogue: Mapping[str, Entry], names: Sequence[str]) -> list[Entry]:
