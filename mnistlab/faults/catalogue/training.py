@@ -1,6 +1,5 @@
 """Faults of training: length, order, batches, split, rate, seed, history and returned weights."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -60,10 +59,10 @@ def _best_epoch_on_test_images(self: TrainingSteps, model: Any, plan: TrainingPl
     return joined(histories)
 
 
-def _at_rates(model: Any, plan: TrainingPlan, factor: Callable[[int], float]) -> History:
+def _decayed_every_epoch(model: Any, plan: TrainingPlan) -> History:
     compiled, histories = float(model.optimizer.learning_rate), []
     for epoch, part in enumerate(plan.by_epoch()):
-        model.optimizer.learning_rate = compiled * factor(epoch)
+        model.optimizer.learning_rate = compiled * 0.1**epoch
         histories.append(part.train(model))
     return joined(histories)
 
@@ -117,10 +116,10 @@ add("epoch-short", "HNE mild", EPOCHS, "Epochs are counted from 1, and the last 
     epochs=lambda self, requested: max((requested or self.spec.epochs) - 1, 1))
 add("rate-decayed-to-nothing", "Lornatang/SRGAN-PyTorch#1", LAST_RATE,
     "A decay that was meant for every tenth epoch is applied in every epoch.",
-    run=partial(_at_rates, factor=lambda epoch: 0.1**epoch))
+    run=_decayed_every_epoch)
 add("rate-overridden", "HLR mild", FIRST_RATE,
     "Training sets its own learning rate and ignores the compiled one.",
-    run=partial(_at_rates, factor=lambda epoch: 2.0))
+    before=lambda model: model.optimizer.learning_rate.assign(0.002))
 add("validation-images-trained-on", "VRM mild", HELD_OUT,
     "The validation images are used for validation, but they are not held out.",
     split=lambda self, x, y: ((x, y), TrainingSteps.split(self, x, y)[1]))
