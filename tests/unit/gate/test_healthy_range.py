@@ -128,7 +128,12 @@ def test_a_recall_that_never_varied_may_still_miss_some_images():
     healthy = healthy_range([1.0] * 32, "lower", images=36)
     assert (healthy.rule, healthy.sd) == ("count", 0)
     assert 4 < (1 - healthy.low) * 36 < 5
-    assert healthy_range([1.0] * 32, "lower").low == 1
+
+
+def test_a_number_that_never_varied_may_still_differ_by_rounding():
+    healthy = healthy_range([0.8] * 32, "both")
+    assert 0 < 0.8 - healthy.low < 1e-4
+    assert 0 < healthy.high - 0.8 < 1e-4
 
 
 def test_images_that_every_seed_misreads_do_not_widen_a_range():
