@@ -49,7 +49,7 @@ def learning_rates(pipeline, seed):
 @pytest.fixture(scope="module")
 def recorded(pipeline, seed):
     """Return the batch sizes, and for three epochs the step at which each image was seen."""
-    plain(pipeline, "augmentation", "schedule", "warm-up")  # steps are told by a constant rate
+    plain(pipeline, "augmentation", "schedule", "warm-up")  # a step is read off a constant rate
     total, batches = linear_models.recordable_batches(pipeline.spec)
     return batches, linear_models.record_epochs(pipeline, seed=seed, count=total, epochs=3)
 
