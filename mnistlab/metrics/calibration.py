@@ -1,7 +1,6 @@
 """Whether a model is right as often as its confidence says.
 
-Throughout, `confidence` is the probability of the predicted class, float (N,), 0 to 1, and `right`
-says whether the prediction is correct, bool (N,).
+`confidence` is the probability of the predicted class, (N,), `right` whether it is correct, (N,).
 """
 
 from dataclasses import dataclass
@@ -37,16 +36,12 @@ class Reliability:
 def reliability(confidence: Array, right: Bools, bins: int = BINS) -> Reliability:
     """Compare confidence and accuracy in bins of equal mass, whose counts differ by one at most.
 
-    With bins of equal width, as in the paper, nearly all predictions of a good model would be in
-    the last bin. MnistlabError if the shapes differ or there are fewer predictions than bins.
-
-    Source: Guo, Pleiss, Sun and Weinberger (2017), On calibration of modern neural networks, eq. 3;
-    equal mass: Nguyen and O'Connor (2015), Posterior calibration and exploratory analysis, sec. 3.
+    With bins of equal width, nearly all predictions of a good model would be in the last bin.
+    Source: Guo et al. (2017), eq. 3; equal mass: Nguyen and O'Connor (2015), section 3.
     """
-    confidence, right = np.asarray(confidence, np.float64), np.asarray(right, bool)
-    if confidence.ndim != 1 or confidence.shape != right.shape or not 1 <= bins <= len(confidence):
-        got = f"{confidence.shape} confidences, {right.shape} outcomes"
-        raise MnistlabError(f"{got}; required one of each for at least {bins} predictions")
+    if len(confidence) < bins:
+        raise MnistlabError(f"{len(confidence)} predictions; required at least {bins}")
+    confidence = np.asarray(confidence, np.float64)
     parts = np.array_split(np.argsort(confidence, kind="stable"), bins)
     means = [(confidence[part].mean(), right[part].mean(), len(part)) for part in parts]
     return Reliability(*(np.array(column) for column in zip(*means, strict=True)))
@@ -55,10 +50,8 @@ def reliability(confidence: Array, right: Bools, bins: int = BINS) -> Reliabilit
 def calibration_bias(confidence: Array, bins: int = BINS, draws: int = 200) -> float:
     """Estimate the calibration error that chance alone gives a perfectly calibrated model.
 
-    The expected calibration error is never negative, so its estimate is biased upwards. The bias is
-    the mean over simulated models, each right with the probability that its confidence states. With
-    200 draws its standard error is a fourteenth of the spread between models. The seed is fixed.
-    Source: Broecker and Smith (2007), Increasing the reliability of reliability diagrams, sec. 3a.
+    It is the mean over simulated models, each right with the probability that its confidence
+    states. Source: Broecker and Smith (2007), Reliability diagrams, section 3a.
     """
     rng = np.random.default_rng(0)
     simulated = (rng.random(len(confidence)) < confidence for _ in range(draws))
@@ -68,8 +61,7 @@ def calibration_bias(confidence: Array, bins: int = BINS, draws: int = 200) -> f
 def brier_score(probabilities: Array, labels: Array) -> float:
     """Return the mean squared distance of probabilities, (N, classes), from the labels, (N,).
 
-    Summed over classes, from 0 (best) to 2: Brier (1950), Verification of forecasts expressed in
-    terms of probability, equation 2. scikit-learn has it for many classes only from 1.7 on.
+    Summed over classes, 0 (best) to 2: Brier (1950), equation 2. scikit-learn has it from 1.7 on.
     """
     truth = np.eye(np.shape(probabilities)[1])[labels]
     return float(np.mean(np.sum((np.asarray(probabilities, np.float64) - truth) ** 2, axis=1)))
@@ -78,8 +70,7 @@ def brier_score(probabilities: Array, labels: Array) -> float:
 def confidence_auroc(confidence: Array, right: Bools) -> float:
     """Return the probability that a right prediction is more confident than a wrong one.
 
-    This is the area under the ROC curve: 0.5 if confidence says nothing, NaN if all predictions are
-    right or all are wrong.
+    The area under the ROC curve; NaN if all predictions are right or all are wrong.
     """
     from sklearn.metrics import roc_auc_score
 

@@ -6,7 +6,6 @@ from functools import cached_property
 import numpy as np
 
 from mnistlab.arrays import CLASSES, Array, Bools, Bytes, Doubles, Floats, Indices
-from mnistlab.errors import MnistlabError
 
 EPSILON = 1e-7
 """Keras's cross-entropy clips probabilities to this and 1 minus this (``keras.config.epsilon``)."""
@@ -14,31 +13,10 @@ EPSILON = 1e-7
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """Accuracy, loss and the like of a model's probabilities, float32 (N, 10), for labels (N,).
-
-    MnistlabError if the shapes do not match, there are no images, a label is not 0 to 9, or a
-    probability is not finite.
-    """
+    """Accuracy, loss and the like of a model's probabilities, float32 (N, 10), for labels (N,)."""
 
     probabilities: Floats
     labels: Bytes
-
-    def __post_init__(self) -> None:
-        """Check the arrays."""
-        labels = np.asarray(self.labels)
-        if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
-            got = f"labels: got {labels.dtype} {labels.shape}"
-            raise MnistlabError(f"{got}; required integers (N,), not one-hot")
-        shape, count = np.shape(self.probabilities), len(labels)
-        if shape != (count, CLASSES) or not count:
-            got = f"predict returned shape {shape} for {count} images"
-            raise MnistlabError(f"{got}; required ({count}, {CLASSES})")
-        if bad := int((~np.isfinite(self.probabilities)).any(axis=1).sum()):
-            got = f"predict returned NaN or infinity for {bad} of {count} images"
-            raise MnistlabError(f"{got}; look at the weights")
-        if labels.min() < 0 or labels.max() >= CLASSES:
-            got = f"labels: got {labels.min()} to {labels.max()}"
-            raise MnistlabError(f"{got}; required digits, 0 to {CLASSES - 1}")
 
     @cached_property
     def predictions(self) -> Array:

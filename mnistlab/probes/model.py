@@ -36,7 +36,7 @@ def weights_after(
 ) -> list[Floats]:
     """Build a model, train it for two epochs, and return its weights.
 
-    If the model is not Keras's, its predictions for the shown images stand in for them.
+    If it is not Keras's, its predictions for the shown images stand in for them.
     """
     model = pipeline.build(build_seed)
     pipeline.fit(model, *data, seed=fit_seed, epochs=2)
@@ -89,7 +89,6 @@ def validation_losses(
 
 
 def _loss(model: Any, labels: Floats, outputs: Any) -> float:
-    """Return a compiled model's own loss of its outputs, in nats."""
     with _not_judged_on_error("the loss that build compiles cannot be computed"):
         labels = _as_compiled(model, labels)
         return float(model.compute_loss(y=labels, y_pred=outputs, training=False))
@@ -122,7 +121,7 @@ def compiled_with(model: Any) -> str:
 def loss_difference(model: Any, name: str) -> float:
     """Return how far a compiled model's loss is from Keras's of a name, in nats.
 
-    Both get random probabilities, or their logarithms if the last layer returns logits.
+    Both get random probabilities, but logarithms if the last layer returns logits.
     """
     import keras
 
@@ -201,7 +200,6 @@ def direct_predictions(model: Any, images: Floats) -> Floats:
 
 
 def _outputs(model: Any, images: Floats) -> Any:
-    """Return a model's outputs, (N, 10), for prepared images."""
     outputs = model(_as_taken(model, images), training=False)
     if getattr(outputs, "shape", None) != (len(images), CLASSES):
         reason = f"the model does not have {CLASSES} outputs"
@@ -210,7 +208,6 @@ def _outputs(model: Any, images: Floats) -> Any:
 
 
 def _as_taken(model: Any, images: Floats) -> Floats:
-    """Return images in the shape that a model takes."""
     shape = input_shape_of(model)
     if shape is None:
         takes = f"the model's input, {getattr(model, 'input_shape', 'unknown')}"

@@ -24,10 +24,7 @@ def is_keras(model: Any) -> bool:
 
 
 def require_keras_model(model: Any, what: str) -> Any:
-    """Return the model that ``build`` returned if Keras made it, else raise NotJudgedError.
-
-    `what` names what can only be measured on a Keras model, such as "its layers".
-    """
+    """Return a Keras model; else raise NotJudgedError about `what`, such as "its layers"."""
     if not is_keras(model):
         reason = f"build returns {type_name(model)}, which is not a Keras model"
         raise NotJudgedError(f"{reason}: {what} cannot be measured")
@@ -35,7 +32,7 @@ def require_keras_model(model: Any, what: str) -> Any:
 
 
 def require_compiled_model(model: Any, what: str) -> Any:
-    """Return a Keras model if it is compiled, else raise NotJudgedError; `what` as above."""
+    """Return a Keras model if it is compiled, else raise NotJudgedError."""
     if not require_keras_model(model, what).compiled:
         raise NotJudgedError(f"the model is not compiled: {what} cannot be measured")
     return model
@@ -64,10 +61,7 @@ def identify_output(
 
 
 def read_model(path: Path) -> Any:
-    """Load a ``.keras`` file without running code that it may contain.
-
-    If it is not such a file or Keras cannot load it, a MnistlabError says what to do about that.
-    """
+    """Load a ``.keras`` file without running code in it; MnistlabError says what to do if not."""
     _check_format(path)
     import keras
 

@@ -17,10 +17,9 @@ _NUMBERED = (
 
 
 def signature_of(model: Any) -> str | None:
-    """Describe a compiled and built model so that equal text means an equal program.
+    """Describe a compiled and built model in JSON so that equal text means an equal program.
 
-    The text is JSON from which the model can be built again; None if the model runs any code that
-    is not Keras's, which its configuration does not describe.
+    None if the model runs any code that is not Keras's, which its configuration does not describe.
     """
     import keras
 
@@ -48,8 +47,7 @@ def signature_of(model: Any) -> str | None:
     if "learning_rate" in current["config"] and any(rate is v for v in optimizer.variables):
         current["config"]["learning_rate"] = 0.0
     nodes = list(_nodes(config))
-    modules = (node.get("module", "keras") for node in nodes if isinstance(node, dict))
-    if not all(_is_of_keras(module) for module in modules):
+    if not all(_is_of_keras(node.get("module", "keras")) for node in nodes if type(node) is dict):
         return None
     _make_canonical(nodes)
     return json.dumps(config, sort_keys=True)

@@ -12,10 +12,7 @@ NOT_REQUIRED = "neither the spec nor the accepted state requires it; the page sa
 
 
 def table(headings: Iterable[str], rows: Iterable[Iterable[str]], width: int | None) -> str:
-    """Lay out texts as a table of at most `width` columns; None takes the terminal's width.
-
-    The column "measured" is aligned to the right.
-    """
+    """Lay out texts as a table of at most `width` columns; None takes the terminal's width."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
