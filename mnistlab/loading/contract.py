@@ -1,6 +1,5 @@
 """What the methods of a pipeline must return. Errors name the method and what it returned."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -76,7 +75,21 @@ def check_history(history: Any, model: Any) -> dict[str, Any]:
         advice = "return its .history" if is_keras_history else "lists with one number per epoch"
         raise ContractError("fit", f"returned {type_name(history)}; required a dict: {advice}")
     keys = ("loss", "accuracy", "val_loss", "val_accuracy")
-    lengths = {key: _length_of(key, history[key]) for key in keys if key in history}
+    lengths = {}
+    for key in (key for key in keys if key in history):
+        values = history[key]
+        try:
+            array = np.asarray(values, dtype=np.float64)
+        except (TypeError, ValueError):
+            array = np.empty(())
+        if array.ndim != 1 or not array.size:
+            returned = f"returned {key} = {type_name(values)} {str(values)[:60]}"
+            raise ContractError("fit", f"{returned}; required a list with one number per epoch")
+        if not np.isfinite(array).all():
+            returned = f"returned {key} = {str(array.tolist())[:60]}, with NaN or infinity"
+            advice = "is the learning rate too high, or a logarithm one of 0?"
+            raise ContractError("fit", f"{returned}; {advice}")
+        lengths[key] = array.size
     if len(set(lengths.values())) > 1:
         counts = ", ".join(f"{count} of {key}" for key, count in lengths.items())
         problem = f"returned lists of unequal lengths, {counts}"
@@ -91,19 +104,3 @@ def check_history(history: Any, model: Any) -> dict[str, Any]:
             problem = f"returned averaged_weights of shapes {shapes}"
             raise ContractError("fit", f"{problem}; required {required}, as model.get_weights()")
     return history
-
-
-def _length_of(key: str, values: Any) -> int:
-    """Return how many epochs a list of the history has."""
-    try:
-        array = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError):
-        array = np.empty(())
-    if array.ndim != 1 or isinstance(values, Mapping) or not array.size:
-        returned = f"returned {key} = {type_name(values)} {str(values)[:60]}"
-        raise ContractError("fit", f"{returned}; required a list with one number per epoch")
-    if not np.isfinite(array).all():
-        returned = f"returned {key} = {str(array.tolist())[:60]}, with NaN or infinity"
-        advice = "is the learning rate too high, or a logarithm one of 0?"
-        raise ContractError("fit", f"{returned}; {advice}")
-    return array.size

@@ -21,16 +21,8 @@ class Reliability:
     confidence: Doubles  # the mean in the bin
     accuracy: Doubles  # the fraction of its predictions that are right
     count: Indices  # of its predictions
-
-    @property
-    def error(self) -> float:
-        """Expected calibration error: mean of |accuracy - confidence|, weighted by count."""
-        return float(np.average(np.abs(self.accuracy - self.confidence), weights=self.count))
-
-    @property
-    def overconfidence(self) -> float:
-        """Mean confidence minus accuracy, -1 to 1."""
-        return float(np.average(self.confidence - self.accuracy, weights=self.count))
+    error: float  # expected calibration error: the mean of |confidence - accuracy|
+    overconfidence: float  # the mean of confidence - accuracy
 
 
 def reliability(confidence: Array, right: Bools, bins: int = BINS) -> Reliability:
@@ -43,8 +35,11 @@ def reliability(confidence: Array, right: Bools, bins: int = BINS) -> Reliabilit
         raise MnistlabError(f"{len(confidence)} predictions; required at least {bins}")
     confidence = np.asarray(confidence, np.float64)
     parts = np.array_split(np.argsort(confidence, kind="stable"), bins)
-    means = [(confidence[part].mean(), right[part].mean(), len(part)) for part in parts]
-    return Reliability(*(np.array(column) for column in zip(*means, strict=True)))
+    means, shares = (np.array([of[part].mean() for part in parts]) for of in (confidence, right))
+    count = np.array([len(part) for part in parts])
+    distance = means - shares
+    error = float(np.average(abs(distance), weights=count))
+    return Reliability(means, shares, count, error, float(np.average(distance, weights=count)))
 
 
 def calibration_bias(confidence: Array, bins: int = BINS, draws: int = 200) -> float:

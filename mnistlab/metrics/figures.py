@@ -116,7 +116,7 @@ def robustness(
         axes.grid(axis="y", color=canvas.PALE)
         strip = canvas.axes_at(figure, (left, bottom + 8, 6 * thumb, thumb))
         framed = np.pad(examples[name], ((0, 0), (0, 0), (1, 1)), constant_values=255)
-        strip.imshow(np.hstack(framed), "gray")
+        strip.imshow(np.hstack([*framed]), "gray")
         strip.set_axis_off()
     return figure
 

@@ -23,9 +23,11 @@ NOT_SEEN, SEVERAL_LABELS = -1, -2
 
 
 def build(optimizer: Any, **settings: Any) -> Any:
-    """Build a linear model with all weights 0 and these settings of its Dense layer."""
+    """Build a linear model with all weights 0; the optimizer may be the learning rate of SGD."""
     import keras
 
+    if isinstance(optimizer, float):
+        optimizer = keras.optimizers.SGD(optimizer)
     settings = {"use_bias": False, "kernel_initializer": "zeros", **settings}
     layers = [keras.layers.Flatten(), keras.layers.Dense(CLASSES, **settings)]
     model = keras.Sequential([keras.Input(IMAGE_SHAPE), *layers])
@@ -108,13 +110,10 @@ def coverage_error(pipeline: Any, *, seed: int, count: int) -> float:
 
     A part is wrong if it is seen less than 0.5 or more than 1.5 times, or with other labels.
     """
-    import keras
-
     spec = pipeline.spec
     trained = spec.trained_on(count)
     images, labels = position_images(spec, count)
-    model = build(keras.optimizers.SGD(RATE))
-    weights, *_ = fit(pipeline, model, (images, labels), seed=seed)
+    weights, *_ = fit(pipeline, build(RATE), (images, labels), seed=seed)
     seen = weights * (CLASSES * spec.batch_size / RATE)
     required = images[:trained].reshape(trained, PIXELS).T @ labels[:trained]
     wrong = np.abs(seen - required) > 0.5 * required.max(axis=1, keepdims=True)
@@ -123,11 +122,8 @@ def coverage_error(pipeline: Any, *, seed: int, count: int) -> float:
 
 def _weights_bias_steps(pipeline: Any, images: Floats, seed: int) -> tuple[Doubles, float, int]:
     """Train a linear model for an epoch, all labels 0; return output 0's weights, bias, steps."""
-    import keras
-
-    model = build(keras.optimizers.SGD(RATE), use_bias=True)
-    data = images, one_hot(np.zeros(len(images), int))
-    weights, bias = fit(pipeline, model, data, seed=seed)
+    model = build(RATE, use_bias=True)
+    weights, bias = fit(pipeline, model, (images, one_hot([0] * len(images))), seed=seed)
     return weights[:, 0], float(bias[0]), max(int(model.optimizer.iterations), 1)
 
 
@@ -145,7 +141,7 @@ def learning_rates(pipeline: Any, *, seed: int, batches: int = 4) -> tuple[float
     moved, steps = {0: 0.0}, {0: 0}
     for epochs in sorted({1, spec.epochs - 1, spec.epochs} - {0}):
         model = build(type(optimizer).from_config(optimizer.get_config()))
-        data = images, one_hot(np.zeros(total, int))
+        data = images, one_hot([0] * total)
         weights, *_ = fit(pipeline, model, data, seed=seed, epochs=epochs)
         moved[epochs], steps[epochs] = float(weights[0, 0]), int(model.optimizer.iterations)
     last, before = spec.epochs, spec.epochs - 1
@@ -217,7 +213,7 @@ def mean_position_of_last_steps(pipeline: Any, *, seed: int, count: int) -> floa
     """
     images, _ = position_images(pipeline.spec, count)
     model = _recording_model(pipeline.spec.batch_size, UNIT / pipeline.spec.batch_size)
-    weights = fit(pipeline, model, (images, one_hot(np.zeros(count, int))), seed=seed)[0][:, 0]
+    weights = fit(pipeline, model, (images, one_hot([0] * count)), seed=seed)[0][:, 0]
     if not weights.any():
         return np.nan
     return float(np.average(np.arange(PIXELS), weights=weights)) / (PIXELS - 1)
@@ -238,4 +234,4 @@ def _recording_model(batch_size: int, unit: float) -> Any:
 
     rate = unit * CLASSES * batch_size
     halving = keras.regularizers.L2(0.25 / rate)  # its gradient is 0.5 / rate times the weight
-    return build(keras.optimizers.SGD(rate), kernel_regularizer=halving)
+    return build(rate, kernel_regularizer=halving)

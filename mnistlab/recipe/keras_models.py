@@ -10,8 +10,7 @@ import numpy as np
 from mnistlab.arrays import PIXELS, Floats
 from mnistlab.errors import MnistlabError, NotJudgedError, describe_error, type_name
 
-ROUNDING = 1e-4
-"""How far rounding may take a probability outside 0 to 1."""
+ROUNDING = 1e-4  # how far rounding may take a probability outside 0 to 1
 SUM_TOLERANCE = 0.01
 """How far the sum of a row may be from 1 before the row cannot be meant as probabilities."""
 _SAVE = "save it with model.save('model.keras')"
@@ -81,7 +80,6 @@ def read_model(path: Path) -> Any:
 
 
 def _check_format(path: Path) -> None:
-    """Refuse what is not a ``.keras`` file, and say how to make one."""
     if (path / "saved_model.pb").exists():
         advice = "or wrap it in keras.layers.TFSMLayer in the build of a --pipeline"
         problem = "a SavedModel folder, which Keras 3 cannot load as a model"

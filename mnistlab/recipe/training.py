@@ -148,5 +148,4 @@ def _copy_state(source: Any, target: Any) -> None:
 
 
 def _xla_helps(model: Any) -> bool:
-    """Tell whether XLA trains this model faster than TensorFlow's plain graph."""
     return all(type(layer).__name__ in _XLA_LAYERS.split() for layer in model._flatten_layers())
