@@ -25,10 +25,7 @@ def suite_folder() -> Path:
 
 
 def baseline_folder(folder: str | None, file: str) -> Path:
-    """Return the chosen folder of an accepted result, else the first ``baselines`` that has it.
-
-    It is looked for here, in the clone and in the installed package; if in none, here.
-    """
+    """Return the chosen folder of accepted results, else the first ``baselines`` with the file."""
     if folder:
         return Path(folder)
     folders = [place / "baselines" for place in (Path(), PACKAGE.parent, PACKAGE)]

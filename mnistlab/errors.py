@@ -30,10 +30,7 @@ class NotRequiredError(NotJudgedError):
 
 
 def describe_error(error: BaseException, file: str | None = None) -> str:
-    """Describe an error in one line: type, message, and the last line of the file in the traceback.
-
-    If the file is not there, or None, it is the last line of any file.
-    """
+    """Describe an error in one line: type, message, and the last line of the file, or of any."""
     message = error.msg if isinstance(error, SyntaxError) else str(error)
     text = " ".join(re.sub(r"\x1b\[[0-9;]*m", "", message).split())
     text = text if len(text) <= 200 else f"{text[:200]}..."

@@ -1,7 +1,4 @@
-"""Intervals, exact tests and group-sequential boundaries, on top of scipy.
-
-Levels (alpha) are one-sided. Arguments are not checked: callers count and plan.
-"""
+"""Intervals, exact tests and group-sequential boundaries, on top of scipy; one-sided levels."""
 
 import math
 from collections.abc import Sequence

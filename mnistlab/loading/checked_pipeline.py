@@ -22,14 +22,11 @@ Source: TypeAlias = tuple[str | None, str | None, Toml | None, str]
 
 @dataclass(eq=False)
 class CheckedPipeline:
-    """A pipeline whose methods raise ContractError if they break the contract.
-
-    `spec` is for the dataset at hand; `margin` that of the gates, if ``--spec`` states one.
-    """
+    """A pipeline whose methods raise ContractError if they break the contract."""
 
     pipeline: Any
-    spec: Spec
-    margin: float | None = None
+    spec: Spec  # for the dataset at hand
+    margin: float | None = None  # of the gates, if ``--spec`` states one
     toml: Toml | None = None
     source: Source | None = None
 
@@ -105,10 +102,7 @@ class CheckedPipeline:
 
 
 def load_pipeline(reference: str | None, spec_file: str | None, dataset: str) -> CheckedPipeline:
-    """Load the pipeline that is to be judged; without a reference, the published recipe.
-
-    `spec_file`, in TOML, replaces parts of its spec.
-    """
+    """Load a pipeline by its reference, or the published recipe, with a TOML spec over its own."""
     code = importing.read_source(reference) if reference else None
     return _load(reference, code, _read_toml(spec_file), dataset)
 

@@ -37,10 +37,7 @@ def read_source(reference: str) -> str | None:
 
 
 def import_pipeline(reference: str, source: str | None) -> Any:
-    """Return an instance of the pipeline that a reference names.
-
-    `source` is the text of its file, which need not exist on this machine; None for a module.
-    """
+    """Return an instance of the pipeline in the source of a file; if that is None, in a module."""
     location, _, name = reference.rpartition(":")
     try:
         module = _import(location) if source is None else _run(location, source)

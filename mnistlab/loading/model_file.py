@@ -14,10 +14,7 @@ UNTRAINED = "--model judges a file, which does not tell how it was trained"
 
 
 class ModelFilePipeline(CheckedPipeline):
-    """A pipeline that prepares images for a model from a file, and neither builds nor trains.
-
-    The model is not pickled: it is None in another process.
-    """
+    """A pipeline that prepares images for a model from a file, and neither builds nor trains."""
 
     def __init__(self, checked: CheckedPipeline, model: Any = None) -> None:
         super().__init__(checked.pipeline, _spec_of(checked), checked.margin)
@@ -25,7 +22,7 @@ class ModelFilePipeline(CheckedPipeline):
         self.model = model
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle it without the model."""
+        """Pickle it without the model, which is None in another process."""
         return ModelFilePipeline, (self._checked,)
 
     def build(self, *_: Any, **__: Any) -> NoReturn:

@@ -1,7 +1,4 @@
-"""Whether a model is right as often as its confidence says.
-
-`confidence` is the probability of the predicted class, (N,), `right` whether it is correct, (N,).
-"""
+"""Whether a model is right as often as its confidence in the predicted classes says."""
 
 from dataclasses import dataclass
 
@@ -54,19 +51,14 @@ def calibration_bias(confidence: Array, bins: int = BINS, draws: int = 200) -> f
 
 
 def brier_score(probabilities: Array, labels: Array) -> float:
-    """Return the mean squared distance of probabilities, (N, classes), from the labels, (N,).
-
-    Summed over classes, 0 (best) to 2: Brier (1950), equation 2. scikit-learn has it from 1.7 on.
-    """
+    """Return the squared distance from the labels, 0 (best) to 2: Brier (1950), equation 2."""
+    # scikit-learn has it for many classes only from 1.7 on.
     truth = np.eye(np.shape(probabilities)[1])[labels]
     return float(np.mean(np.sum((np.asarray(probabilities, np.float64) - truth) ** 2, axis=1)))
 
 
 def confidence_auroc(confidence: Array, right: Bools) -> float:
-    """Return the probability that a right prediction is more confident than a wrong one.
-
-    The area under the ROC curve; NaN if all predictions are right or all are wrong.
-    """
+    """Return the area under the ROC curve of confidence; NaN if all or no predictions are right."""
     from sklearn.metrics import roc_auc_score
 
     if np.all(right) or not np.any(right):

@@ -94,10 +94,7 @@ def robustness(
     examples: Mapping[str, Array],
     severity: int,
 ) -> Figure:
-    """Show accuracy at severity 0 to 5 for each corruption, with an example image at each severity.
-
-    `bounds` are the lowest accuracies accepted at `severity`, of some.
-    """
+    """Show accuracy at severity 0 to 5 with example images; `bounds` are those at `severity`."""
     worst = min(accuracies, key=lambda name: accuracies[name][severity])
     cost = f"{worst.replace('_', ' ')} costs most: {100 * accuracies[worst][severity]:.1f} %"
     columns, panel, thumb = 3, 158, 41  # panels in a row; height of a panel; width of an example
@@ -122,10 +119,7 @@ def robustness(
 
 
 def reliability_diagram(reliability: Reliability, bias: float) -> Figure:
-    """Show accuracy against confidence, in full and enlarged; calibrated bins lie on the diagonal.
-
-    `bias` is the calibration error that chance alone gives a perfectly calibrated model.
-    """
+    """Show accuracy against confidence, in full and enlarged; `bias` is the error by chance."""
     error = f"{100 * reliability.error:.2f} %; a calibrated model would get {100 * bias:.2f} %"
     figure = canvas.new_figure(f"Expected calibration error {error}", 350)
     right = np.rint(reliability.accuracy * reliability.count).astype(int)

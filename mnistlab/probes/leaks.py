@@ -13,10 +13,7 @@ FEWEST = 512  # images of a small training, so that every digit is among them
 
 
 def small_part(spec: Spec, images: Floats, labels: Floats) -> tuple[Floats, Floats, int]:
-    """Return images and labels of a small training, and how many of them are not held out.
-
-    The last sixth of the data is never among them.
-    """
+    """Return a small training, without the last sixth of the data, and the count not held out."""
     count = max(16 * spec.batch_size, FEWEST)
     total = min(spec.total_of(count), len(images) * 5 // 6)
     return images[:total], labels[:total], min(count, spec.trained_on(total))

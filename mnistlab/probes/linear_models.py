@@ -128,10 +128,7 @@ def _weights_bias_steps(pipeline: Any, images: Floats, seed: int) -> tuple[Doubl
 
 
 def learning_rates(pipeline: Any, *, seed: int, batches: int = 4) -> tuple[float, float]:
-    """Measure the mean learning rate during ``fit``'s first and last epoch.
-
-    The pipeline's own optimizer moves a weight by a constant gradient, as far as the rate is high.
-    """
+    """Measure the mean learning rate in ``fit``'s first and last epoch by how a weight moves."""
     spec = pipeline.spec
     spec.promised("learning_rate")
     optimizer = require_compiled_model(pipeline.build(seed), "its optimizer").optimizer

@@ -34,10 +34,7 @@ def _not_judged_on_error(problem: str) -> Iterator[None]:
 def weights_after(
     pipeline: Any, shown: Floats, data: tuple[Floats, Floats], build_seed: int, fit_seed: int
 ) -> list[Floats]:
-    """Build a model, train it for two epochs, and return its weights.
-
-    If it is not Keras's, its predictions for the shown images stand in for them.
-    """
+    """Train a new model for two epochs; return its weights, else its predictions for `shown`."""
     model = pipeline.build(build_seed)
     pipeline.fit(model, *data, seed=fit_seed, epochs=2)
     if is_keras(model):

@@ -18,10 +18,7 @@ _NUMBERED = (
 
 
 def signature_of(model: Any) -> str | None:
-    """Describe a compiled and built model in JSON so that equal text means an equal program.
-
-    None if the model runs any code that is not Keras's, which its configuration does not describe.
-    """
+    """Describe a model and its program in JSON; None if it runs code that is not Keras's."""
     import keras
 
     layers, optimizer = model._flatten_layers(), model.optimizer

@@ -1,7 +1,4 @@
-"""Trains a compiled Keras model with one program an epoch, compiled once an architecture.
-
-It runs the model's own ``train_step`` and saves only what ``Model.fit`` does between two steps.
-"""
+"""Trains a Keras model by its own ``train_step``, with one program an epoch, compiled once."""
 
 import functools
 import json
