@@ -127,12 +127,12 @@ def _weights_bias_steps(pipeline: Any, images: Floats, seed: int) -> tuple[Doubl
     return weights[:, 0], float(bias[0]), max(int(model.optimizer.iterations), 1)
 
 
-def learning_rates(pipeline: Any, *, seed: int, batches: int = 4) -> tuple[float, float]:
+def learning_rates(pipeline: Any, *, seed: int) -> tuple[float, float]:
     """Measure the mean learning rate in ``fit``'s first and last epoch by how a weight moves."""
     spec = pipeline.spec
     spec.promised("learning_rate")
     optimizer = require_compiled_model(pipeline.build(seed), "its optimizer").optimizer
-    total = spec.total_of(batches * spec.batch_size)
+    total = spec.total_of(4 * spec.batch_size)
     images = np.zeros((total, *IMAGE_SHAPE), dtype=np.float32)
     images[:, 0, 0] = 0.01  # so dark that no output reaches 1
     moved, steps = {0: 0.0}, {0: 0}

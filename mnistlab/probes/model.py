@@ -72,11 +72,11 @@ def unmoved_parameters(pipeline: Any, labels: Floats, *, seed: int) -> list[int]
 
 
 def validation_losses(
-    pipeline: Any, images: Floats, labels: Floats, *, seed: int, epochs: int = 3
+    pipeline: Any, images: Floats, labels: Floats, *, seed: int
 ) -> tuple[list[float], float]:
     """Train; return the history's validation losses, and that of the model that ``fit`` leaves."""
     model = pipeline.build(seed)
-    history = pipeline.fit(model, images, labels, seed=seed, epochs=epochs)
+    history = pipeline.fit(model, images, labels, seed=seed, epochs=3)
     if "val_loss" not in history:
         raise NotJudgedError("the history that fit returned has no 'val_loss'")
     held_out = slice(pipeline.spec.trained_on(len(images)), None)
