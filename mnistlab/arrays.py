@@ -5,8 +5,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-SIDE = 28
-"""Height and width of an image, in pixels."""
+SIDE = 28  # height and width of an image, in pixels
 IMAGE_SHAPE = (SIDE, SIDE)
 PIXELS = SIDE * SIDE
 CLASSES = 10

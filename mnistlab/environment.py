@@ -11,10 +11,8 @@ from typing import Any
 from mnistlab import __version__
 from mnistlab.errors import MnistlabError
 
-BASELINES = "baselines"
 NUMERICS = ("tensorflow", "keras", "numpy", "scipy", "scikit-learn")
 """Packages whose versions may change a number."""
-RECORDED = (*NUMERICS, "matplotlib", "pytest", "pytest-html")
 PACKAGE = Path(__file__).resolve().parent
 
 
@@ -27,14 +25,10 @@ def suite_folder() -> Path:
 
 
 def baseline_folder(folder: str | None, file: str) -> Path:
-    """Return the folder of an accepted result: the one that the user chose, if any.
-
-    Else the first that has the file: ``baselines`` here, in the clone, in the installed package. If
-    none has it, ``baselines`` here.
-    """
+    """Return the chosen folder of accepted results, else the first ``baselines`` with the file."""
     if folder:
         return Path(folder)
-    folders = (Path(BASELINES), PACKAGE.parent / BASELINES, PACKAGE / BASELINES)
+    folders = [place / "baselines" for place in (Path(), PACKAGE.parent, PACKAGE)]
     return next((place for place in folders if (place / file).is_file()), folders[0])
 
 
@@ -45,7 +39,7 @@ def environment() -> dict[str, Any]:
         "platform": platform.platform(),
         "cores": os.cpu_count(),
         "mnistlab": __version__,
-        **{package: _version(package) for package in RECORDED},
+        **{name: _version(name) for name in (*NUMERICS, "matplotlib", "pytest", "pytest-html")},
     }
 
 
@@ -68,8 +62,8 @@ def versions() -> dict[str, str]:
 def sources() -> str:
     """Hash the Python files of the package and of the suite, wherever the suite lies."""
     quality = suite_folder()
-    files = {path.relative_to(PACKAGE).as_posix(): path for path in sorted(PACKAGE.rglob("*.py"))}
-    files = {name: path for name, path in files.items() if quality not in path.parents}
+    paths = (path for path in sorted(PACKAGE.rglob("*.py")) if quality not in path.parents)
+    files = {path.relative_to(PACKAGE).as_posix(): path for path in paths}
     files |= {f"quality/{path.name}": path for path in sorted(quality.glob("*.py"))}
     digest = hashlib.sha256()
     for name, path in files.items():

@@ -4,19 +4,13 @@ import re
 import traceback
 from pathlib import Path
 
-LONGEST = 200
-"""Characters of another library's message that are shown."""
-
 
 class MnistlabError(Exception):
     """A problem for the user to solve. The command line prints its one line without a traceback."""
 
 
 class ContractError(MnistlabError):
-    """A method of a pipeline raised an error or returned something that it must not return.
-
-    The message begins with the method's name.
-    """
+    """A method of a pipeline raised an error or returned something that it must not return."""
 
     def __init__(self, method: str, problem: str) -> None:
         super().__init__(method, problem)  # both, because pickle calls the class with `args`
@@ -36,13 +30,10 @@ class NotRequiredError(NotJudgedError):
 
 
 def describe_error(error: BaseException, file: str | None = None) -> str:
-    """Describe an error in one line: its type, its message, and the line of code that raised it.
-
-    That is the last line of the user's `file` in the traceback, else the last line of any file.
-    """
+    """Describe an error in one line: type, message, and the last line of the file, or of any."""
     message = error.msg if isinstance(error, SyntaxError) else str(error)
     text = " ".join(re.sub(r"\x1b\[[0-9;]*m", "", message).split())
-    text = text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
+    text = text if len(text) <= 200 else f"{text[:200]}..."
     if isinstance(error, SyntaxError) and error.filename:
         lines = [(error.filename, error.lineno)]
     else:

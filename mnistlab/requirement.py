@@ -33,7 +33,7 @@ class Verdict:
     @property
     def margin(self) -> float | None:
         """How far the measured number is on the good side of its bound, in its unit, or None."""
-        if not (_is_number(self.measured) and _is_number(self.bound)):
+        if not (is_number(self.measured) and is_number(self.bound)):
             return None
         above = self.measured - self.bound
         sides: dict[Any, float] = {"at least": above, "at most": -above}
@@ -62,18 +62,13 @@ class Requirement:
     advice: str = ""  # the likely cause of a miss and what to look at next
 
     def completed(self, claim: "Requirement") -> "Requirement":
-        """Return a bound of a spec with what only the claim of its check knows.
-
-        MnistlabError if the bound of a fraction is above 1.
-        """
-        unit = self.unit or claim.unit
-        if unit == "fraction" and _is_number(self.bound) and abs(self.bound) > 1:
+        """Return a bound of a spec with what only the claim of its check knows."""
+        names = ("group", "direction", "unit", "advice")
+        known = {name: getattr(self, name) or getattr(claim, name) for name in names}
+        if known["unit"] == "fraction" and is_number(self.bound) and abs(self.bound) > 1:
             what = f"bounds.{self.name!r} = {self.bound}"
             raise MnistlabError(f"{what}; required a fraction, not percent")
-        names = ("group", "direction", "unit", "advice")
-        return replace(
-            self, **{name: getattr(self, name) or getattr(claim, name) for name in names}
-        )
+        return replace(self, **known)
 
     def judge(self, measured: Any, detail: str = "") -> Verdict:
         """Compare a measured value with the bound: passed or failed, with a message of one line.
@@ -113,7 +108,7 @@ class Requirement:
             return measured is True
         if self.direction == "equal to":
             return measured == bound and isinstance(measured, bool) == isinstance(bound, bool)
-        if not (_is_number(measured) and _is_number(bound)):
+        if not (is_number(measured) and is_number(bound)):
             return False
         return measured >= bound if self.direction == "at least" else measured <= bound
 
@@ -157,5 +152,7 @@ def _plain(value: Any) -> Value:
     return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _is_number(value: Value) -> TypeGuard[float]:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def is_number(value: Any) -> TypeGuard[float]:
+    """Tell whether a value is a number that is neither NaN nor too large for an array."""
+    is_real = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_real and -(2**63) <= value <= 2**63

@@ -1,12 +1,9 @@
-"""Intervals, exact tests and group-sequential boundaries, on top of scipy.
-
-Levels (alpha) are one-sided. Arguments are not checked: callers count and plan.
-"""
+"""Intervals, exact tests and group-sequential boundaries, on top of scipy; one-sided levels."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 import scipy  # its submodules load on first use, so importing this module stays fast
@@ -24,12 +21,11 @@ class Interval:
     estimate: float
 
 
-@dataclass(frozen=True)
-class Look:
-    """One look of a group-sequential test."""
+class Look(NamedTuple):
+    """One look of a group-sequential test: critical value of a normal statistic, nominal level."""
 
-    z: float  # critical value of a normal statistic
-    alpha: float  # nominal level of this look, for any statistic
+    z: float
+    alpha: float
 
 
 def wilson(successes: int, trials: int, confidence: float = 0.95) -> Interval:
@@ -42,20 +38,18 @@ def wilson(successes: int, trials: int, confidence: float = 0.95) -> Interval:
 
 
 def mcnemar(newly_wrong: int, newly_right: int) -> float:
-    """Return the exact one-sided p-value for a candidate that is worse on the same images.
+    """Return the exact one-sided p-value for a file that is worse on the same images.
 
-    P(X >= newly_wrong), X ~ Binomial(newly_wrong + newly_right, 1/2). It compares two files; two
-    trainings differ by more. Source: McNemar 1947, Psychometrika 12:153; exact form: Fagerland et
-    al. 2014, Stat. Med. 33:2850.
+    Source: McNemar 1947, Psychometrika 12:153; exact: Fagerland et al. 2014, Stat. Med. 33:2850.
     """
     return float(scipy.stats.binom.sf(newly_wrong - 1, newly_wrong + newly_right, 0.5))
 
 
 def tango(newly_wrong: int, newly_right: int, trials: int, confidence: float = 0.95) -> Interval:
-    """Return the two-sided interval of a paired difference of accuracies, candidate - baseline.
+    """Return the two-sided score interval of a paired difference, candidate - baseline.
 
-    It inverts the score test of each difference d in [-1, 1], where q is the maximum-likelihood
-    fraction of newly wrong images given d. Source: Tango 1998, Stat. Med. 17:891.
+    q is the maximum-likelihood fraction of newly wrong images given the difference d. Source: Tango
+    1998, Stat. Med. 17:891.
     """
     z = float(scipy.stats.norm.isf((1 - confidence) / 2))
 
@@ -84,9 +78,8 @@ def non_inferiority(
 def information(seeds: Sequence[int], baseline_seeds: int) -> tuple[float, ...]:
     """Return each look's information on a difference of means, as a fraction of the last look's.
 
-    1 / Var D_k ~ 1 / (1 / n_k + 1 / m), with equal spreads, as looks are planned before the data.
-    All looks share one baseline, which keeps the canonical joint distribution, Cov(D_j, D_k) =
-    Var D_k for j < k. Source: Jennison and Turnbull 2000, Group Sequential Methods, sec. 3.1.
+    All looks share one baseline, which keeps the canonical joint distribution. Source: Jennison and
+    Turnbull 2000, Group Sequential Methods, section 3.1.
     """
     return tuple((1 / seeds[-1] + 1 / baseline_seeds) / (1 / n + 1 / baseline_seeds) for n in seeds)
 
@@ -94,10 +87,9 @@ def information(seeds: Sequence[int], baseline_seeds: int) -> tuple[float, ...]:
 def spending(fractions: Sequence[float], alpha: float) -> tuple[Look, ...]:
     """Spend alpha, in (0, 0.5), over looks at increasing fractions of the information, up to 1.
 
-    The spending function is of Pocock's type. Each look is judged at its nominal alpha (Pocock
-    1977, Biometrika 64:191), which with Welch's t is liberal: with 8, 16 and 32 seeds against 96,
-    0.0075 really is 0.0091 (simulated with normal data, standard error 0.0002). Source: Lan and
-    DeMets 1983, Biometrika 70:659; Armitage, McPherson and Rowe 1969, JRSS A 132:235.
+    Each look's nominal alpha is liberal with Welch's t: 0.0075 really is 0.0091 with 8, 16 and 32
+    seeds against 96. Source: Pocock's type of spending in Lan and DeMets 1983, Biometrika 70:659;
+    Armitage, McPherson and Rowe 1969, JRSS A 132:235.
     """
     times, normal = np.array([0.0, *fractions]), scipy.stats.norm
     spent = alpha * np.log1p((math.e - 1) * times)

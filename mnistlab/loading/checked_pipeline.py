@@ -9,14 +9,7 @@ import numpy as np
 
 from mnistlab.arrays import CLASSES, IMAGE_SHAPE, Bytes, Floats
 from mnistlab.errors import ContractError, MnistlabError, NotJudgedError, describe_error
-from mnistlab.loading import contract
-from mnistlab.loading.importing import (
-    checked_instance,
-    file_of,
-    import_pipeline,
-    read_source,
-    read_text,
-)
+from mnistlab.loading import contract, importing
 from mnistlab.loading.spec_toml import apply_toml
 from mnistlab.recipe import DIGITS, PUBLISHED, Pipeline, Spec
 from mnistlab.requirement import Requirement
@@ -29,21 +22,24 @@ Source: TypeAlias = tuple[str | None, str | None, Toml | None, str]
 
 @dataclass(eq=False)
 class CheckedPipeline:
-    """A pipeline whose methods raise ContractError if they break the contract.
-
-    `spec` is what is required on the dataset at hand; `margin` that of the gates, a fraction, if
-    ``--spec`` states one; `name` names files and reports.
-    """
+    """A pipeline whose methods raise ContractError if they break the contract."""
 
     pipeline: Any
-    spec: Spec
-    margin: float | None = None
+    spec: Spec  # for the dataset at hand
+    margin: float | None = None  # of the gates, if ``--spec`` states one
     toml: Toml | None = None
     source: Source | None = None
 
     def __post_init__(self) -> None:
-        """Name the pipeline."""
-        self.name = _name_of(self.pipeline)
+        """Name the pipeline; only one with the published spec may be named as that recipe."""
+        name = getattr(self.pipeline, "name", None)
+        is_published = self.pipeline.spec in (PUBLISHED, DIGITS)
+        if not isinstance(name, str) or (name == Pipeline.name and not is_published):
+            name = type(self.pipeline).__name__
+        if not re.fullmatch(r"[\w.-]+", name):
+            required = "required letters, digits, - _ and ."
+            raise MnistlabError(f"the pipeline's name {name!r} is used in file names; {required}")
+        self.name = name
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the source, because another process cannot import a class from the user's file."""
@@ -98,7 +94,7 @@ class CheckedPipeline:
         except NotJudgedError:
             raise
         except (Exception, SystemExit) as error:
-            description = describe_error(error, file_of(self.pipeline))
+            description = describe_error(error, importing.file_of(self.pipeline))
             problem = f"raised {description}"
             if isinstance(error, ValueError) and "read-only" in str(error):  # NumPy's words
                 problem = f"writes to an array that it was given; copy it first: {description}"
@@ -106,13 +102,8 @@ class CheckedPipeline:
 
 
 def load_pipeline(reference: str | None, spec_file: str | None, dataset: str) -> CheckedPipeline:
-    """Load the pipeline that is to be judged.
-
-    `reference` is ``FILE.py:Name`` or ``package.module:Name``, of a class or an instance; None for
-    the published recipe. `spec_file`, in TOML, replaces parts of its spec. Raises MnistlabError if
-    a file cannot be read, or does not hold what it must.
-    """
-    code = read_source(reference) if reference else None
+    """Load a pipeline by its reference, or the published recipe, with a TOML spec over its own."""
+    code = importing.read_source(reference) if reference else None
     return _load(reference, code, _read_toml(spec_file), dataset)
 
 
@@ -121,16 +112,17 @@ def check_pipeline(
 ) -> CheckedPipeline:
     """Wrap a pipeline object, or its class, that Python code hands over; see `load_pipeline`."""
     owner = pipeline if isinstance(pipeline, type) else type(pipeline)
-    return _with_spec(checked_instance(owner.__name__, pipeline), _read_toml(spec_file), dataset)
+    instance = importing.checked_instance(owner.__name__, pipeline)
+    return _with_spec(instance, _read_toml(spec_file), dataset)
 
 
 def _read_toml(path: str | None) -> Toml | None:
-    return (read_text(path, f"--spec {path}"), path) if path else None
+    return (importing.read_text(path, f"--spec {path}"), path) if path else None
 
 
 def _load(*source: Any) -> CheckedPipeline:
     reference, code, toml, dataset = source
-    pipeline = import_pipeline(reference, code) if reference else Pipeline()
+    pipeline = importing.import_pipeline(reference, code) if reference else Pipeline()
     checked = _with_spec(pipeline, toml, dataset)
     checked.source = source
     return checked
@@ -151,15 +143,3 @@ def _with_spec(pipeline: Any, toml: Toml | None, dataset: str) -> CheckedPipelin
 def _for_dataset(spec: Spec, dataset: str) -> Spec:
     """Return the spec, without its bounds if these hold for another dataset."""
     return spec if spec.dataset == dataset else replace(spec, dataset=dataset, bounds=())
-
-
-def _name_of(pipeline: Any) -> str:
-    """Name a pipeline; only one with the published spec may use the published recipe's name."""
-    name = getattr(pipeline, "name", None)
-    is_published = pipeline.spec in (PUBLISHED, DIGITS)
-    if not isinstance(name, str) or (name == Pipeline.name and not is_published):
-        name = type(pipeline).__name__
-    if not re.fullmatch(r"[\w.-]+", name):
-        required = "required letters, digits, - _ and ."
-        raise MnistlabError(f"the pipeline's name {name!r} is used in file names; {required}")
-    return name

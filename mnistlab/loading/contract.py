@@ -1,6 +1,5 @@
 """What the methods of a pipeline must return. Errors name the method and what it returned."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -75,39 +74,33 @@ def check_history(history: Any, model: Any) -> dict[str, Any]:
         is_keras_history = isinstance(getattr(history, "history", None), dict)
         advice = "return its .history" if is_keras_history else "lists with one number per epoch"
         raise ContractError("fit", f"returned {type_name(history)}; required a dict: {advice}")
-    lists = [key for key in ("loss", "accuracy", "val_loss", "val_accuracy") if key in history]
-    lengths = {key: _length_of(key, history[key]) for key in lists}
+    keys = ("loss", "accuracy", "val_loss", "val_accuracy")
+    lengths = {}
+    for key in (key for key in keys if key in history):
+        values = history[key]
+        try:
+            array = np.asarray(values, dtype=np.float64)
+        except (TypeError, ValueError):
+            array = np.empty(())
+        if array.ndim != 1 or not array.size:
+            returned = f"returned {key} = {type_name(values)} {str(values)[:60]}"
+            raise ContractError("fit", f"{returned}; required a list with one number per epoch")
+        if not np.isfinite(array).all():
+            returned = f"returned {key} = {str(array.tolist())[:60]}, with NaN or infinity"
+            advice = "is the learning rate too high, or a logarithm one of 0?"
+            raise ContractError("fit", f"{returned}; {advice}")
+        lengths[key] = array.size
     if len(set(lengths.values())) > 1:
         counts = ", ".join(f"{count} of {key}" for key, count in lengths.items())
         problem = f"returned lists of unequal lengths, {counts}"
         raise ContractError("fit", f"{problem}; required one number per epoch in each")
-    if "averaged_weights" in history:
-        _check_averaged(history["averaged_weights"], model)
+    if "averaged_weights" in history:  # which model.set_weights must take
+        arrays = history["averaged_weights"]
+        weights = model.get_weights() if hasattr(model, "get_weights") else ()
+        required = [np.shape(weight) for weight in weights]
+        is_list = isinstance(arrays, list | tuple)
+        shapes = [np.shape(array) for array in arrays] if is_list else type_name(arrays)
+        if not required or shapes != required:
+            problem = f"returned averaged_weights of shapes {shapes}"
+            raise ContractError("fit", f"{problem}; required {required}, as model.get_weights()")
     return history
-
-
-def _length_of(key: str, values: Any) -> int:
-    """Return how many epochs a list of the history has."""
-    try:
-        array = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError):
-        array = np.empty(())
-    if array.ndim != 1 or isinstance(values, Mapping) or not array.size:
-        returned = f"returned {key} = {type_name(values)} {str(values)[:60]}"
-        raise ContractError("fit", f"{returned}; required a list with one number per epoch")
-    if not np.isfinite(array).all():
-        returned = f"returned {key} = {str(array.tolist())[:60]}, with NaN or infinity"
-        advice = "is the learning rate too high, or a logarithm one of 0?"
-        raise ContractError("fit", f"{returned}; {advice}")
-    return array.size
-
-
-def _check_averaged(arrays: Any, model: Any) -> None:
-    """Refuse averaged weights that ``model.set_weights`` would not take."""
-    weights = model.get_weights() if hasattr(model, "get_weights") else ()
-    required = [np.shape(weight) for weight in weights]
-    is_list = isinstance(arrays, list | tuple)
-    shapes = [np.shape(array) for array in arrays] if is_list else type_name(arrays)
-    if not required or shapes != required:
-        problem = f"returned averaged_weights of shapes {shapes}"
-        raise ContractError("fit", f"{problem}; required {required}, as model.get_weights()")

@@ -1,5 +1,6 @@
 """Imports what ``--pipeline`` names: ``FILE.py:Name`` or ``package.module:Name``."""
 
+import argparse
 import contextlib
 import importlib
 import importlib.util
@@ -9,6 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from mnistlab import spelling
 from mnistlab.errors import MnistlabError, describe_error
 from mnistlab.recipe import Spec
 
@@ -27,22 +29,21 @@ def read_text(path: str, option: str) -> str:
 
 def read_source(reference: str) -> str | None:
     """Return the text of the file that a reference names; None if it names a module."""
-    location, _ = _parts(reference)
+    try:
+        location = spelling.reference(reference).rpartition(":")[0]
+    except argparse.ArgumentTypeError as error:
+        raise MnistlabError(str(error)) from None
     return read_text(location, f"--pipeline {reference}") if location.endswith(".py") else None
 
 
 def import_pipeline(reference: str, source: str | None) -> Any:
-    """Return an instance of the pipeline that a reference names.
-
-    `source` is the text of its file, which need not exist on this machine; None for a module. If it
-    is not a pipeline, a MnistlabError has the line of the user's file that raised an error.
-    """
-    location, name = _parts(reference)
+    """Return an instance of the pipeline in the source of a file; if that is None, in a module."""
+    location, _, name = reference.rpartition(":")
     try:
         module = _import(location) if source is None else _run(location, source)
         if not hasattr(module, name):
-            pipelines = ", ".join(_pipelines_of(module)) or "none"
-            raise MnistlabError(f"{location} has no {name}; pipelines in it: {pipelines}")
+            near = spelling.did_you_mean(name, vars(module))
+            raise MnistlabError(f"{location} has no {name}{near}")
         return checked_instance(name, getattr(module, name))
     except MnistlabError as error:
         raise MnistlabError(f"--pipeline {reference}: {error}") from error
@@ -52,16 +53,6 @@ def file_of(pipeline: Any) -> str | None:
     """Return the file that a pipeline's class comes from, if there is one."""
     owner = pipeline if isinstance(pipeline, type) else type(pipeline)
     return getattr(sys.modules.get(owner.__module__), "__file__", None)
-
-
-def _parts(reference: str) -> tuple[str, str]:
-    """Split a reference into the file or module and the name in it."""
-    location, _, name = reference.rpartition(":")
-    is_module = all(part.isidentifier() for part in location.split("."))
-    if not (location.endswith(".py") or is_module) or not name.isidentifier():
-        required = "required FILE.py:Name or package.module:Name, of a class or an instance"
-        raise MnistlabError(f"--pipeline {reference}: {required}")
-    return location, name
 
 
 def _run(file: str, source: str) -> ModuleType:
@@ -79,17 +70,11 @@ def _run(file: str, source: str) -> ModuleType:
 def _import(name: str) -> ModuleType:
     """Import a module that is installed or in the working directory."""
     _make_importable(Path.cwd())
-    try:
+    file = None
+    with contextlib.suppress(Exception, SystemExit):  # a package that raises does so again
+        file = getattr(importlib.util.find_spec(name), "origin", None)
+    with _as_user_error("", file):
         return importlib.import_module(name)
-    except (Exception, SystemExit) as error:
-        absent = error.name if isinstance(error, ModuleNotFoundError) else None
-        if absent and f"{name}.".startswith(f"{absent}."):
-            where = "neither in the working directory nor installed"
-            raise MnistlabError(f"there is no module {absent}, {where}") from None
-        file = None
-        with contextlib.suppress(Exception, SystemExit):  # a package that raises does so again
-            file = getattr(importlib.util.find_spec(name), "origin", None)
-        raise MnistlabError(f"raised {describe_error(error, file)}") from error
 
 
 def _make_importable(folder: Path) -> None:
@@ -99,7 +84,8 @@ def _make_importable(folder: Path) -> None:
 
 def checked_instance(name: str, named: Any) -> Any:
     """Return a pipeline, or an instance of its class, after a look at its methods and its spec."""
-    missing, file = _missing_methods(named), file_of(named)
+    file = file_of(named)
+    missing = [method for method in METHODS if not callable(getattr(named, method, None))]
     if not missing and isinstance(named, type):
         with _as_user_error(f"{name}() ", file):
             named = named()
@@ -125,14 +111,3 @@ def _as_user_error(what: str, file: str | None) -> Iterator[None]:
         yield
     except (Exception, SystemExit) as error:
         raise MnistlabError(f"{what}raised {describe_error(error, file)}") from error
-
-
-def _pipelines_of(module: ModuleType) -> list[str]:
-    """Name the pipelines that a module defines, which are not imported from another."""
-    found = {name: value for name, value in vars(module).items() if not _missing_methods(value)}
-    homes = {name: getattr(it, "__module__", type(it).__module__) for name, it in found.items()}
-    return [name for name, home in homes.items() if home == module.__name__]
-
-
-def _missing_methods(named: Any) -> list[str]:
-    return [method for method in METHODS if not callable(getattr(named, method, None))]

@@ -14,11 +14,7 @@ UNTRAINED = "--model judges a file, which does not tell how it was trained"
 
 
 class ModelFilePipeline(CheckedPipeline):
-    """A pipeline that prepares the images for a model from a file, and neither builds nor trains.
-
-    The bounds of the checked pipeline apply, but for those of the architecture and the training.
-    The model is not pickled: it is None in another process.
-    """
+    """A pipeline that prepares images for a model from a file, and neither builds nor trains."""
 
     def __init__(self, checked: CheckedPipeline, model: Any = None) -> None:
         super().__init__(checked.pipeline, _spec_of(checked), checked.margin)
@@ -26,7 +22,7 @@ class ModelFilePipeline(CheckedPipeline):
         self.model = model
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle the checked pipeline, without the model."""
+        """Pickle it without the model, which is None in another process."""
         return ModelFilePipeline, (self._checked,)
 
     def build(self, *_: Any, **__: Any) -> NoReturn:
@@ -52,8 +48,7 @@ def load_model(path: str) -> Any:
 def _spec_of(checked: CheckedPipeline) -> Spec:
     """Return the spec of a pipeline for a file, without what only a training can be judged by.
 
-    The published recipe says nothing of a file's architecture: without a pipeline of the user's,
-    that is required as far as ``--spec`` states it, with the bounds stated there.
+    The published recipe requires nothing of a file's architecture but what ``--spec`` states.
     """
     spec = checked.spec
     if type(checked.pipeline) is Pipeline:
@@ -61,10 +56,6 @@ def _spec_of(checked: CheckedPipeline) -> Spec:
         spec = replace(spec, **none)
         if checked.toml:
             spec, _ = apply_toml(*checked.toml, replace(spec, bounds=()))
-    of_training = ("architecture", "training")
-    bounds = [
-        it
-        for it in spec.bounds
-        if it.group not in of_training and not it.name.startswith("training accuracy")
-    ]
-    return replace(spec, bounds=tuple(bounds))
+    bounds = (it for it in spec.bounds if it.group not in ("architecture", "training"))
+    of_file = tuple(it for it in bounds if not it.name.startswith("training accuracy"))
+    return replace(spec, bounds=of_file)

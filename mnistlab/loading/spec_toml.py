@@ -15,10 +15,7 @@ else:
 
 
 def apply_toml(text: str, name: str, spec: Spec) -> tuple[Spec, float | None]:
-    """Put a TOML file over a spec; return it, and the margin of the gates if the file states one.
-
-    A MnistlabError has the file's name, the key that is wrong, and what it may be.
-    """
+    """Put a TOML file over a spec; return it, and the margin of the gates if one is stated."""
     try:
         return _apply_tables(tomllib.loads(text), spec)
     except ValueError as error:  # TOMLDecodeError, or a number of more digits than Python reads

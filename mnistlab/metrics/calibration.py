@@ -1,8 +1,4 @@
-"""Whether a model is right as often as its confidence says.
-
-Throughout, `confidence` is the probability of the predicted class, float (N,), 0 to 1, and `right`
-says whether the prediction is correct, bool (N,).
-"""
+"""Whether a model is right as often as its confidence in the predicted classes says."""
 
 from dataclasses import dataclass
 
@@ -22,43 +18,32 @@ class Reliability:
     confidence: Doubles  # the mean in the bin
     accuracy: Doubles  # the fraction of its predictions that are right
     count: Indices  # of its predictions
-
-    @property
-    def error(self) -> float:
-        """Expected calibration error: mean of |accuracy - confidence|, weighted by count."""
-        return float(np.average(np.abs(self.accuracy - self.confidence), weights=self.count))
-
-    @property
-    def overconfidence(self) -> float:
-        """Mean confidence minus accuracy, -1 to 1."""
-        return float(np.average(self.confidence - self.accuracy, weights=self.count))
+    error: float  # expected calibration error: the mean of |confidence - accuracy|
+    overconfidence: float  # the mean of confidence - accuracy
 
 
 def reliability(confidence: Array, right: Bools, bins: int = BINS) -> Reliability:
     """Compare confidence and accuracy in bins of equal mass, whose counts differ by one at most.
 
-    With bins of equal width, as in the paper, nearly all predictions of a good model would be in
-    the last bin. MnistlabError if the shapes differ or there are fewer predictions than bins.
-
-    Source: Guo, Pleiss, Sun and Weinberger (2017), On calibration of modern neural networks, eq. 3;
-    equal mass: Nguyen and O'Connor (2015), Posterior calibration and exploratory analysis, sec. 3.
+    With bins of equal width, nearly all predictions of a good model would be in the last bin.
+    Source: Guo et al. (2017), eq. 3; equal mass: Nguyen and O'Connor (2015), section 3.
     """
-    confidence, right = np.asarray(confidence, np.float64), np.asarray(right, bool)
-    if confidence.ndim != 1 or confidence.shape != right.shape or not 1 <= bins <= len(confidence):
-        got = f"{confidence.shape} confidences, {right.shape} outcomes"
-        raise MnistlabError(f"{got}; required one of each for at least {bins} predictions")
+    if len(confidence) < bins:
+        raise MnistlabError(f"{len(confidence)} predictions; required at least {bins}")
+    confidence = np.asarray(confidence, np.float64)
     parts = np.array_split(np.argsort(confidence, kind="stable"), bins)
-    means = [(confidence[part].mean(), right[part].mean(), len(part)) for part in parts]
-    return Reliability(*(np.array(column) for column in zip(*means, strict=True)))
+    means, shares = (np.array([of[part].mean() for part in parts]) for of in (confidence, right))
+    count = np.array([len(part) for part in parts])
+    distance = means - shares
+    error = float(np.average(abs(distance), weights=count))
+    return Reliability(means, shares, count, error, float(np.average(distance, weights=count)))
 
 
 def calibration_bias(confidence: Array, bins: int = BINS, draws: int = 200) -> float:
     """Estimate the calibration error that chance alone gives a perfectly calibrated model.
 
-    The expected calibration error is never negative, so its estimate is biased upwards. The bias is
-    the mean over simulated models, each right with the probability that its confidence states. With
-    200 draws its standard error is a fourteenth of the spread between models. The seed is fixed.
-    Source: Broecker and Smith (2007), Increasing the reliability of reliability diagrams, sec. 3a.
+    It is the mean over simulated models, each right with the probability that its confidence
+    states. Source: Broecker and Smith (2007), Reliability diagrams, section 3a.
     """
     rng = np.random.default_rng(0)
     simulated = (rng.random(len(confidence)) < confidence for _ in range(draws))
@@ -66,21 +51,14 @@ def calibration_bias(confidence: Array, bins: int = BINS, draws: int = 200) -> f
 
 
 def brier_score(probabilities: Array, labels: Array) -> float:
-    """Return the mean squared distance of probabilities, (N, classes), from the labels, (N,).
-
-    Summed over classes, from 0 (best) to 2: Brier (1950), Verification of forecasts expressed in
-    terms of probability, equation 2. scikit-learn has it for many classes only from 1.7 on.
-    """
+    """Return the squared distance from the labels, 0 (best) to 2: Brier (1950), equation 2."""
+    # scikit-learn has it for many classes only from 1.7 on.
     truth = np.eye(np.shape(probabilities)[1])[labels]
     return float(np.mean(np.sum((np.asarray(probabilities, np.float64) - truth) ** 2, axis=1)))
 
 
 def confidence_auroc(confidence: Array, right: Bools) -> float:
-    """Return the probability that a right prediction is more confident than a wrong one.
-
-    This is the area under the ROC curve: 0.5 if confidence says nothing, NaN if all predictions are
-    right or all are wrong.
-    """
+    """Return the area under the ROC curve of confidence; NaN if all or no predictions are right."""
     from sklearn.metrics import roc_auc_score
 
     if np.all(right) or not np.any(right):

@@ -25,24 +25,19 @@ def first_predictions(images: Array, probabilities: Array, labels: Array) -> Fig
     figure = canvas.tiles(title, images[:5], captions, cell, below=180)
     box = (canvas.WIDTH - canvas.MARGIN - 5 * cell, 60, 5 * cell, 110)
     axes = canvas.axes_at(figure, box, "Digit", "Probability (%)")
-    axes.xaxis.labelpad = 27
-    below = {"fontsize": 9, "ha": "center", "va": "top", **canvas.TEXT}
-    for i, (row, truth) in enumerate(zip(percents, truths, strict=True)):
-        x = [i * cell + 14 + 16 * digit for digit in range(CLASSES)]
-        colours = [canvas.BLUE if digit == truth else canvas.RED for digit in range(CLASSES)]
-        axes.bar(x, np.nan_to_num(row), 12, color=colours)
-        for digit, middle in enumerate(x):
-            axes.text(middle, -5, f"{digit}", **below)
-        axes.text(x[truth], -20, "truth", **below)
-    axes.set(xlim=(0, 5 * cell), ylim=(0, 100), xticks=(), yticks=(0, 50, 100))
+    is_truth = (truths[:, None] == np.arange(CLASSES)).ravel()
+    x = [i * cell + 14 + 16 * digit for i, digit in np.ndindex(percents.shape)]
+    colours = np.where(is_truth, canvas.BLUE, canvas.RED)
+    axes.bar(x, np.nan_to_num(percents).ravel(), 12, color=colours)
+    below = [f"{i % CLASSES}\n{'truth' if each else ''}" for i, each in enumerate(is_truth)]
+    axes.set_xticks(x, below, fontsize=9)
+    axes.tick_params(axis="x", length=0)
+    axes.set(xlim=(0, 5 * cell), ylim=(0, 100), yticks=(0, 50, 100))
     return figure
 
 
 def confusion(matrix: Array) -> Figure:
-    """Show how many images of each digit (rows) were read as each digit (columns), (10, 10).
-
-    Colour shows the errors.
-    """
+    """Show how many images of each digit (rows) were read as each digit (columns), (10, 10)."""
     errors = matrix - np.diag(np.diag(matrix))
     totals, (truth, digit) = matrix.sum(1), divmod(int(errors.argmax()), CLASSES)
     title = f"{errors.sum():,} of {totals.sum():,} test images are misread"
@@ -57,10 +52,9 @@ def confusion(matrix: Array) -> Figure:
     axes = canvas.axes_at(figure, (115, 50, 815, 350), label, "True digit")
     colours = LinearSegmentedColormap.from_list("errors", ["white", canvas.ORANGE, canvas.RED])
     axes.imshow(share, colours.with_extremes(bad=canvas.PALE), vmin=0, vmax=top, aspect="auto")
+    centred = {"fontsize": 11, "ha": "center", "va": "center", **canvas.TEXT}
     for (row, column), count in np.ndenumerate(matrix):
-        axes.text(
-            column, row, f"{count or ''}", fontsize=11, ha="center", va="center", **canvas.TEXT
-        )
+        axes.text(column, row, f"{count or ''}", **centred)
     rows = [f"{digit} (of {total})" for digit, total in enumerate(totals)]
     axes.set(xticks=range(CLASSES), yticks=range(CLASSES), yticklabels=rows)
     axes.tick_params(length=0)
@@ -100,44 +94,32 @@ def robustness(
     examples: Mapping[str, Array],
     severity: int,
 ) -> Figure:
-    """Show accuracy against severity for each corruption, with an example image at each severity.
-
-    `accuracies` are six fractions, at severity 0 to 5, and `examples` six images, by corruption;
-    `bounds` are the lowest accuracies accepted at `severity`, of some.
-    """
+    """Show accuracy at severity 0 to 5 with example images; `bounds` are those at `severity`."""
     worst = min(accuracies, key=lambda name: accuracies[name][severity])
     cost = f"{worst.replace('_', ' ')} costs most: {100 * accuracies[worst][severity]:.1f} %"
     columns, panel, thumb = 3, 158, 41  # panels in a row; height of a panel; width of an example
     rows = -(-len(accuracies) // columns)
     figure = canvas.new_figure(f"At severity {severity}, {cost} is right", rows * panel)
     for number, (name, row) in enumerate(accuracies.items()):
-        left = (
-            canvas.MARGIN + 40 + number % columns * ((canvas.WIDTH - 2 * canvas.MARGIN) // columns)
-        )
+        left = canvas.MARGIN + 40 + number % columns * 306
         bottom = (rows - 1 - number // columns) * panel
         axes = canvas.axes_at(figure, (left, bottom + 50, 6 * thumb, 80))
         axes.set_title(name.replace("_", " "), fontsize=10, loc="left", pad=4, **canvas.TEXT)
-        axes.plot(
-            range(6), 100 * np.array(row), "o-", color=canvas.BLUE, markersize=4, clip_on=False
-        )
+        axes.plot(100 * np.array(row), "o-", color=canvas.BLUE, markersize=4, clip_on=False)
         if name in bounds:
-            axes.hlines(
-                100 * bounds[name], severity - 0.4, severity + 0.4, color=canvas.RED, linewidth=2
-            )
+            ends = severity - 0.4, severity + 0.4
+            axes.hlines(100 * bounds[name], *ends, color=canvas.RED, linewidth=2)
         axes.set(xlim=(-0.5, 5.5), ylim=(0, 100), xticks=(), yticks=(0, 50, 100))
         axes.grid(axis="y", color=canvas.PALE)
         strip = canvas.axes_at(figure, (left, bottom + 8, 6 * thumb, thumb))
         framed = np.pad(examples[name], ((0, 0), (0, 0), (1, 1)), constant_values=255)
-        strip.imshow(np.hstack(list(framed)), "gray")
+        strip.imshow(np.hstack([*framed]), "gray")
         strip.set_axis_off()
     return figure
 
 
 def reliability_diagram(reliability: Reliability, bias: float) -> Figure:
-    """Show accuracy against confidence, in full and enlarged; calibrated bins lie on the diagonal.
-
-    `bias` is the calibration error that chance alone gives a perfectly calibrated model.
-    """
+    """Show accuracy against confidence, in full and enlarged; `bias` is the error by chance."""
     error = f"{100 * reliability.error:.2f} %; a calibrated model would get {100 * bias:.2f} %"
     figure = canvas.new_figure(f"Expected calibration error {error}", 350)
     right = np.rint(reliability.accuracy * reliability.count).astype(int)

@@ -11,11 +11,7 @@ from mnistlab.data import CORRUPTIONS, Dataset
 Accuracies: TypeAlias = Mapping[str, tuple[float, ...]]
 """Corruption -> accuracy at severity 0 to 5."""
 SEVERITY = 2
-"""The severity at which accuracy is bounded.
-
-It costs 1 to 6 points there, and healthy seeds still agree: their standard deviation is at most 2
-points, against 4.4 at severity 3 and more at 4 and 5.
-"""
+"""The severity at which accuracy is bounded: it costs 1 to 6 points, and healthy seeds agree."""
 
 
 def predict_raw(pipeline: Any, model: Any, images: Bytes) -> Floats:
@@ -50,10 +46,7 @@ def mean_accuracy(accuracies: Accuracies) -> float:
 
 
 def accuracy_by_position(right: Bools, labels: Bytes) -> dict[str, float]:
-    """Return the accuracy in a part of the test set minus that in the rest, by the part's name.
-
-    Only the order of the images defines the parts. `right`, bool (N,), is in that order.
-    """
+    """Return the accuracy in a part of the test set, by order, minus that in the rest, by name."""
     index = np.arange(len(labels))
     parts = {
         "second half of the test set": index >= len(labels) // 2,

@@ -9,17 +9,12 @@ from mnistlab.arrays import CLASSES, Array, Bytes, Floats
 from mnistlab.metrics import Evaluation, robustness
 from mnistlab.recipe import Spec
 
-SHIFT = 3
-"""How far relabelled digits are shifted; bugs that shift labels by one do not shift them back."""
-FEWEST = 512
-"""Images of a small training, at least, so that every digit is among them."""
+SHIFT = 3  # of relabelled digits; bugs that shift labels by one do not shift them back
+FEWEST = 512  # images of a small training, so that every digit is among them
 
 
 def small_part(spec: Spec, images: Floats, labels: Floats) -> tuple[Floats, Floats, int]:
-    """Return the images and labels of a small training, and how many of them are not held out.
-
-    16 batches, but at least `FEWEST` images; never the last sixth of the data.
-    """
+    """Return a small training, without the last sixth of the data, and the count not held out."""
     count = max(16 * spec.batch_size, FEWEST)
     total = min(spec.total_of(count), len(images) * 5 // 6)
     return images[:total], labels[:total], min(count, spec.trained_on(total))
@@ -36,10 +31,7 @@ def fit_permuted(pipeline: Any, images: Floats, labels: Floats, *, seed: int) ->
 def fit_relabelled(
     pipeline: Any, images: Floats, labels: Floats, *, seed: int, epochs: int | None = None
 ) -> tuple[Any, dict[str, Any]]:
-    """Train on digits shifted by `SHIFT`, which no file knows; return model and history.
-
-    The problem is as hard as before. The images come in another order, those held out at the end.
-    """
+    """Train on digits shifted by `SHIFT`, which no file knows; return model and history."""
     count = pipeline.spec.trained_on(len(images))
     order = np.arange(len(images))
     order[:count] = np.random.default_rng(seed).permutation(count)
@@ -87,10 +79,7 @@ def is_validation_set(history: dict[str, Any], evaluation: Evaluation) -> bool:
 def lost_by_small_change(
     pipeline: Any, model: Any, images: Bytes, before: Evaluation
 ) -> tuple[float, float]:
-    """Return how much accuracy raw images lose by a small change, and its standard error.
-
-    A tenth of the grey pixels change by one grey level. Black pixels stay black.
-    """
+    """Return accuracy lost if a tenth of the grey pixels change by 1, and its standard error."""
     grey = (images > 1) & (images < 254)
     chosen = np.random.default_rng(0).random(images.shape, dtype=np.float32) < 0.1
     changed = images ^ (grey & chosen).astype(np.uint8)

@@ -1,14 +1,10 @@
 """Linear models whose weights show what ``fit`` trained them on, in which order and how fast.
 
-The pipeline's own ``fit`` trains a linear model, from pixels to ten outputs. All weights start at
-0, the loss is the mean absolute error, and no output ever reaches 1. So an output whose label is 0
-stays at 0, and one whose label is 1 has the gradient -1. Averaged over ten outputs and a batch of B
-images, each image moves the weight from a pixel to the output of its label by
-(learning rate) x (value of the pixel) / (10 B).
-
-The weights are sums over all images seen. If every image has a white pixel of its own, they tell
-which images were seen, how often and with which label. If all images are the same, they show that
-image. A regularisation that halves all weights in every step adds the time: the exponent of an
+The weights start at 0, the loss is the mean absolute error, and no output reaches 1. So each image
+of a batch of B moves the weight from a pixel to the output of its label by
+(learning rate) x (value of the pixel) / (10 B). If every image has a white pixel of its own, the
+weights tell which images were seen, how often and with which label. If all images are the same,
+they show that image. If a regularisation halves all weights in every step, the exponent of an
 image's weight counts the steps since it was seen.
 """
 
@@ -20,19 +16,18 @@ from mnistlab.arrays import CLASSES, IMAGE_SHAPE, PIXELS, Doubles, Floats, Indic
 from mnistlab.errors import ContractError, NotJudgedError
 from mnistlab.recipe import Spec, require_compiled_model
 
-RATE = 0.001
-"""Learning rate of the linear models, so small that no output reaches 1."""
+RATE = 0.001  # so small that no output reaches 1
+UNIT = 0.25  # by which an image raises its weight in a recording; no output reaches 1
+MAX_FULL_BATCHES = 18  # in an epoch, so that a float32 of 24 bits holds what every step adds
 NOT_SEEN, SEVERAL_LABELS = -1, -2
-UNIT = 0.25
-"""How far an image raises its weight; below 1, so that no output reaches 1."""
-MAX_FULL_BATCHES = 18
-"""Full batches in an epoch, at most, so that a float32 of 24 bits holds what every step adds."""
 
 
 def build(optimizer: Any, **settings: Any) -> Any:
-    """Build a linear model with all weights 0; settings are those of its Dense layer."""
+    """Build a linear model with all weights 0; the optimizer may be the learning rate of SGD."""
     import keras
 
+    if isinstance(optimizer, float):
+        optimizer = keras.optimizers.SGD(optimizer)
     settings = {"use_bias": False, "kernel_initializer": "zeros", **settings}
     layers = [keras.layers.Flatten(), keras.layers.Dense(CLASSES, **settings)]
     model = keras.Sequential([keras.Input(IMAGE_SHAPE), *layers])
@@ -56,7 +51,6 @@ def fit(
 
 
 def _error_of_digits(digits: Any, outputs: Any) -> Any:
-    """Return the mean absolute error for labels that are digits."""
     import keras
 
     labels = keras.ops.one_hot(keras.ops.reshape(digits, (-1,)), CLASSES)
@@ -72,15 +66,12 @@ def pixel_range(spec: Spec) -> tuple[float, float]:
 
 
 def one_pixel_images(spec: Spec, count: int) -> Floats:
-    """Make up to 784 images, (count, 28, 28), each with a white pixel of its own."""
+    """Make up to 784 images, each with a white pixel of its own."""
     return pixel_range(spec)[1] * np.eye(count, PIXELS, dtype=np.float32).reshape(-1, *IMAGE_SHAPE)
 
 
 def position_images(spec: Spec, count: int) -> tuple[Floats, Floats]:
-    """Make images and labels that tell in which of 784 parts of the data they are.
-
-    Each part has a white pixel and a label of its own. Images held out have the last pixel.
-    """
+    """Make images and labels of 784 parts, each with a white pixel and a label of its own."""
     pixels = np.minimum(np.arange(count) * PIXELS // spec.trained_on(count), PIXELS - 1)
     images = np.zeros((count, PIXELS), dtype=np.float32)
     images[np.arange(count), pixels] = pixel_range(spec)[1]
@@ -118,15 +109,11 @@ def coverage_error(pipeline: Any, *, seed: int, count: int) -> float:
     """Return the fraction of 784 parts of the data that an epoch does not see about once.
 
     A part is wrong if it is seen less than 0.5 or more than 1.5 times, or with other labels.
-    Learning rate and batch size must be those of the spec.
     """
-    import keras
-
     spec = pipeline.spec
     trained = spec.trained_on(count)
     images, labels = position_images(spec, count)
-    model = build(keras.optimizers.SGD(RATE))
-    weights, *_ = fit(pipeline, model, (images, labels), seed=seed)
+    weights, *_ = fit(pipeline, build(RATE), (images, labels), seed=seed)
     seen = weights * (CLASSES * spec.batch_size / RATE)
     required = images[:trained].reshape(trained, PIXELS).T @ labels[:trained]
     wrong = np.abs(seen - required) > 0.5 * required.max(axis=1, keepdims=True)
@@ -135,30 +122,23 @@ def coverage_error(pipeline: Any, *, seed: int, count: int) -> float:
 
 def _weights_bias_steps(pipeline: Any, images: Floats, seed: int) -> tuple[Doubles, float, int]:
     """Train a linear model for an epoch, all labels 0; return output 0's weights, bias, steps."""
-    import keras
-
-    model = build(keras.optimizers.SGD(RATE), use_bias=True)
-    data = images, one_hot(np.zeros(len(images), int))
-    weights, bias = fit(pipeline, model, data, seed=seed)
+    model = build(RATE, use_bias=True)
+    weights, bias = fit(pipeline, model, (images, one_hot([0] * len(images))), seed=seed)
     return weights[:, 0], float(bias[0]), max(int(model.optimizer.iterations), 1)
 
 
-def learning_rates(pipeline: Any, *, seed: int, batches: int = 4) -> tuple[float, float]:
-    """Measure the mean learning rate during ``fit``'s first and last epoch.
-
-    The pipeline's own optimizer trains with a constant gradient, for 1 epoch, all, and one fewer.
-    How far the weight moves, relative to the spec's rate, gives the rate.
-    """
+def learning_rates(pipeline: Any, *, seed: int) -> tuple[float, float]:
+    """Measure the mean learning rate in ``fit``'s first and last epoch by how a weight moves."""
     spec = pipeline.spec
     spec.promised("learning_rate")
     optimizer = require_compiled_model(pipeline.build(seed), "its optimizer").optimizer
-    total = spec.total_of(batches * spec.batch_size)
+    total = spec.total_of(4 * spec.batch_size)
     images = np.zeros((total, *IMAGE_SHAPE), dtype=np.float32)
     images[:, 0, 0] = 0.01  # so dark that no output reaches 1
     moved, steps = {0: 0.0}, {0: 0}
     for epochs in sorted({1, spec.epochs - 1, spec.epochs} - {0}):
         model = build(type(optimizer).from_config(optimizer.get_config()))
-        data = images, one_hot(np.zeros(total, int))
+        data = images, one_hot([0] * total)
         weights, *_ = fit(pipeline, model, data, seed=seed, epochs=epochs)
         moved[epochs], steps[epochs] = float(weights[0, 0]), int(model.optimizer.iterations)
     last, before = spec.epochs, spec.epochs - 1
@@ -197,10 +177,7 @@ def recordable_batches(spec: Spec) -> tuple[int, list[int]]:
 
 
 def record_epochs(pipeline: Any, *, seed: int, count: int, epochs: int) -> list[Indices]:
-    """Return for each epoch the step, from 0, that saw each of `count` images last, or `NOT_SEEN`.
-
-    If every step has as many images as its batch, every image was seen exactly once.
-    """
+    """Return for each epoch the step, from 0, that saw each of `count` images last."""
     before = np.zeros(count)
     steps_seen = []
     for epoch in range(1, epochs + 1):
@@ -216,9 +193,9 @@ def record_epochs(pipeline: Any, *, seed: int, count: int, epochs: int) -> list[
 
 
 def labels_seen(pipeline: Any, *, seed: int, count: int) -> Indices:
-    """Return the label, int64 (count,), with which each of at most 784 images is trained.
+    """Return the label with which each of `count` images, labelled 0 to 9 in turn, is trained.
 
-    The labels given are 0 to 9 in turn. `SEVERAL_LABELS` if a label changed or was smoothed.
+    It is `SEVERAL_LABELS` if a label changed or was smoothed.
     """
     weights, _ = _record(pipeline, seed, count, epochs=1)
     outputs = np.count_nonzero(weights, axis=1)
@@ -227,14 +204,13 @@ def labels_seen(pipeline: Any, *, seed: int, count: int) -> Indices:
 
 
 def mean_position_of_last_steps(pipeline: Any, *, seed: int, count: int) -> float:
-    """Return where in the data the images of an epoch's last steps are, on average.
+    """Return where the images of an epoch's last steps are in the data: 0 first, 1 last.
 
-    0 is the first training image and 1 the last; NaN without steps. Each step weighs half as much
-    as the next.
+    Each step weighs half as much as the next; NaN without steps.
     """
     images, _ = position_images(pipeline.spec, count)
     model = _recording_model(pipeline.spec.batch_size, UNIT / pipeline.spec.batch_size)
-    weights = fit(pipeline, model, (images, one_hot(np.zeros(count, int))), seed=seed)[0][:, 0]
+    weights = fit(pipeline, model, (images, one_hot([0] * count)), seed=seed)[0][:, 0]
     if not weights.any():
         return np.nan
     return float(np.average(np.arange(PIXELS), weights=weights)) / (PIXELS - 1)
@@ -255,4 +231,4 @@ def _recording_model(batch_size: int, unit: float) -> Any:
 
     rate = unit * CLASSES * batch_size
     halving = keras.regularizers.L2(0.25 / rate)  # its gradient is 0.5 / rate times the weight
-    return build(keras.optimizers.SGD(rate), kernel_regularizer=halving)
+    return build(rate, kernel_regularizer=halving)

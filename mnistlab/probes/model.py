@@ -34,10 +34,7 @@ def _not_judged_on_error(problem: str) -> Iterator[None]:
 def weights_after(
     pipeline: Any, shown: Floats, data: tuple[Floats, Floats], build_seed: int, fit_seed: int
 ) -> list[Floats]:
-    """Build a model, train it for two epochs, and return its weights.
-
-    If the model is not Keras's, its predictions for the shown images stand in for them.
-    """
+    """Train a new model for two epochs; return its weights, else its predictions for `shown`."""
     model = pipeline.build(build_seed)
     pipeline.fit(model, *data, seed=fit_seed, epochs=2)
     if is_keras(model):
@@ -75,11 +72,11 @@ def unmoved_parameters(pipeline: Any, labels: Floats, *, seed: int) -> list[int]
 
 
 def validation_losses(
-    pipeline: Any, images: Floats, labels: Floats, *, seed: int, epochs: int = 3
+    pipeline: Any, images: Floats, labels: Floats, *, seed: int
 ) -> tuple[list[float], float]:
     """Train; return the history's validation losses, and that of the model that ``fit`` leaves."""
     model = pipeline.build(seed)
-    history = pipeline.fit(model, images, labels, seed=seed, epochs=epochs)
+    history = pipeline.fit(model, images, labels, seed=seed, epochs=3)
     if "val_loss" not in history:
         raise NotJudgedError("the history that fit returned has no 'val_loss'")
     held_out = slice(pipeline.spec.trained_on(len(images)), None)
@@ -89,7 +86,6 @@ def validation_losses(
 
 
 def _loss(model: Any, labels: Floats, outputs: Any) -> float:
-    """Return a compiled model's own loss of its outputs, in nats."""
     with _not_judged_on_error("the loss that build compiles cannot be computed"):
         labels = _as_compiled(model, labels)
         return float(model.compute_loss(y=labels, y_pred=outputs, training=False))
@@ -122,7 +118,7 @@ def compiled_with(model: Any) -> str:
 def loss_difference(model: Any, name: str) -> float:
     """Return how far a compiled model's loss is from Keras's of a name, in nats.
 
-    Both get random probabilities, or their logarithms if the last layer returns logits.
+    Both get random probabilities, but logarithms if the last layer returns logits.
     """
     import keras
 
@@ -201,7 +197,6 @@ def direct_predictions(model: Any, images: Floats) -> Floats:
 
 
 def _outputs(model: Any, images: Floats) -> Any:
-    """Return a model's outputs, (N, 10), for prepared images."""
     outputs = model(_as_taken(model, images), training=False)
     if getattr(outputs, "shape", None) != (len(images), CLASSES):
         reason = f"the model does not have {CLASSES} outputs"
@@ -210,7 +205,6 @@ def _outputs(model: Any, images: Floats) -> Any:
 
 
 def _as_taken(model: Any, images: Floats) -> Floats:
-    """Return images in the shape that a model takes."""
     shape = input_shape_of(model)
     if shape is None:
         takes = f"the model's input, {getattr(model, 'input_shape', 'unknown')}"

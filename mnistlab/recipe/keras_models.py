@@ -10,8 +10,7 @@ import numpy as np
 from mnistlab.arrays import PIXELS, Floats
 from mnistlab.errors import MnistlabError, NotJudgedError, describe_error, type_name
 
-ROUNDING = 1e-4
-"""How far rounding may take a probability outside 0 to 1."""
+ROUNDING = 1e-4  # how far rounding may take a probability outside 0 to 1
 SUM_TOLERANCE = 0.01
 """How far the sum of a row may be from 1 before the row cannot be meant as probabilities."""
 _SAVE = "save it with model.save('model.keras')"
@@ -24,10 +23,7 @@ def is_keras(model: Any) -> bool:
 
 
 def require_keras_model(model: Any, what: str) -> Any:
-    """Return the model that ``build`` returned if Keras made it, else raise NotJudgedError.
-
-    `what` names what can only be measured on a Keras model, such as "its layers".
-    """
+    """Return a Keras model; else raise NotJudgedError about `what`, such as "its layers"."""
     if not is_keras(model):
         reason = f"build returns {type_name(model)}, which is not a Keras model"
         raise NotJudgedError(f"{reason}: {what} cannot be measured")
@@ -35,7 +31,7 @@ def require_keras_model(model: Any, what: str) -> Any:
 
 
 def require_compiled_model(model: Any, what: str) -> Any:
-    """Return a Keras model if it is compiled, else raise NotJudgedError; `what` as above."""
+    """Return a Keras model if it is compiled, else raise NotJudgedError."""
     if not require_keras_model(model, what).compiled:
         raise NotJudgedError(f"the model is not compiled: {what} cannot be measured")
     return model
@@ -64,10 +60,7 @@ def identify_output(
 
 
 def read_model(path: Path) -> Any:
-    """Load a ``.keras`` file without running code that it may contain.
-
-    If it is not such a file or Keras cannot load it, a MnistlabError says what to do about that.
-    """
+    """Load a ``.keras`` file without running code in it; MnistlabError says what to do if not."""
     _check_format(path)
     import keras
 
@@ -87,7 +80,6 @@ def read_model(path: Path) -> Any:
 
 
 def _check_format(path: Path) -> None:
-    """Refuse what is not a ``.keras`` file, and say how to make one."""
     if (path / "saved_model.pb").exists():
         advice = "or wrap it in keras.layers.TFSMLayer in the build of a --pipeline"
         problem = "a SavedModel folder, which Keras 3 cannot load as a model"

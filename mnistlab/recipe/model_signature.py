@@ -1,8 +1,9 @@
 """Tells whether two compiled Keras models are the same, apart from weights, seeds and names."""
 
+import functools
 import json
+import re
 import warnings
-from collections.abc import Iterable
 from typing import Any
 
 # Keras numbers the names of these (dense, dense_1). Metrics are not listed: their names are keys of
@@ -17,11 +18,7 @@ _NUMBERED = (
 
 
 def signature_of(model: Any) -> str | None:
-    """Describe a compiled and built model so that equal text means an equal program.
-
-    The text is JSON from which the model can be built again; None if the model runs any code that
-    is not Keras's, which its configuration does not describe.
-    """
+    """Describe a model and its program in JSON; None if it runs code that is not Keras's."""
     import keras
 
     layers, optimizer = model._flatten_layers(), model.optimizer
@@ -38,25 +35,21 @@ def signature_of(model: Any) -> str | None:
         with warnings.catch_warnings():
             warnings.filterwarnings("error", ".*lambda")
             whole = {"model": model, "optimizer": optimizer, "facts": facts}
-            config = json.loads(json.dumps(keras.saving.serialize_keras_object(whole)))
+            config = keras.saving.serialize_keras_object(whole)
+            # The optimizer as it is now, not as it was compiled.
+            config["model"]["compile_config"]["optimizer"] = config.pop("optimizer")
+            text = json.dumps(config)
     except Exception:  # a custom part may raise anything; it has no signature then
         return None
-    # The optimizer as it is now, not as it was compiled.
-    current = config["model"]["compile_config"]["optimizer"] = config.pop("optimizer")
+    if {*re.findall(r'"module": "?([^",.]*)', text)} != {"keras"}:
+        return None
+    config = json.loads(text, object_hook=functools.partial(_canonical, names={}))
     # A learning rate that is a number is part of the state, which every training brings along.
     rate = getattr(optimizer, "_learning_rate", None)
-    if "learning_rate" in current["config"] and any(rate is v for v in optimizer.variables):
-        current["config"]["learning_rate"] = 0.0
-    nodes = list(_nodes(config))
-    modules = (node.get("module", "keras") for node in nodes if isinstance(node, dict))
-    if not all(_is_of_keras(module) for module in modules):
-        return None
-    _make_canonical(nodes)
+    settings = config["model"]["compile_config"]["optimizer"]["config"]
+    if "learning_rate" in settings and any(rate is v for v in optimizer.variables):
+        settings["learning_rate"] = 0.0
     return json.dumps(config, sort_keys=True)
-
-
-def _is_of_keras(module: Any) -> bool:
-    return str(module).split(".")[0] == "keras"
 
 
 def _is_plain(part: Any) -> bool:
@@ -68,36 +61,29 @@ def _is_plain(part: Any) -> bool:
     reads_names = {"_exclude_from_weight_decay", "exclude_layers", "_optimizer_map"} & {*attributes}
     if reads_names or replaced - {"build", "loss", "quantize"}:
         return False
-    return all(_is_of_keras(value.__module__) for value in (type(part), *own.values()))
+    sources = (type(part), *own.values())
+    return all(str(it.__module__).partition(".")[0] == "keras" for it in sources)
 
 
-def _nodes(node: Any) -> Iterable[Any]:
-    """Yield every dictionary and every list in a configuration."""
-    if isinstance(node, dict | list):
-        yield node
-        for child in node.values() if isinstance(node, dict) else node:
-            yield from _nodes(child)
-
-
-def _make_canonical(nodes: list[Any]) -> None:
+def _canonical(node: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
     """Replace numbered names, and set initializers and seeds, which act only before training."""
-    dicts = [node for node in nodes if isinstance(node, dict)]
-    numbered = [
-        node["config"]
-        for node in dicts
-        if "name" in (node.get("config") or ())
-        and f"{node['module']}.{node['class_name']}".startswith(_NUMBERED)
-    ]
-    names = {config["name"]: f"part_{index}" for index, config in enumerate(numbered)}
-    for config in numbered:
-        config["name"] = names[config["name"]]
-    for node in dicts:
-        node.update({key: "zeros" for key in node if key.endswith("_initializer") and node[key]})
-        if "seed" in node:
-            node["seed"] = 0
-        if "name" in node and "inbound_nodes" in node:
-            node["name"] = names[node["name"]]
-    for node in nodes:  # a list of name, node and tensor index refers to the output of a layer
-        is_list = isinstance(node, list) and len(node) == 3
-        if is_list and isinstance(node[0], str) and isinstance(node[1], int):
-            node[0] = names.get(node[0], node[0])
+
+    def renamed(part: Any) -> Any:
+        """Rename a layer, or the layers in a structure of [name, node, tensor]."""
+        if isinstance(part, str):
+            return names.setdefault(part, f"part_{len(names)}")
+        if isinstance(part, dict):
+            return {key: renamed(value) for key, value in part.items()}
+        return [renamed(each) for each in part] if isinstance(part, list) else part
+
+    node |= {key: "zeros" for key in node if key.endswith("_initializer") and node[key]}
+    node |= {"seed": 0} if "seed" in node else {}
+    for key in ("input_layers", "output_layers", "keras_history"):
+        if key in node:
+            node[key] = renamed(node[key])
+    if "inbound_nodes" in node:
+        node["name"] = renamed(node["name"])
+    is_numbered = f"{node.get('module')}.{node.get('class_name')}".startswith(_NUMBERED)
+    if is_numbered and "name" in (node["config"] or ()):
+        node["config"]["name"] = renamed(node["config"]["name"])
+    return node

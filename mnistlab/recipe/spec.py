@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from mnistlab.arrays import CLASSES, PIXELS
 from mnistlab.errors import MnistlabError, NotRequiredError
-from mnistlab.requirement import Requirement
+from mnistlab.requirement import Requirement, is_number
 
 _Rule: TypeAlias = tuple[Callable[[Any], object], str]
 KERAS_FIELDS = ("layers", "optimizer", "learning_rate", "loss", "metric")
@@ -47,14 +47,8 @@ class Layer:
         _check_fields(self)
 
 
-def is_number(value: Any) -> bool:
-    """Tell whether a value is a number that is neither NaN nor too large for an array."""
-    is_real = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_real and -(2**63) <= value <= 2**63
-
-
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and is_number(value) and value >= 0
+def _is_count(it: Any) -> bool:
+    return isinstance(it, int) and is_number(it) and it >= 0
 
 
 def _are_all(values: Any, item_type: type) -> bool:
@@ -76,31 +70,24 @@ _COUNT: _Rule = (_is_count, "a whole number")
 _COUNT_FROM_1: _Rule = (lambda it: _is_count(it) and it > 0, "a whole number from 1")
 _TEXT: _Rule = (lambda it: isinstance(it, str) and it != "", "a string")
 _RULES: Mapping[str, _Rule] = {
+    **dict.fromkeys(("units", "parameters", "untrained"), _COUNT),
+    **dict.fromkeys(("epochs", "batch_size"), _COUNT_FROM_1),
+    **dict.fromkeys(("optimizer", "loss", "metric", "kind", "activation"), _TEXT),
     "dataset": (
         lambda it: isinstance(it, str) and re.fullmatch(r"[\w.-]+", it),
         "a name of letters, digits, - _ and .",
     ),
     "layers": (lambda it: _are_all(it, Layer), "a tuple of Layer (in TOML [[spec.layers]])"),
-    "optimizer": _TEXT,
     "learning_rate": (lambda it: is_number(it) and it > 0, "a number above 0"),
-    "loss": _TEXT,
-    "metric": _TEXT,
-    "epochs": _COUNT_FROM_1,
-    "batch_size": _COUNT_FROM_1,
     "validation_split": (lambda it: is_number(it) and 0 <= it < 1, "a number from 0, below 1"),
     "image_range": (_is_range, "the least and the largest value, as (0.0, 1.0)"),
     "refuses_wrong_input": (lambda it: isinstance(it, bool), "True or False"),
     "training": (
-        lambda it: isinstance(it, tuple) and all(each in TRAINING for each in it),
+        lambda it: _are_all(it, str) and {*it} <= {*TRAINING},
         f"a tuple, in TOML a list, of {', '.join(map(repr, TRAINING))}",
     ),
     "bounds": (lambda it: _are_all(it, Requirement), "a tuple of Requirement"),
     "gate": (_are_margins, "margins above 0 by metric, None for no margin"),
-    "kind": _TEXT,
-    "units": _COUNT,
-    "activation": _TEXT,
-    "parameters": _COUNT,
-    "untrained": _COUNT,
 }
 """For each field of `Spec` and `Layer` which values it may have, as a test and in words."""
 

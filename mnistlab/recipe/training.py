@@ -1,8 +1,4 @@
-"""Trains a compiled Keras model with one program an epoch, compiled once an architecture.
-
-The program runs the model's own ``train_step``, so that optimizer, loss, regularisation and metrics
-are Keras's, not a copy. It saves only what ``Model.fit`` does between two steps.
-"""
+"""Trains a Keras model by its own ``train_step``, with one program an epoch, compiled once."""
 
 import functools
 import json
@@ -34,10 +30,7 @@ _XLA_LAYERS = """
 
 
 def epoch_order(seed: int, epoch: int, count: int) -> Order:
-    """Return the order in which one epoch visits the training images, indices (count,).
-
-    Seed and epoch, not negative, seed NumPy's PCG64: the order is the same on every machine.
-    """
+    """Return the order in which an epoch visits the images, indices (count,), on every machine."""
     return np.random.default_rng([seed, epoch]).permutation(count).astype(np.int32)
 
 
@@ -48,16 +41,10 @@ def train(
     orders: Iterable[Order],
     batch_size: int,
 ) -> History:
-    """Train a compiled Keras classifier in place, one epoch for every order.
+    """Train a compiled Keras classifier in place, one epoch for every order of its indices.
 
-    Training continues from the weights and the optimizer's state. `training` and `validation` are
-    images and targets. An order has the indices of the training images in the order of their use; a
-    smaller last batch is trained too, as ``Model.fit`` does.
-
-    Returns the history of ``Model.fit``, for every key a list with one float an epoch; without
-    validation it has no ``val_`` keys. Its ``"averaged_weights"`` are ours: the average of the
-    weights over the last epoch, sampled about every `AVERAGING_STRIDE` steps, in the order of
-    ``model.get_weights()``.
+    `training` and `validation` are images and targets. Returns the history of ``Model.fit``, and
+    as "averaged_weights" the mean weights of the last epoch, about every `AVERAGING_STRIDE` steps.
     """
     import tensorflow as tf
 
@@ -85,7 +72,7 @@ def train(
 
 
 def _program(model: Any, xla: bool) -> tuple[Any, Any]:
-    """Return the program that trains a model, after the model that it trains: shared or itself."""
+    """Return the model that stands in for a model, or itself, and the program that trains it."""
     signature = signature_of(model)
     return (signature and _shared_program(signature, xla)) or (model, _compile(model, xla))
 
@@ -138,7 +125,6 @@ def _compile(model: Any, xla: bool) -> Any:
 
 
 def _evaluate(model: Any, images: Any, targets: Any) -> Any:
-    """Measure a model's metrics inside a program."""
     import tensorflow as tf
 
     model.reset_metrics()
@@ -159,5 +145,4 @@ def _copy_state(source: Any, target: Any) -> None:
 
 
 def _xla_helps(model: Any) -> bool:
-    """Tell whether XLA trains this model faster than TensorFlow's plain graph."""
     return all(type(layer).__name__ in _XLA_LAYERS.split() for layer in model._flatten_layers())

@@ -10,10 +10,10 @@ from mnistlab.arrays import Array, Bytes
 from mnistlab.report import canvas
 
 
-def png(figure: Figure, *, dpi: int = canvas.DPI) -> bytes:
-    """Encode a figure as a PNG file, 940 pixels wide at 100 dpi."""
+def png(figure: Figure) -> bytes:
+    """Encode a figure as a PNG file, 940 pixels wide."""
     file = io.BytesIO()
-    figure.savefig(file, format="png", dpi=dpi)
+    figure.savefig(file, format="png")
     return file.getvalue()
 
 
@@ -22,16 +22,13 @@ def samples(images: Bytes, labels: Array, *, title: str = "The first images") ->
     return gallery(images[:20], [f"label {label}" for label in labels[:20]], title=title)
 
 
-def gallery(images: Bytes, captions: Sequence[str], *, title: str, columns: int = 10) -> Figure:
-    """Draw images, uint8 (N, height, width), in rows with captions, or say that there are none."""
-    return canvas.tiles(title, images, captions, (canvas.WIDTH - 2 * canvas.MARGIN) // columns)
+def gallery(images: Bytes, captions: Sequence[str], *, title: str) -> Figure:
+    """Draw images, uint8 (N, height, width), in rows of ten, or say that there are none."""
+    return canvas.tiles(title, images, captions, (canvas.WIDTH - 2 * canvas.MARGIN) // 10)
 
 
 def curves(history: Mapping[str, Sequence[float]]) -> Figure:
-    """Draw "loss", "accuracy", "val_loss" and "val_accuracy" after each epoch.
-
-    Accuracies are in [0, 1]. All but "loss" may be missing.
-    """
+    """Draw loss and accuracy of training and validation by epoch; only "loss" is required."""
     keys = ("loss", "val_loss", "accuracy", "val_accuracy")
     n = len(history["loss"])
     values = np.array([history.get(key, [np.nan] * n) for key in keys], float)

@@ -19,10 +19,7 @@ MEANING = {
 
 
 def render(package: str, name: str, **values: object) -> str:
-    """Return the HTML of a Jinja2 template, a file in a package; all values are escaped.
-
-    A name in the template that has no value raises ``jinja2.UndefinedError``.
-    """
+    """Return the HTML of a Jinja2 template, a file in a package; all values are escaped."""
     source = resources.files(package).joinpath(name).read_text(encoding="utf-8")
     templates = Environment(
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined
@@ -46,10 +43,7 @@ def data_note(summary: Mapping[str, Any]) -> str:
 
 
 def summary_html(summary: Mapping[str, Any], pictures: Iterable[Mapping[str, str]]) -> str:
-    """Write the top of the page from ``verdict.json`` and the pictures; all text is escaped.
-
-    A picture has title, caption, group of its test, and png in base64.
-    """
+    """Write the top of the page from ``verdict.json`` and the pictures; all text is escaped."""
     rows = summary["requirements"]
     titles = {"failed": "Failed", "undecided": "Undecided", "not run": "Not judged"}
     return render(
@@ -77,8 +71,7 @@ def _facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     facts += gate_facts(summary)
     if subject:
         text = subject["name"]
-        if "file" in subject:
-            text += f", trained model {subject['file']}"
+        text += f", trained model {subject['file']}" if "file" in subject else ""
         if subject["parameters"]:
             text += f", {show(subject['parameters'])} parameters required by its spec"
         facts += [("Pipeline", text), ("Seed", str(subject["seed"]))]

@@ -5,17 +5,13 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
-from mnistlab.report.page import data_note, diagnosis_lines, gate_facts, headline
-from mnistlab.requirement import show
+from mnistlab.report.page import data_note, diagnosis_lines, gate_facts, headline, row_cells
 
 NOT_REQUIRED = "neither the spec nor the accepted state requires it; the page says why"
 
 
 def table(headings: Iterable[str], rows: Iterable[Iterable[str]], width: int | None) -> str:
-    """Lay out texts as a table of at most `width` columns; None takes the terminal's width.
-
-    The column "measured" is aligned to the right.
-    """
+    """Lay out texts as a table of at most `width` columns; None takes the terminal's width."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -46,8 +42,8 @@ def summary_text(summary: Mapping[str, Any], width: int = 100) -> str:
     passed: Counter[str] = Counter()
     not_judged: dict[str, list[str]] = {}
     for row in summary["requirements"]:
-        is_claim = row["direction"] == "holds"
-        if row["status"] == "passed" and (is_claim or row["group"] != "result"):
+        is_result = row["group"] == "result" and row["direction"] != "holds"
+        if row["status"] == "passed" and not is_result:
             passed[row["group"].replace("_", " ")] += 1
         elif row["status"] == "not run" and row["group"] != "run":  # pytest says why a run stopped
             reason = row["message"].partition("not judged; ")[2]
@@ -55,8 +51,7 @@ def summary_text(summary: Mapping[str, Any], width: int = 100) -> str:
                 reason = NOT_REQUIRED
             not_judged.setdefault(reason, []).append(row["name"])
         else:
-            required = "" if is_claim else f"{row['direction']} {show(row['bound'], row['unit'])}"
-            measured = "" if row["measured"] is None else show(row["measured"], row["unit"])
+            measured, required, _ = row_cells(row)
             rows.append((row["name"], measured, required, row["status"]))
     lines = [table(("requirement", "measured", "required", "status"), rows, width)]
     for reason, names in not_judged.items():

@@ -87,10 +87,10 @@ def test_five_newly_wrong_of_a_digit_are_not_enough_to_fail_it():
 
 
 def test_newly_wrong_images_come_most_confident_first():
-    evaluation = predicted(off(ACCEPTED, [400, 401]))
-    evaluation.probabilities[401] = 0.001
-    evaluation.probabilities[401, 2] = 0.991
-    assert judged(evaluation).newly_wrong.tolist() == [401, 400]
+    probabilities = predicted(off(ACCEPTED, [400, 401])).probabilities
+    probabilities[401] = 0.001
+    probabilities[401, 2] = 0.991
+    assert judged(Evaluation(probabilities, LABELS)).newly_wrong.tolist() == [401, 400]
 
 
 def simulated(moved, lost, count=20_000):

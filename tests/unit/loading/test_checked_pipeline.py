@@ -84,7 +84,9 @@ def test_a_file_may_import_what_lies_beside_it(write):
             r"--pipeline \.mine:Bare: required FILE\.py:Name or package\.module:Name",
         ),
         ("mine.py:", BARE, r"required FILE\.py:Name"),
-        ("mine.py:Nobody", BARE, r"mine\.py has no Nobody; pipelines in it: Bare, bare$"),
+        ("mine.py:Nobody", BARE, r"mine\.py has no Nobody$"),
+        ("mine:Bear", BARE, r"mine has no Bear; did you mean Bare\?$"),
+        ("mine.py:Bear", BARE + "    globals()", r"mine\.py has no Bear; did you mean Bare\?$"),
         (
             "mine.py:np",
             BARE,
@@ -142,7 +144,7 @@ def test_a_file_may_import_what_lies_beside_it(write):
         ),
         (
             "mine.py:Bare",
-            "import no_such_module",
+            "import no_such_module as Bare",
             r"raised ModuleNotFoundError: .* \(mine\.py, line 1\)$",
         ),
         (
@@ -150,7 +152,11 @@ def test_a_file_may_import_what_lies_beside_it(write):
             "\n\nclass Bare\n",
             r"raised SyntaxError: expected ':' \(mine\.py, line 3\)$",
         ),
-        ("mine.py:Bare", "raise SystemExit(2)", r"raised SystemExit: 2 \(mine\.py, line 1\)$"),
+        (
+            "mine.py:Bare",
+            "raise SystemExit(2)\nBare = 1",
+            r"raised SystemExit: 2 \(mine\.py, line 1\)$",
+        ),
         ("mine:Bare", "\nraise KeyError('x')", r"raised KeyError: 'x' \(mine\.py, line 2\)$"),
         (
             "mine.py:Bare",

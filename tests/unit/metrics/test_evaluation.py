@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, confusion_matrix, log_loss, recall_score
 
-from mnistlab.errors import MnistlabError
 from mnistlab.metrics.evaluation import EPSILON, Evaluation
 
 DIGITS = list(range(10))
@@ -138,43 +137,3 @@ def test_equally_confident_mistakes_keep_the_order_of_the_images():
 def test_without_a_mistake_there_are_no_confident_ones():
     labels = np.arange(10, dtype=np.uint8)
     assert Evaluation(rows_for(labels), labels).confident_mistakes(20).tolist() == []
-
-
-@pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
-def test_rows_that_are_not_finite_are_refused_and_counted(wrong):
-    rows = rows_for([1, 2, 3])
-    rows[0, 5] = rows[2, 0] = rows[2, 1] = wrong
-    with pytest.raises(
-        MnistlabError, match="NaN or infinity for 2 of 3 images; look at the weights"
-    ):
-        Evaluation(rows, np.array([1, 2, 3], np.uint8))
-
-
-@pytest.mark.parametrize(
-    ("shape", "count"),
-    [((3, 10), 2), ((2, 10), 3), ((2, 9), 2), ((2,), 2), ((2, 10, 1), 2), ((0, 10), 0), ((), 1)],
-)
-def test_probabilities_of_another_shape_and_none_at_all_are_refused(shape, count):
-    with pytest.raises(
-        MnistlabError, match=rf"shape \({shape[0] if shape else ''}.* for {count} images; required"
-    ):
-        Evaluation(np.zeros(shape, np.float32), np.zeros(count, np.uint8))
-
-
-@pytest.mark.parametrize(
-    ("labels", "message"),
-    [
-        (
-            np.eye(10, dtype=np.float32)[:2],
-            r"float32 \(2, 10\); required integers \(N,\), not one-hot",
-        ),
-        (np.array([[1], [2]]), r"int64 \(2, 1\); required integers"),
-        (np.array([1.0, 2.0]), r"float64 \(2,\); required integers"),
-        (np.array(1), r"int64 \(\); required integers"),
-        (np.array([1, 10]), "got 1 to 10; required digits, 0 to 9"),
-        (np.array([-1, 1]), "got -1 to 1; required digits, 0 to 9"),
-    ],
-)
-def test_labels_that_are_no_digits_are_refused(labels, message):
-    with pytest.raises(MnistlabError, match=message):
-        Evaluation(rows_for([1, 2]), labels)

@@ -26,18 +26,12 @@ def texts(figure):
     return [text.get_text() for text in figure.findobj(Text) if text.get_text()]
 
 
-def pixels(figure, dpi=100):
-    return imread(io.BytesIO(plots.png(figure, dpi=dpi)))
+def pixels(figure):
+    return imread(io.BytesIO(plots.png(figure)))
 
 
 def title(figure):
     return figure.get_suptitle().replace("\n", " ")
-
-
-def test_twice_the_dpi_gives_twice_the_pixels():
-    figure = plots.gallery(IMAGES[:1], ["one"], title="Twice")
-    small, large = pixels(figure), pixels(figure, dpi=200)
-    assert large.shape[:2] == (2 * small.shape[0], 2 * small.shape[1])
 
 
 def test_drawing_starts_no_pyplot():
