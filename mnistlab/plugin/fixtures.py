@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Literal
 
-import cloudpickle
 import numpy as np
 import pytest
 
@@ -34,7 +33,7 @@ from mnistlab.plugin.checker import (
     Checker,
     Measurements,
 )
-from mnistlab.plugin.suite import FIGURES, PIPELINE, SESSION_CACHE, check_name
+from mnistlab.plugin.suite import FIGURES, PIPELINE, SESSION_CACHE, calls_in, check_name
 from mnistlab.recipe import is_keras
 
 SUBPROCESS = pytest.StashKey[WorkerProcess]()
@@ -91,10 +90,9 @@ def dataset(pytestconfig: pytest.Config) -> Dataset:
 
 @pytest.fixture(scope="session")
 def subject() -> Any:
-    """Return the pipeline to judge where ``--pipeline`` names none: override it in a conftest.py.
+    """Return the pipeline, or its class, to judge without ``--pipeline``; None: the published one.
 
-    An object with the five methods and the spec of a `Pipeline`, or its class; None is the
-    published recipe.
+    Override it in a conftest.py.
     """
     return None
 
@@ -181,14 +179,7 @@ def run_in_subprocess(pytestconfig: pytest.Config) -> Callable[..., Any]:
     """Return a function that calls another function in another process."""
     if SESSION_CACHE in pytestconfig.stash:
         return pytestconfig.stash[SESSION_CACHE].run_in_subprocess
-    worker = pytestconfig.stash[SUBPROCESS]
-
-    def run(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        # By value, for a pipeline may be defined in a notebook or in the user's main script.
-        call = cloudpickle.dumps(functools.partial(function, *args, **kwargs))
-        return pickle.loads(worker(pickle.dumps(_call), call))
-
-    return run
+    return calls_in(pytestconfig.stash[SUBPROCESS])
 
 
 @pytest.fixture
@@ -238,10 +229,6 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 def _load_tensorflow(worker: WorkerProcess) -> None:
     with contextlib.suppress(WorkerDiedError):  # the run ended first
         worker(pickle.dumps(exec), pickle.dumps("import tensorflow"))
-
-
-def _call(function: Callable[[], Any]) -> Any:
-    return function()
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

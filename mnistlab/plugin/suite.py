@@ -1,7 +1,4 @@
-"""Run the suite from Python: pytest's arguments, one run, and what several runs can share.
-
-PYTEST_DONT_REWRITE: it asserts nothing, and may have been imported before pytest loads it.
-"""
+"""Run the suite from Python: arguments, a run, what runs share. PYTEST_DONT_REWRITE."""
 
 import contextlib
 import dataclasses
@@ -13,6 +10,7 @@ import pickle
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+import cloudpickle
 import pytest
 
 from mnistlab.arrays import Bytes
@@ -53,8 +51,7 @@ SUMMARY = pytest.StashKey[dict[str, Any]]()
 def suite_arguments(settings: Mapping[str, Any]) -> list[str]:
     """Return pytest's arguments that run the shipped suite and ignore any local configuration.
 
-    `settings` maps the plugin's options, with underscores, and ``strict`` to values; None is the
-    default. Other names are ignored.
+    `settings` has the plugin's options, with underscores, and ``strict``; others are ignored.
     """
     suite = suite_folder()
     arguments = ["-p", "mnistlab.plugin", "-p", "no:cacheprovider", "--import-mode=importlib", "-q"]
@@ -68,10 +65,9 @@ def suite_arguments(settings: Mapping[str, Any]) -> list[str]:
 
 
 class SuiteRun:
-    """One run of the suite in this process, by pytest's arguments, with its output caught.
+    """One run of the suite in this process, with its output caught.
 
-    `stashed` is put into ``config.stash`` before any fixture runs. Afterwards, `config` is pytest's
-    configuration, None if it refused the arguments.
+    `stashed` is put into ``config.stash`` before any fixture runs.
     """
 
     def __init__(self, arguments: list[str], stashed: Mapping[Any, Any], *plugins: object) -> None:
@@ -95,14 +91,28 @@ class SuiteRun:
         return self.config.stash.get(key, None) if self.config else None
 
 
-def make_session_cache(
-    dataset: Dataset, call: Callable[[bytes], Any], helper: WorkerProcess
-) -> SessionCache:
-    """Make what a process keeps from run to run.
+def call_pickled(function: bytes) -> Any:
+    """Call a pickled function of no arguments."""
+    return pickle.loads(function)()
 
-    `helper` is the other process of ``run_in_subprocess``. There it calls `call`, a function of a
-    module, with a pickled function of no arguments.
-    """
+
+def calls_in(
+    worker: WorkerProcess, call: Callable[[bytes], Any] = call_pickled
+) -> Callable[..., Any]:
+    """Return a function that calls functions in another process, by means of `call`."""
+
+    def run_in_subprocess(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        # By value, for a pipeline may be defined in a notebook or in the user's main script.
+        pickled = cloudpickle.dumps(functools.partial(function, *args, **kwargs))
+        return pickle.loads(worker(pickle.dumps(call), pickle.dumps(pickled)))
+
+    return run_in_subprocess
+
+
+def make_session_cache(
+    dataset: Dataset, call: Callable[[bytes], Any], worker: WorkerProcess
+) -> SessionCache:
+    """Make what a process keeps from run to run; see `calls_in`."""
 
     @functools.cache
     def corrupted() -> list[tuple[str, int, Bytes]]:
@@ -111,21 +121,14 @@ def make_session_cache(
             array.setflags(write=False)
         return images
 
-    def run_in_subprocess(function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
-        pickled = pickle.dumps(functools.partial(function, *arguments, **options))
-        return pickle.loads(helper(pickle.dumps(call), pickle.dumps(pickled)))
-
     # pytest collects garbage three times a run: without what is imported now, a fifth faster.
     gc.collect()
     gc.freeze()
-    return SessionCache(dataset, corrupted, run_in_subprocess)
+    return SessionCache(dataset, corrupted, calls_in(worker, call))
 
 
 def is_quality(item: pytest.Item | pytest.Collector) -> bool:
-    """Tell whether a test judges a model.
-
-    It uses a fixture of this plugin, directly or through another, or lies in the shipped suite.
-    """
+    """Whether a test judges a model: it uses a fixture of this plugin, or is of the suite."""
     fixtures = getattr(item, "_fixtureinfo", None)
     used = fixtures.name2fixturedefs.values() if fixtures else ()
     if any(definitions[-1].func.__module__.startswith(f"{__package__}.") for definitions in used):

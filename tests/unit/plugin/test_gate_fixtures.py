@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import functools
 import importlib
+import inspect
 import io
 import json
 import runpy
@@ -23,6 +24,7 @@ from mnistlab.metrics import Evaluation, calibration
 from mnistlab.plugin import Figure, Measured, fixtures, gate_fixtures
 from mnistlab.plugin.checker import Checker, Measurements
 from mnistlab.plugin.collector import VerdictCollector
+from mnistlab.recipe import Pipeline
 
 pytest_plugins = ["pytester"]
 for module in ("rich.console", "rich.table", "rich.text", "scipy.stats", "mnistlab.gate.figures"):
@@ -102,6 +104,21 @@ def test_only_the_gate_that_fits_the_subject_runs(model, kept):
     config = SimpleNamespace(option=SimpleNamespace(model=model), stash=pytest.Stash())
     gate_fixtures.pytest_collection_modifyitems(config, items)
     assert [item.name for item in items] == kept
+
+
+def options_told(dataset, **given):
+    """Return the options that accept what a run of the published recipe was told."""
+    names = ("pipeline", "spec", "model", "baselines", "mnist_data")
+    config = SimpleNamespace(option=SimpleNamespace(**{**dict.fromkeys(names), **given}))
+    fixture = inspect.unwrap(gate_fixtures.accept_options)
+    return fixture(config, SimpleNamespace(name=dataset), SimpleNamespace(pipeline=Pipeline()))
+
+
+def test_the_command_that_accepts_names_what_the_run_was_told():
+    told = options_told("mnist", pipeline="my file.py:Mine", baselines="kept")
+    assert told == "--dataset mnist --pipeline 'my file.py:Mine' --baselines kept"
+    own = options_told("fashion", mnist_data="my data")
+    assert own == "--data 'my data' --dataset fashion"
 
 
 # `level` is how well a training went: most of it comes from the seed, a little from rounding.

@@ -439,7 +439,7 @@ def test_junit_xml_holds_no_properties_of_ours(pytester):
 
 def test_progress_is_one_line_on_a_terminal_and_nothing_elsewhere(pytester):
     suite = """
-    from mnistlab.plugin.progress import progress
+    from mnistlab.plugin.gate_fixtures import progress
 
     def test_a(): pass
 
