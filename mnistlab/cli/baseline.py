@@ -10,26 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from mnistlab import gate
 from mnistlab.cli.comparing import compare_baselines, describe_baseline
 from mnistlab.cli.run_log import RunLog
-from mnistlab.cli.shared import import_keras, load_data, require_writable
-from mnistlab.environment import environment, versions
+from mnistlab.cli.shared import import_keras, load_accepted, load_data, require_writable
+from mnistlab.environment import BASELINES, environment, versions
 from mnistlab.errors import MnistlabError
 from mnistlab.execution import Backend
-from mnistlab.gate import (
-    Baseline,
-    HealthyRange,
-    NoBaselineError,
-    SeedRun,
-    SeedRunner,
-    baseline_path,
-    error_rates,
-    gate_metrics,
-    healthy_range,
-    identity,
-    make_plan,
-    sides,
-)
 from mnistlab.gate.baseline import FIRST_SEED
 from mnistlab.loading import CheckedPipeline, load_pipeline
 from mnistlab.options import BUDGET
@@ -48,16 +35,14 @@ def run(options: argparse.Namespace) -> int:
 
 def show(options: argparse.Namespace) -> int:
     """Print the accepted state of a pipeline on a dataset."""
-    name = load_data(options).name if options.dataset == "auto" else options.dataset
-    pipeline = load_pipeline(options.pipeline, options.spec, name)
-    path = baseline_path(Path(options.baselines), pipeline.name, name)
-    print(describe_baseline(Baseline.load(path), str(path)))
+    _, path, baseline = load_accepted(options)
+    print(describe_baseline(baseline, str(path)))
     return 0
 
 
 def compare(options: argparse.Namespace) -> int:
     """Compare B with A; 0 if B is no worse. MnistlabError if they are of two things."""
-    old, new = Baseline.load(options.old), Baseline.load(options.new)
+    old, new = gate.Baseline.load(options.old), gate.Baseline.load(options.new)
     margin = options.margin or load_pipeline(None, options.spec, old.dataset).margin
     text, decision = compare_baselines(old, new, margin)
     print(describe_baseline(new, str(options.new)), text, sep="\n")
@@ -69,12 +54,12 @@ def accept(options: argparse.Namespace) -> int:
     dataset = load_data(options)
     pipeline = load_pipeline(options.pipeline, options.spec, dataset.name)
     _refuse_published_name(pipeline, options.pipeline)
-    path = baseline_path(Path(options.baselines), pipeline.name, dataset.name)
+    path = gate.baseline_path(Path(options.baselines or BASELINES), pipeline.name, dataset.name)
     require_writable("--baselines", path.parent, [path.name])
     tests = _read_suites(options.suite)
     old = _old_baseline(path)
     first = old.first_seed if old else FIRST_SEED
-    facts = [versions(), dataset.sha256, identity(pipeline, dataset), first]
+    facts = [versions(), dataset.sha256, gate.identity(pipeline, dataset), first]
     log = RunLog(path, [*facts, tests] if tests else facts)
     import_keras()
     seeds = range(first, first + options.seeds)
@@ -83,14 +68,15 @@ def accept(options: argparse.Namespace) -> int:
     measured = log.run("figures of seed", measurer, seeds[: options.figures], backend)
     figures, not_judged = measured_figures(measured)
     refuse_broken_promises(pipeline, measured)
-    runs = log.run("seed", SeedRunner(pipeline, dataset), seeds, backend)
+    runs = log.run("seed", gate.SeedRunner(pipeline, dataset), seeds, backend)
     refuse_one_result(runs)
-    repeat = SeedRunner(pipeline, dataset, perturbed=True)
+    repeat = gate.SeedRunner(pipeline, dataset, perturbed=True)
     repeats = log.run("repeated with other rounding", repeat, seeds[:REPEATS], backend)
     machine = {"platform": f"{platform.system()} {platform.machine()}"}
-    new = Baseline.from_runs(pipeline, dataset, runs, repeats, {**environment(), **machine})
-    new = replace(new, figures=figures, not_judged=not_judged)
-    new = replace(new, error_rates=rate_errors(new, len(dataset.test_labels), pipeline))
+    new = gate.Baseline.from_runs(pipeline, dataset, runs, repeats, {**environment(), **machine})
+    rates, advice = rate_errors(new, pipeline, pipeline.margin, BUDGET)
+    print(f"The gate: {gate.error_rates.sentence(rates)}", *advice, sep="\n")
+    new = replace(new, figures=figures, not_judged=not_judged, error_rates=rates)
     print(describe_baseline(new, str(path)))
     try:
         compared = compare_baselines(old, new, pipeline.margin)[0] if old else ""
@@ -111,7 +97,7 @@ def _refuse_published_name(pipeline: CheckedPipeline, reference: str | None) -> 
 
 
 def _read_suites(folders: Sequence[str]) -> dict[str, str]:
-    """Return the text of each file of further suites; MnistlabError if a folder has no tests."""
+    """Return the text of each file of further suites."""
     tests: dict[str, str] = {}
     for folder in folders:
         found = {str(path): path.read_text("utf-8") for path in sorted(Path(folder).rglob("*.py"))}
@@ -121,11 +107,11 @@ def _read_suites(folders: Sequence[str]) -> dict[str, str]:
     return tests
 
 
-def _old_baseline(path: Path) -> Baseline | None:
+def _old_baseline(path: Path) -> gate.Baseline | None:
     """Read the accepted state; print why if there is none to compare with."""
     try:
-        return Baseline.load(path)
-    except NoBaselineError:
+        return gate.Baseline.load(path)
+    except gate.NoBaselineError:
         print("Nothing was accepted before.")
     except MnistlabError as error:
         print(f"The old accepted state cannot be read and will be replaced: {error}")
@@ -134,11 +120,8 @@ def _old_baseline(path: Path) -> Baseline | None:
 
 def measured_figures(
     measured: Sequence[Measured],
-) -> tuple[dict[str, HealthyRange], tuple[str, ...]]:
-    """Return the healthy range of each figure, and the tests that could not be judged.
-
-    Tests that failed, and figures that some seed did not have, are printed.
-    """
+) -> tuple[dict[str, gate.HealthyRange], tuple[str, ...]]:
+    """Return each figure's healthy range, and what could not be judged; print what went wrong."""
     whole = next(each for each in measured if each.whole)
     for message in whole.failed:
         print(f"A run of the suite on seed {whole.seed} fails: {message}")
@@ -146,7 +129,7 @@ def measured_figures(
     for name, figure in {n: f for each in measured for n, f in each.figures.items()}.items():
         values = [each.figures[name].value for each in measured if name in each.figures]
         if len(values) == len(measured) and np.isfinite(values).all():
-            ranges[name] = healthy_range(values, figure.worse, figure.images)
+            ranges[name] = gate.healthy_range(values, figure.worse, figure.images)
         else:
             lacking = len(measured) - int(np.isfinite(values).sum())
             print(f"No healthy range of {name}: {lacking} of {len(measured)} seeds have none")
@@ -158,7 +141,7 @@ def refuse_broken_promises(pipeline: Any, measured: Sequence[Measured]) -> None:
     claims = {
         side: Requirement(name, direction=direction, unit=figure.unit)
         for name, figure in measured[0].figures.items()
-        for side, direction in sides(name, figure.worse)
+        for side, direction in gate.sides(name, figure.worse)
     }
     for bound in pipeline.spec.bounds:
         if bound.name not in claims:
@@ -172,7 +155,7 @@ def refuse_broken_promises(pipeline: Any, measured: Sequence[Measured]) -> None:
             raise MnistlabError(f"not accepted: {verdict.message}")
 
 
-def refuse_one_result(runs: Sequence[SeedRun]) -> None:
+def refuse_one_result(runs: Sequence[gate.SeedRun]) -> None:
     """Raise MnistlabError if all seeds have one accuracy or one loss."""
     for key in ("final accuracy", "final loss"):
         values = [each.metrics[key] for each in runs]
@@ -181,11 +164,11 @@ def refuse_one_result(runs: Sequence[SeedRun]) -> None:
             raise MnistlabError(f"not accepted: {what}; does the seed reach the training?")
 
 
-def rate_errors(new: Baseline, images: int, pipeline: Any) -> dict[str, Any]:
-    """Simulate the default gate's error rates; print them, and what to do if they are bad."""
-    metrics = gate_metrics(new.columns, images, pipeline.spec.gate, pipeline.margin)
+def rate_errors(
+    new: gate.Baseline, pipeline: CheckedPipeline, margin: float | None, budget: int
+) -> tuple[dict[str, Any], list[str]]:
+    """Simulate a gate's error rates; return them, and what to do if they are bad."""
+    metrics = gate.gate_metrics(new.columns, len(new.truth), pipeline.spec.gate, margin)
     accepted = new.accepted_seeds
-    rates = error_rates.error_rates(make_plan(metrics, BUDGET, accepted), accepted)
-    advice = error_rates.advice(rates, metrics, accepted)
-    print(f"The gate: {error_rates.sentence(rates)}", *advice, sep="\n")
-    return rates
+    rates = gate.error_rates.error_rates(gate.make_plan(metrics, budget, accepted), accepted)
+    return rates, gate.error_rates.advice(rates, metrics, accepted)

@@ -34,11 +34,9 @@ def describe_baseline(baseline: Baseline, title: str) -> str:
 def compare_baselines(
     old: Baseline, new: Baseline, margin: float | None = None
 ) -> tuple[str, sequential.Decision]:
-    """Compare an accepted state with an older one; return lines for people, and the decision.
+    """Compare an accepted state with an older one, all seeds at one look.
 
-    All seeds are compared at one look: seed by seed if both have the same ones. `margin` is the
-    leading metric's, a fraction. MnistlabError if they are of two pipelines, datasets, test sets or
-    specs.
+    Return lines for people, and the decision. `margin` is the leading metric's, a fraction.
     """
     if differs := old.difference({field: getattr(new, field) for field in IDENTITY}, "in the new"):
         advice = "compare only states of one pipeline, dataset, test set and spec"

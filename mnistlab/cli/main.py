@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from mnistlab import __version__
-from mnistlab.environment import BASELINES
 from mnistlab.errors import MnistlabError
 from mnistlab.options import DATA, GATES, PIPELINE, add_options, check_dataset
 from mnistlab.spelling import usage_line
@@ -93,8 +92,8 @@ def _parser() -> argparse.ArgumentParser:
     text = "what was last accepted: accept, show, compare"
     baseline = commands.add_parser("baseline", help=text)
     actions = baseline.add_subparsers(dest="action", required=True)
-    text, folder = "train, show old against new, and accept", "folder of accepted results"
-    add = command("accept", text, *DATA, "--scheduler", *PIPELINE, of=actions)
+    text = "train, show old against new, and accept"
+    add = command("accept", text, *DATA, "--scheduler", *PIPELINE, "--baselines", of=actions)
     kind, text = _at_least(16, "a spread", ACCEPTED_SEEDS), "how many to train (default: 96)"
     add("--seeds", type=kind, default=ACCEPTED_SEEDS, help=text)
     kind = _at_least(8, "a healthy range", MEASURED_SEEDS)
@@ -102,9 +101,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--figures", type=kind, default=MEASURED_SEEDS, help=text)
     text = "also measure the figures of the tests in this folder; may be repeated"
     add("--suite", metavar="DIR", action="append", default=[], help=text)
-    add("--baselines", metavar="DIR", default=BASELINES, help=folder)
-    add = command("show", "print what was accepted", *DATA, *PIPELINE, of=actions)
-    add("--baselines", metavar="DIR", default=BASELINES, help=folder)
+    command("show", "print what was accepted", *DATA, *PIPELINE, "--baselines", of=actions)
     text = "compare two baselines; exit 1 unless B is no worse than A"
     add = command("compare", text, "--margin", of=actions)
     add("old", metavar="A", type=Path)

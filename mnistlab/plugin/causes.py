@@ -43,10 +43,7 @@ def failure(name: str, test: str) -> str:
 def causes_first(items: Iterable[pytest.Item], own: Iterable[str]) -> list[pytest.Item]:
     """Move each test after those that provide what it depends on; keep the order otherwise.
 
-    Raises
-    ------
-    pytest.UsageError
-        If a test depends on a name that no test provides, and that is not in `own` either.
+    pytest.UsageError for a name that no test provides, and that is not in `own` either.
     """
     marks = {item: marks_of(item) for item in items}
     providers: dict[str, list[pytest.Item]] = {name: [] for name in (*CAUSES, *own)}
@@ -77,8 +74,7 @@ def causes_first(items: Iterable[pytest.Item], own: Iterable[str]) -> list[pytes
 def not_judged(marks: Mapping[str, Marks], failed: Mapping[str, str]) -> dict[str, str]:
     """Return the tests that depend on a failed one, each with the reason.
 
-    `marks` are those of all tests, and `failed` has the claims of the tests that failed. A test
-    that is the reason for others stays failed.
+    `failed` has the claims of failed tests. One that is the reason for others stays failed.
     """
     reasons: dict[str, str] = {}  # name -> why what depends on it is not judged
     stopped: dict[str, str] = {}

@@ -46,8 +46,7 @@ class Figure:
 class AcceptedRanges:
     """The healthy ranges of the accepted state.
 
-    `missing` says why a number that has none is not judged, and `asked` whether the run then needs
-    it.
+    `missing` says why a number without one is not judged, `asked` whether the run then needs it.
     """
 
     ranges: Mapping[str, HealthyRange] = dataclasses.field(default_factory=dict)
@@ -59,8 +58,7 @@ class AcceptedRanges:
 class Checker:
     """Records measured numbers and fails the test if one misses its bound.
 
-    With `figures`, in a measuring run, numbers that have a healthy range are kept there and not
-    judged.
+    With `figures`, in a measuring run, numbers that get a healthy range are only kept there.
     """
 
     measurements: Measurements
@@ -71,21 +69,16 @@ class Checker:
 
     def __call__(
         self, requirement: Requirement, measured: Value, detail: str = "", *, waived: str = ""
-    ) -> Verdict:
+    ) -> None:
         """Judge a measured value, record the verdict, and fail the test if it failed.
 
-        A requirement without a group gets the name of the test's module. `waived` says why it is
-        not required of this subject; it is then recorded only.
+        `waived` says why it is not required of this subject; it is then recorded only.
         """
         __tracebackhide__ = True
         group = requirement.group or self.test.partition("::")[0]
-        requirement = dataclasses.replace(requirement, group=group)
-        if waived:
-            verdict = requirement.not_required(waived, measured)
-        else:
-            verdict = requirement.judge(measured, detail)
-        self.all([verdict])
-        return verdict
+        claim = dataclasses.replace(requirement, group=group)
+        reached = claim.not_required(waived, measured) if waived else claim.judge(measured, detail)
+        self.all([reached])
 
     def within_healthy_range(
         self,
@@ -118,12 +111,11 @@ class Checker:
         for side, direction in sides(name, worse):
             sided = dataclasses.replace(claim, name=side, direction=direction)
             bound = self._bound(name, sided)
-            if bound.bound is not None:
-                verdicts.append(bound.judge(value, detail))
-            elif self.accepted.asked:
-                verdicts.append(bound.not_run(self.accepted.missing, value))
+            if bound.bound is None:
+                why_not = bound.not_run if self.accepted.asked else bound.not_required
+                verdicts.append(why_not(self.accepted.missing, value))
             else:
-                verdicts.append(bound.not_required(self.accepted.missing, value))
+                verdicts.append(bound.judge(value, detail))
         self.all(verdicts)
 
     def least(self, name: str) -> float:

@@ -36,8 +36,6 @@ from mnistlab.plugin.checker import (
 from mnistlab.plugin.suite import FIGURES, PIPELINE, SESSION_CACHE, calls_in, check_name
 from mnistlab.recipe import is_keras
 
-SUBPROCESS = pytest.StashKey[WorkerProcess]()
-
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Prepared:
@@ -175,11 +173,29 @@ def evaluation(
 
 
 @pytest.fixture(scope="session")
-def run_in_subprocess(pytestconfig: pytest.Config) -> Callable[..., Any]:
+def other_process(request: pytest.FixtureRequest) -> Iterator[WorkerProcess]:
+    """Provide another process; import TensorFlow there, if a test needs it: it takes seconds."""
+    worker = WorkerProcess({"TF_CPP_MIN_LOG_LEVEL": "3"})
+    names = [getattr(item, "fixturenames", ()) for item in request.session.items]
+
+    def load_tensorflow() -> None:
+        with contextlib.suppress(WorkerDiedError):  # the run ended first
+            worker(pickle.dumps(exec), pickle.dumps("import tensorflow"))
+
+    needed = any("run_in_subprocess" in each for each in names)
+    if needed and SESSION_CACHE not in request.config.stash:
+        threading.Thread(target=load_tensorflow, daemon=True).start()
+    yield worker
+    worker.end()
+
+
+@pytest.fixture(scope="session")
+def run_in_subprocess(
+    pytestconfig: pytest.Config, other_process: WorkerProcess
+) -> Callable[..., Any]:
     """Return a function that calls another function in another process."""
-    if SESSION_CACHE in pytestconfig.stash:
-        return pytestconfig.stash[SESSION_CACHE].run_in_subprocess
-    return calls_in(pytestconfig.stash[SUBPROCESS])
+    cache = pytestconfig.stash.get(SESSION_CACHE, None)
+    return cache.run_in_subprocess if cache else calls_in(other_process)
 
 
 @pytest.fixture
@@ -197,6 +213,7 @@ def check(
 @pytest.fixture(scope="session")
 def run_context(
     pytestconfig: pytest.Config,
+    other_process: WorkerProcess,
     dataset: Dataset,
     pipeline: CheckedPipeline,
     seed: int,
@@ -216,22 +233,3 @@ def run_context(
         "expected": [dataclasses.asdict(bound) for bound in bounds],
         "not_judged": getattr(accepted_state, "not_judged", ()),
     }
-
-
-def pytest_collection_finish(session: pytest.Session) -> None:
-    """Start the other process early if a test needs it: its start takes seconds."""
-    needed = any("run_in_subprocess" in getattr(item, "fixturenames", ()) for item in session.items)
-    if needed and SESSION_CACHE not in session.config.stash:
-        worker = session.config.stash[SUBPROCESS] = WorkerProcess({"TF_CPP_MIN_LOG_LEVEL": "3"})
-        threading.Thread(target=_load_tensorflow, args=(worker,), daemon=True).start()
-
-
-def _load_tensorflow(worker: WorkerProcess) -> None:
-    with contextlib.suppress(WorkerDiedError):  # the run ended first
-        worker(pickle.dumps(exec), pickle.dumps("import tensorflow"))
-
-
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Stop the other process."""
-    if SUBPROCESS in session.config.stash:
-        session.config.stash[SUBPROCESS].end()

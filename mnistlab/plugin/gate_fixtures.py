@@ -117,32 +117,21 @@ def not_judged(trained: Trained, baseline: gate.Baseline, accept_options: str) -
 
 
 @pytest.fixture(scope="session")
-def gate_plan(
-    pytestconfig: pytest.Config,
-    pipeline: CheckedPipeline,
-    dataset: Dataset,
-    accepted_seeds: gate.AcceptedSeeds,
-) -> gate.Plan:
-    """Plan the recipe gate: its metrics with their margins, and when it looks."""
-    leading, images = pytestconfig.option.margin or pipeline.margin, len(dataset.test_labels)
-    metrics = gate.gate_metrics(accepted_seeds.columns, images, pipeline.spec.gate, leading)
-    return gate.make_plan(metrics, pytestconfig.option.seeds, accepted_seeds)
-
-
-@pytest.fixture(scope="session")
 def recipe_gate(
     pytestconfig: pytest.Config,
     pipeline: CheckedPipeline,
     dataset: Dataset,
     accepted_seeds: gate.AcceptedSeeds,
-    gate_plan: gate.Plan,
 ) -> gate.sequential.Result:
     """Train accepted seeds until the gate has decided: once a run."""
     option = pytestconfig.option
-    first = option.seed * gate_plan.looks[-1]
+    leading, images = option.margin or pipeline.margin, len(dataset.test_labels)
+    metrics = gate.gate_metrics(accepted_seeds.columns, images, pipeline.spec.gate, leading)
+    plan = gate.make_plan(metrics, option.seeds, accepted_seeds)
     runner, backend = gate.SeedRunner(pipeline, dataset), Backend(option.scheduler)
     with gate.open_runner(runner, backend) as train, progress(pytestconfig) as show:
-        return gate.sequential.run(train, accepted_seeds, first, gate_plan, show)
+        first = option.seed * plan.looks[-1]
+        return gate.sequential.run(train, accepted_seeds, first, plan, show)
 
 
 @pytest.fixture(scope="session")
@@ -150,14 +139,14 @@ def gate_rates(
     pytestconfig: pytest.Config,
     baseline: gate.Baseline,
     accepted_seeds: gate.AcceptedSeeds,
-    gate_plan: gate.Plan,
+    recipe_gate: gate.sequential.Result,
 ) -> dict[str, Any]:
     """Return the error rates of the recipe gate: the accepted ones, or simulated for this plan."""
-    lead, rates = gate_plan.metrics[0], baseline.error_rates
-    usual = pytestconfig.option.seeds == BUDGET and rates.get("margin") == lead.margin
-    if usual and rates.get("metrics") == [metric.name for metric in gate_plan.metrics]:
+    plan, rates = recipe_gate.plan, baseline.error_rates
+    usual = pytestconfig.option.seeds == BUDGET and rates.get("margin") == plan.metrics[0].margin
+    if usual and rates.get("metrics") == [metric.name for metric in plan.metrics]:
         return rates
-    return gate.error_rates.error_rates(gate_plan, accepted_seeds)
+    return gate.error_rates.error_rates(plan, accepted_seeds)
 
 
 @pytest.fixture(scope="session")

@@ -262,7 +262,8 @@ def command(pytester, monkeypatch):
     It simulates no error rates when it accepts: the tests of `accepted` see those.
     """
     prepare(pytester.path, monkeypatch)
-    monkeypatch.setattr(accept_module, "rate_errors", lambda *_: {})
+    monkeypatch.setattr(accept_module, "rate_errors", lambda *_: ({}, []))
+    monkeypatch.setattr(error_rates, "sentence", str)
     return lambda name, *arguments: cli.main([*arguments, f"--pipeline=fake.py:{name}"])
 
 
