@@ -12,27 +12,15 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 
+from mnistlab import loading
 from mnistlab.arrays import Bytes, Floats
 from mnistlab.data import Dataset, corrupt_all, load_dataset
 from mnistlab.errors import MnistlabError, NotJudgedError, NotRequiredError
 from mnistlab.execution import WorkerDiedError, WorkerProcess
 from mnistlab.gate import Baseline
-from mnistlab.loading import (
-    UNTRAINED,
-    CheckedPipeline,
-    ModelFilePipeline,
-    check_pipeline,
-    load_model,
-    load_pipeline,
-)
+from mnistlab.loading import CheckedPipeline, ModelFilePipeline
 from mnistlab.metrics import Evaluation
-from mnistlab.plugin.checker import (
-    MEASUREMENTS,
-    RUN_CONTEXT,
-    AcceptedRanges,
-    Checker,
-    Measurements,
-)
+from mnistlab.plugin.checker import MEASUREMENTS, RUN_CONTEXT, AcceptedRanges, Checker, Measurements
 from mnistlab.plugin.suite import FIGURES, PIPELINE, SESSION_CACHE, calls_in, check_name
 from mnistlab.recipe import is_keras
 
@@ -67,7 +55,7 @@ class Trained:
         """Return what is known of the training; NotRequiredError if the model is from a file."""
         value = getattr(self, field)
         if value is None:
-            raise NotRequiredError(UNTRAINED)
+            raise NotRequiredError(loading.UNTRAINED)
         return value
 
 
@@ -105,10 +93,12 @@ def pipeline(pytestconfig: pytest.Config, dataset: Dataset, subject: Any) -> Che
         if isinstance(given, CheckedPipeline):
             recipe = given
         elif given is not None:
-            recipe = check_pipeline(given, option.spec, dataset.name)
+            recipe = loading.check_pipeline(given, option.spec, dataset.name)
         else:
-            recipe = load_pipeline(option.pipeline, option.spec, dataset.name)
-        return ModelFilePipeline(recipe, load_model(option.model)) if option.model else recipe
+            recipe = loading.load_pipeline(option.pipeline, option.spec, dataset.name)
+        if option.model:
+            return ModelFilePipeline(recipe, loading.load_model(option.model))
+        return recipe
 
 
 @contextlib.contextmanager
@@ -176,14 +166,13 @@ def evaluation(
 def other_process(request: pytest.FixtureRequest) -> Iterator[WorkerProcess]:
     """Provide another process; import TensorFlow there, if a test needs it: it takes seconds."""
     worker = WorkerProcess({"TF_CPP_MIN_LOG_LEVEL": "3"})
-    names = [getattr(item, "fixturenames", ()) for item in request.session.items]
 
     def load_tensorflow() -> None:
         with contextlib.suppress(WorkerDiedError):  # the run ended first
             worker(pickle.dumps(exec), pickle.dumps("import tensorflow"))
 
-    needed = any("run_in_subprocess" in each for each in names)
-    if needed and SESSION_CACHE not in request.config.stash:
+    used = {name for it in request.session.items for name in getattr(it, "fixturenames", ())}
+    if "run_in_subprocess" in used and SESSION_CACHE not in request.config.stash:
         threading.Thread(target=load_tensorflow, daemon=True).start()
     yield worker
     worker.end()
@@ -205,9 +194,8 @@ def check(
     """Return what judges and records a test's measurements."""
     measurements = request.node.stash.setdefault(MEASUREMENTS, Measurements())
     figures = request.config.stash.get(FIGURES, None)
-    return Checker(
-        measurements, pipeline, accepted_ranges, check_name(request.node.nodeid), figures
-    )
+    test = check_name(request.node.nodeid)
+    return Checker(measurements, pipeline, accepted_ranges, test, figures)
 
 
 @pytest.fixture(scope="session")

@@ -8,8 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from mnistlab.cli.baseline import measured_figures, refuse_broken_promises
-from mnistlab.cli.comparing import compare_figures
+from mnistlab.cli.baseline import compare_figures, measured_figures, refuse_broken_promises
 from mnistlab.cli.run_log import RunLog
 from mnistlab.errors import MnistlabError
 from mnistlab.execution import Backend

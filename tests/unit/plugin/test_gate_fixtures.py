@@ -15,9 +15,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from mnistlab import cli
+from mnistlab import cli, loading
 from mnistlab.cli import baseline as accept_module
-from mnistlab.cli import shared
+from mnistlab.cli import power, shared
 from mnistlab.data import Dataset
 from mnistlab.gate import GateMetric, MetricComparison, error_rates, plan, seed_runs
 from mnistlab.metrics import Evaluation, calibration
@@ -263,6 +263,7 @@ def command(pytester, monkeypatch):
     """
     prepare(pytester.path, monkeypatch)
     monkeypatch.setattr(accept_module, "rate_errors", lambda *_: ({}, []))
+    assert power.rate_errors is not accept_module.rate_errors
     monkeypatch.setattr(error_rates, "sentence", str)
     return lambda name, *arguments: cli.main([*arguments, f"--pipeline=fake.py:{name}"])
 
@@ -440,7 +441,7 @@ def model_file(monkeypatch):
         fake = runpy.run_path("fake.py")["Fake"]()
         model = fake.build(seed)
         fake.fit(model, fake.prepare_images(IMAGES), None, seed=seed)
-        monkeypatch.setattr(fixtures, "load_model", lambda path: model)
+        monkeypatch.setattr(loading, "load_model", lambda path: model)
         return "--model=x.keras"
 
     return option
