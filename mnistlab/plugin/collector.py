@@ -28,6 +28,7 @@ class VerdictCollector:
     context: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
     expected: dict[str, Requirement] = dataclasses.field(default_factory=dict)
     marks: dict[str, Marks] = dataclasses.field(default_factory=dict)  # of each test
+    broken_methods: dict[str, str] = dataclasses.field(default_factory=dict)  # and the reason why
     skipped: set[str] = dataclasses.field(default_factory=set)
     not_judged: set[str] = dataclasses.field(default_factory=set)  # when the state was accepted
     broken_modules: dict[Path, Verdict] = dataclasses.field(default_factory=dict)
@@ -111,7 +112,7 @@ class VerdictCollector:
 
     def all_verdicts(self) -> list[Verdict]:
         """Return the verdicts in the order of the tests, then those on what no test judged."""
-        stopped = self._stopped()
+        stopped = self.stopped()
         verdicts = []
         for test, of_test in self.verdicts.items():
             if test in stopped:
@@ -133,7 +134,7 @@ class VerdictCollector:
             verdicts.append(self.expected[name].not_run(note or reason))
         return verdicts
 
-    def _stopped(self) -> dict[str, str]:
+    def stopped(self) -> dict[str, str]:
         """Return the tests that depend on a failed one, whether they ran or not, and the reason."""
         failed = {
             test: claim_name(test)
@@ -144,7 +145,7 @@ class VerdictCollector:
 
     def unjudgeable(self) -> tuple[str, ...]:
         """Return the tests that could not be judged of this model, whatever else failed."""
-        stopped = self._stopped()
+        stopped = self.stopped()
         return tuple(
             check_name(test)
             for test, verdicts in self.verdicts.items()

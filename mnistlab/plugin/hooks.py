@@ -62,7 +62,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", marker)
     if config.option.collectonly:
         return
-    collector = VerdictCollector()
+    config.stash[COLLECTOR] = collector = VerdictCollector()
     config.pluginmanager.register(collector, "mnistlab-collector")
     if hasattr(config, "workerinput"):
         return
@@ -70,7 +70,6 @@ def pytest_configure(config: pytest.Config) -> None:
         reporting.check_writable(Path(config.option.report), PAGE_FILE, VERDICT_FILE)
     except OSError as error:
         raise pytest.UsageError(_not_writable(error.filename, error)) from error
-    config.stash[COLLECTOR] = collector
     page = str(Path(config.option.report, PAGE_FILE))
     config.option.htmlpath = config.option.htmlpath or page
     config.option.self_contained_html = True
@@ -109,7 +108,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
             item.stash.setdefault(MEASUREMENTS, Measurements()).required = False
         raise pytest.skip.Exception(str(reason)) from None
     except ContractError as error:
-        broken = item.config.stash.setdefault(suite.BROKEN_METHODS, {})
+        broken = item.config.stash[COLLECTOR].broken_methods
         if error.method in broken:
             raise pytest.skip.Exception(broken[error.method]) from None
         broken[error.method] = failure(error.method, suite.claim_name(item.nodeid))
@@ -121,10 +120,9 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_setup(item: pytest.Item) -> Generator[None, None, None]:
     """Do not run a test that depends on what failed; fixtures raise mnistlab's errors too."""
-    reasons = item.config.stash.setdefault(suite.FAILED_CAUSES, {})
-    marks = marks_of(item)
-    if reason := next((reasons[name] for name in marks.depends_on if name in reasons), ""):
-        reasons.update({name: reason for name in marks.provides if name not in reasons})
+    collector = item.config.stash[COLLECTOR]
+    collector.marks[item.nodeid] = marks_of(item)
+    if reason := collector.stopped().get(item.nodeid, ""):
         raise pytest.skip.Exception(reason)
     return (yield from pytest_runtest_call(item))
 
@@ -135,15 +133,12 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Attach what the test measured to its report; JUnit XML leaves such attributes out."""
     report = yield
-    marks = marks_of(item)
-    for name in marks.provides if report.failed else ():
-        reasons = item.config.stash.setdefault(suite.FAILED_CAUSES, {})
-        reasons.setdefault(name, failure(name, suite.claim_name(item.nodeid)))
     if suite.is_quality(item):
         measured = dataclasses.asdict(item.stash.setdefault(MEASUREMENTS, Measurements()))
         context = item.config.stash.get(RUN_CONTEXT, {})
         item.config.stash[RUN_CONTEXT] = {}  # one report of this process brings it, not all
-        attribute = {"group": suite.group_of(item), "marks": [*marks], **measured, **context}
+        named = {"group": suite.group_of(item), "marks": [*marks_of(item)]}
+        attribute = {**named, **measured, **context}
         if hasattr(item.config, "workerinput"):
             # pytest-xdist sends built-in types only, and a NumPy float64 is none.
             attribute = json.loads(json.dumps(attribute))
@@ -156,7 +151,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     """Write the verdict; under ``--strict``, fail a run that did not judge everything."""
     config = session.config
     collector = config.stash.get(COLLECTOR, None)
-    if collector is None:
+    if collector is None or hasattr(config, "workerinput"):
         return
     if not collector.judged_anything:  # the last page stays
         for plugin in config.pluginmanager.get_plugins():
@@ -196,10 +191,8 @@ def pytest_html_results_summary(prefix: list[str], session: pytest.Session) -> N
     """Put the verdict and the pictures above the table of tests."""
     summary = session.config.stash.get(suite.SUMMARY, None)
     if summary:
-        prefix += [
-            reporting.summary_html(summary, session.config.stash[COLLECTOR].pictures),
-            ALL_TESTS,
-        ]
+        pictures = session.config.stash[COLLECTOR].pictures
+        prefix += [reporting.summary_html(summary, pictures), ALL_TESTS]
 
 
 def pytest_html_results_table_header(cells: list[str]) -> None:

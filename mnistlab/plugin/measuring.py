@@ -65,7 +65,7 @@ class SeedMeasurer:
         verdicts = collector.all_verdicts() if collector else []
         failed = tuple(each.message for each in verdicts if each.is_missed)
         ended = run.code in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
-        if not ended or run.stash(suite.BROKEN_METHODS):
+        if not ended or collector.broken_methods:
             raise MnistlabError(f"seed {seed}: {next(iter(failed), run.last_line)}")
         if self.tests:
             return Measured(seed, figures, whole=False)

@@ -17,6 +17,7 @@ from mnistlab.arrays import Bytes
 from mnistlab.data import Dataset, corrupt_all
 from mnistlab.environment import suite_folder
 from mnistlab.execution import WorkerProcess
+from mnistlab.plugin.causes import marks_of
 
 OPTIONS = (
     "dataset", "data", "mnist_data", "seed", "report", "margin", "seeds", "baselines", "model",
@@ -39,13 +40,8 @@ SESSION_CACHE = pytest.StashKey[SessionCache]()
 PIPELINE = pytest.StashKey[Any]()
 FIGURES = pytest.StashKey[dict[str, Any]]()
 """In a measuring run, where the figures go by name; see `Checker`."""
-# What the run leaves there:
-BROKEN_METHODS = pytest.StashKey[dict[str, str]]()
-"""The pipeline's methods that broke their contract, each with the reason that others give."""
-FAILED_CAUSES = pytest.StashKey[dict[str, str]]()
-"""The names of `provides` whose test failed, each with the reason that others give."""
 SUMMARY = pytest.StashKey[dict[str, Any]]()
-"""The content of ``verdict.json``."""
+"""The content of ``verdict.json``, which the run leaves there."""
 
 
 def suite_arguments(settings: Mapping[str, Any]) -> list[str]:
@@ -128,12 +124,13 @@ def make_session_cache(
 
 
 def is_quality(item: pytest.Item | pytest.Collector) -> bool:
-    """Whether a test judges a model: it uses a fixture of this plugin, or is of the suite."""
+    """Whether a test judges a model: by a fixture or marker of this plugin, or in the suite."""
     fixtures = getattr(item, "_fixtureinfo", None)
     used = fixtures.name2fixturedefs.values() if fixtures else ()
     if any(definitions[-1].func.__module__.startswith(f"{__package__}.") for definitions in used):
         return True
-    return item.path.parent == suite_folder()
+    marked = isinstance(item, pytest.Item) and any(marks_of(item))
+    return marked or item.path.parent == suite_folder()
 
 
 def group_of(item: pytest.Item | pytest.Collector) -> str:
