@@ -64,11 +64,10 @@ def accept(options: argparse.Namespace) -> int:
     tests = _read_suites(options.suite)
     old = _old_baseline(path)
     first = old.first_seed if old else FIRST_SEED
-    facts = [versions(), dataset.sha256, gate.identity(pipeline, dataset), first]
-    log = RunLog(path, [*facts, tests] if tests else facts)
+    identity = gate.identity(pipeline, dataset)
+    log = RunLog(path, [versions(), dataset.sha256, identity, first, tests])
     import_keras()
-    seeds = range(first, first + options.seeds)
-    backend = Backend(options.scheduler)
+    seeds, backend = range(first, first + options.seeds), Backend(options.scheduler)
     measurer = SeedMeasurer(pipeline, dataset, tuple(options.suite))
     measured = log.run("figures of seed", measurer, seeds[: options.figures], backend)
     figures, not_judged = measured_figures(measured)
@@ -197,10 +196,7 @@ def describe_baseline(baseline: gate.Baseline, title: str) -> str:
 def compare_baselines(
     old: gate.Baseline, new: gate.Baseline, margin: float | None = None
 ) -> tuple[str, gate.sequential.Decision]:
-    """Compare an accepted state with an older one, all seeds at one look.
-
-    Return lines for people, and the decision. `margin` is the leading metric's, a fraction.
-    """
+    """Compare two states, all seeds at one look; return lines for people, and the decision."""
     if differs := old.difference(
         {field: getattr(new, field) for field in gate.IDENTITY}, "in the new"
     ):

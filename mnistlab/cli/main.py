@@ -35,11 +35,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line with these arguments; by default those of the process.
-
-    Returns 0 if all went well, and for ``validate`` if the verdict allows it; 2 if the command was
-    typed wrong; else 1.
-    """
+    """Run the command line; 0 if all went well, 2 if it was typed wrong, else 1."""
     options, further = _parser().parse_known_args(arguments)
     if further and options.command != "validate":
         options.refuse(f"unrecognized arguments: {' '.join(further)}")

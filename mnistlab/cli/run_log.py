@@ -35,11 +35,8 @@ class RunLog:
     def run(
         self, what: str, runner: Callable[[int], Any], seeds: Sequence[int], backend: Backend
     ) -> list[Any]:
-        """Return the SeedRun or Measured of each seed, from the file or run now; show progress.
-
-        Of "seed", the first is always run: the file does not keep its predictions.
-        """
-        kept = seeds[1:] if what == "seed" else seeds
+        """Return the SeedRun or Measured of each seed, from the file or run now; show progress."""
+        kept = seeds[1:] if what == "seed" else seeds  # the file has no predictions of the first
         known = {seed: self._rows[what, seed] for seed in kept if (what, seed) in self._rows}
         # The suite is mostly small work: a process a core is faster than all cores in one process.
         cores = 2 if isinstance(runner, SeedMeasurer) else MIN_CORES

@@ -2,7 +2,6 @@
 
 import argparse
 import contextlib
-import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -76,13 +75,13 @@ def _new_folder(path: Path) -> Iterator[Path]:
         raise MnistlabError(f"{path}: exists already; name another folder with --out, or remove it")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}-"))
+        temporary = tempfile.TemporaryDirectory(
+            dir=path.parent, prefix=f".{path.name}-", ignore_cleanup_errors=True
+        )
     except OSError as error:
         advice = "name a writable folder with --out"
         raise MnistlabError(f"{path}: {error.strerror}; {advice}") from error
-    try:
-        yield temporary
-        temporary.chmod(0o755)
-        temporary.rename(path)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    with temporary as name:
+        yield Path(name)
+        Path(name).chmod(0o755)
+        Path(name).rename(path)

@@ -44,22 +44,16 @@ class Figure:
 
 @dataclasses.dataclass(frozen=True)
 class AcceptedRanges:
-    """The healthy ranges of the accepted state.
-
-    `missing` says why a number without one is not judged, `asked` whether the run then needs it.
-    """
+    """The healthy ranges of the accepted state."""
 
     ranges: Mapping[str, HealthyRange] = dataclasses.field(default_factory=dict)
-    missing: str = NEW
-    asked: bool = False
+    missing: str = NEW  # why a number without one is not judged
+    asked: bool = False  # whether the run then needs it
 
 
 @dataclasses.dataclass(frozen=True)
 class Checker:
-    """Records measured numbers and fails the test if one misses its bound.
-
-    With `figures`, in a measuring run, numbers that get a healthy range are only kept there.
-    """
+    """Records numbers, and fails the test on a miss; a measuring run fills `figures` instead."""
 
     measurements: Measurements
     pipeline: Any
@@ -70,10 +64,7 @@ class Checker:
     def __call__(
         self, requirement: Requirement, measured: Value, detail: str = "", *, waived: str = ""
     ) -> None:
-        """Judge a measured value, record the verdict, and fail the test if it failed.
-
-        `waived` says why it is not required of this subject; it is then recorded only.
-        """
+        """Judge and record a value, and fail the test on a miss; if `waived`, only say why."""
         __tracebackhide__ = True
         group = requirement.group or self.test.partition("::")[0]
         claim = dataclasses.replace(requirement, group=group)

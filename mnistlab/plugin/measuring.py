@@ -30,20 +30,13 @@ class Measured:
 
 @dataclass(eq=False)
 class SeedMeasurer:
-    """Runs the suite on one seed a call, without its gates, and measures instead of judging.
-
-    `suites` are further folders of tests. The first run in a process is of the whole suite. Later
-    ones leave out the tests that measured nothing.
-    """
+    """Runs the suite on one seed a call, without its gates, and measures instead of judging."""
 
     pipeline: Any
     dataset: Dataset
-    suites: tuple[str, ...] = ()
+    suites: tuple[str, ...] = ()  # further folders of tests
+    # After a run of the whole suite, those that measured something: later runs leave out the rest.
     tests: frozenset[str] = field(default_factory=frozenset, init=False)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle without what it learnt."""
-        return SeedMeasurer, (self.pipeline, self.dataset, self.suites)
 
     def __call__(self, seed: int) -> Measured:
         """Measure one seed; MnistlabError if the suite does not end, or a method is broken."""

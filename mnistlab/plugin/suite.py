@@ -45,10 +45,7 @@ SUMMARY = pytest.StashKey[dict[str, Any]]()
 
 
 def suite_arguments(settings: Mapping[str, Any]) -> list[str]:
-    """Return pytest's arguments that run the shipped suite and ignore any local configuration.
-
-    `settings` has the plugin's options, with underscores, and ``strict``; others are ignored.
-    """
+    """Return pytest's arguments that run the shipped suite and ignore any local configuration."""
     suite = suite_folder()
     arguments = ["-p", "mnistlab.plugin", "-p", "no:cacheprovider", "--import-mode=importlib", "-q"]
     arguments += ["-c", os.devnull, f"--rootdir={suite.parent}"]
@@ -61,10 +58,7 @@ def suite_arguments(settings: Mapping[str, Any]) -> list[str]:
 
 
 class SuiteRun:
-    """One run of the suite in this process, with its output caught.
-
-    `stashed` is put into ``config.stash`` before any fixture runs.
-    """
+    """One run of the suite in this process, its output caught; `stashed` goes to the fixtures."""
 
     def __init__(self, arguments: list[str], stashed: Mapping[Any, Any], *plugins: object) -> None:
         self._stashed = stashed
