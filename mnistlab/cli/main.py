@@ -5,6 +5,7 @@ import importlib
 import os
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -55,16 +56,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 1
 
 
-def _at_least(least: int, purpose: str, better: int) -> Callable[[str], int]:
-    """Return a type of option: a whole number that is large enough for a purpose."""
-
-    def number(text: str) -> int:
-        if not text.isdecimal() or int(text) < least:
-            required = f"required at least {least} to know {purpose}; {better} are better"
-            raise argparse.ArgumentTypeError(f"{text}: {required}")
-        return int(text)
-
-    return number
+def _at_least(least: int, purpose: str, better: int, text: str) -> int:
+    """Read a whole number that is large enough for a purpose."""
+    if not text.isdecimal() or int(text) < least:
+        required = f"required at least {least} to know {purpose}; {better} are better"
+        raise argparse.ArgumentTypeError(f"{text}: {required}")
+    return int(text)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -90,9 +87,10 @@ def _parser() -> argparse.ArgumentParser:
     actions = baseline.add_subparsers(dest="action", required=True)
     text = "train, show old against new, and accept"
     add = command("accept", text, *DATA, "--scheduler", *PIPELINE, "--baselines", of=actions)
-    kind, text = _at_least(16, "a spread", ACCEPTED_SEEDS), "how many to train (default: 96)"
+    kind = partial(_at_least, 16, "a spread", ACCEPTED_SEEDS)
+    text = "how many to train (default: 96)"
     add("--seeds", type=kind, default=ACCEPTED_SEEDS, help=text)
-    kind = _at_least(8, "a healthy range", MEASURED_SEEDS)
+    kind = partial(_at_least, 8, "a healthy range", MEASURED_SEEDS)
     text = "on how many of them the suite measures its figures (default: 32)"
     add("--figures", type=kind, default=MEASURED_SEEDS, help=text)
     text = "also measure the figures of the tests in this folder; may be repeated"
