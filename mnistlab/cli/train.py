@@ -42,9 +42,9 @@ def run(options: argparse.Namespace) -> int:
 
 def _print_results(history: History, evaluation: Evaluation) -> None:
     epochs = len(history["loss"])
-    for epoch, values in enumerate(zip(*(history[key] for key in KEYS), strict=True), start=1):
-        text = "  ".join(f"{key} {value:.4f}" for key, value in zip(KEYS, values, strict=True))
-        print(f"Epoch {epoch}/{epochs}  {text}")
+    for epoch in range(epochs):
+        text = "  ".join(f"{key} {history[key][epoch]:.4f}" for key in KEYS)
+        print(f"Epoch {epoch + 1}/{epochs}  {text}")
     print(f"Test loss {evaluation.loss:.4f}, test accuracy {evaluation.accuracy:.4f}")
     for index in range(SHOWN):
         prediction, truth = evaluation.predictions[index], evaluation.labels[index]

@@ -780,6 +780,22 @@ def test_only_a_failed_provider_stops_what_depends_on_it(pytester, body, argumen
     assert "too dark" in run.row("contrast")["message"]
 
 
+def test_a_provider_judges_the_model_even_without_a_fixture_of_the_plugin(pytester):
+    suite = """
+    import pytest
+
+    @pytest.mark.provides("mine")
+    def test_cause(): assert False
+
+    @pytest.mark.depends_on("mine")
+    def test_effect(check): pass
+    """
+    run = Run(pytester, suite)
+    assert (run.verdict, run.row("cause")["status"]) == ("FAILED", "failed")
+    message = "effect: not judged; depends on mine, which failed: cause"
+    assert run.row("effect")["message"] == message
+
+
 def test_an_unknown_cause_ends_the_run_before_any_test(pytester):
     run = run_causes(pytester, "pass", dependent=DEPENDENT.replace("images", "imges"))
     assert run.code == 4
