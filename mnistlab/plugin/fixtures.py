@@ -163,8 +163,11 @@ def evaluation(
 
 
 @pytest.fixture(scope="session")
-def other_process(request: pytest.FixtureRequest) -> Iterator[WorkerProcess]:
-    """Provide another process; import TensorFlow there, if a test needs it: it takes seconds."""
+def run_in_subprocess(request: pytest.FixtureRequest) -> Iterator[Callable[..., Any]]:
+    """Provide a function that calls a function in another process; load TensorFlow there early."""
+    if SESSION_CACHE in request.config.stash:
+        yield request.config.stash[SESSION_CACHE].run_in_subprocess
+        return
     worker = WorkerProcess({"TF_CPP_MIN_LOG_LEVEL": "3"})
 
     def load_tensorflow() -> None:
@@ -172,19 +175,10 @@ def other_process(request: pytest.FixtureRequest) -> Iterator[WorkerProcess]:
             worker(pickle.dumps(exec), pickle.dumps("import tensorflow"))
 
     used = {name for it in request.session.items for name in getattr(it, "fixturenames", ())}
-    if "run_in_subprocess" in used and SESSION_CACHE not in request.config.stash:
+    if "run_in_subprocess" in used:  # by a test, and not only by `run_context`
         threading.Thread(target=load_tensorflow, daemon=True).start()
-    yield worker
+    yield calls_in(worker)
     worker.end()
-
-
-@pytest.fixture(scope="session")
-def run_in_subprocess(
-    pytestconfig: pytest.Config, other_process: WorkerProcess
-) -> Callable[..., Any]:
-    """Return a function that calls another function in another process."""
-    cache = pytestconfig.stash.get(SESSION_CACHE, None)
-    return cache.run_in_subprocess if cache else calls_in(other_process)
 
 
 @pytest.fixture
@@ -201,7 +195,7 @@ def check(
 @pytest.fixture(scope="session")
 def run_context(
     pytestconfig: pytest.Config,
-    other_process: WorkerProcess,
+    run_in_subprocess: Callable[..., Any],  # so that the other process starts early
     dataset: Dataset,
     pipeline: CheckedPipeline,
     seed: int,
