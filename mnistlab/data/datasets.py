@@ -8,8 +8,8 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +26,8 @@ MNIST_SHA256 = (  # of the four uncompressed IDX files as published, in the orde
     "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
 )
 KERAS_URL = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz"
+DOWNLOAD_SECONDS = 60.0
+CLONE = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,28 +63,7 @@ class Dataset:
         return _load_same, (self.name, path, self.sha256, self.note)
 
 
-def _roots() -> Sequence[Path]:
-    here, clone = Path.cwd(), Path(__file__).resolve().parents[2]
-    return (here, clone) if clone != here and (clone / "pyproject.toml").is_file() else (here,)
-
-
-@dataclass(frozen=True)
-class SearchSettings:
-    """Where to look for MNIST and what to accept as MNIST; only tests change the defaults."""
-
-    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)  # two names matter
-    roots: Sequence[Path] = field(default_factory=_roots)  # of data/mnist and ../shared/mnist
-    sha256: Sequence[str] = MNIST_SHA256
-    url: str = KERAS_URL  # "" does not download
-    seconds: float = 60  # time limit of the download
-
-
-def load_dataset(
-    name: str = "auto",
-    path: str | os.PathLike[str] | None = None,
-    *,
-    search: SearchSettings | None = None,
-) -> Dataset:
+def load_dataset(name: str = "auto", path: str | os.PathLike[str] | None = None) -> Dataset:
     """Find, verify and read a dataset.
 
     ``"mnist"`` must be found, and must be MNIST by its hash. ``"auto"`` takes MNIST, else the
@@ -99,17 +80,20 @@ def load_dataset(
         If the name is unknown, or the data is not there or not as required. The message lists what
         was tried.
     """
+    return _load(name, path)
+
+
+def _load(name: str, path: str | os.PathLike[str] | None, *, download: bool = True) -> Dataset:
     check_dataset(name, path)
     if name == "digits":
         return _digits()
     if name not in DATASETS:
         place = Path(os.path.expanduser(path or ""))
         return _dataset(name, str(path), [*read_parts(place).values()])
-    search = search or SearchSettings()
-    if named := path or search.environ.get("MNISTLAB_DATA"):
-        return _mnist(Path(os.path.expanduser(named)), str(named), search)
+    if named := path or os.environ.get("MNISTLAB_DATA"):
+        return _mnist(Path(os.path.expanduser(named)), str(named))
     try:
-        return _find_mnist(search)
+        return _find_mnist(download)
     except MnistlabError as error:
         if name == "mnist":
             raise
@@ -120,7 +104,7 @@ def load_dataset(
 def _load_same(name: str, path: str, sha256: str, note: str) -> Dataset:
     """Load another process's dataset, from the same path or from where this machine has it."""
     elsewhere = name == "digits" or (name == "mnist" and not os.path.exists(path))
-    dataset = load_dataset(name, None if elsewhere else path, search=SearchSettings(url=""))
+    dataset = _load(name, None if elsewhere else path, download=False)
     if dataset.sha256 != sha256:
         got, required = dataset.sha256[:12], sha256[:12]
         problem = f"content has SHA-256 {got}..., required {required}..."
@@ -128,22 +112,23 @@ def _load_same(name: str, path: str, sha256: str, note: str) -> Dataset:
     return dataclasses.replace(dataset, note=note)
 
 
-def _find_mnist(search: SearchSettings) -> Dataset:
-    keras_home = os.path.expanduser(search.environ.get("KERAS_HOME") or "~/.keras")
+def _find_mnist(download: bool) -> Dataset:
+    keras_home = os.path.expanduser(os.environ.get("KERAS_HOME") or "~/.keras")
     cache = Path(os.path.abspath(keras_home), "datasets", "mnist.npz")
-    folders = [root / "data" / "mnist" for root in search.roots]
-    folders += [root.parent / "shared" / "mnist" for root in search.roots]
+    roots = [Path.cwd(), *([CLONE] if (CLONE / "pyproject.toml").is_file() else [])]
+    folders = [root / "data" / "mnist" for root in roots]
+    folders += [root.parent / "shared" / "mnist" for root in roots]
     sources = {folder: str(folder) for folder in folders} | {cache: f"Keras cache {cache}"}
     tried = []
     for path, source in sources.items():
         try:
             if os.path.lexists(path):
-                return _mnist(path, source, search)
+                return _mnist(path, source)
             tried.append(f"{path}: not there")
         except MnistlabError as error:
             tried.append(str(error))
     try:
-        return _download(cache, search)
+        return _download(cache, KERAS_URL if download else "")
     except MnistlabError as error:
         tried.append(f"download: {error}")
     reasons = " ".join(f"({count}) {reason}." for count, reason in enumerate(tried, start=1))
@@ -152,23 +137,20 @@ def _find_mnist(search: SearchSettings) -> Dataset:
     )
 
 
-def _download(cache: Path, search: SearchSettings) -> Dataset:
-    """Download MNIST next to Keras's cached file, verify it, and link it there: never half a file.
-
-    A cached file is never replaced.
-    """
+def _download(cache: Path, url: str) -> Dataset:
+    """Download MNIST, verify it and link it into Keras's cache: no half file, none replaced."""
     if os.path.lexists(cache):
         raise MnistlabError("not tried, as it would replace the cached file; delete that first")
-    if not search.url:
+    if not url:
         raise MnistlabError("not tried here")
-    limit = f"at most {search.seconds:g} s"
-    print(f"mnistlab: downloading MNIST (11 MB) from {search.url}, {limit}", file=sys.stderr)
+    limit = f"at most {DOWNLOAD_SECONDS:g} s"
+    print(f"mnistlab: downloading MNIST (11 MB) from {url}, {limit}", file=sys.stderr)
     try:
         cache.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cache.parent, prefix="mnistlab-") as folder:
             path = Path(folder, cache.name)
-            path.write_bytes(_content(search))
-            dataset = _mnist(path, f"downloaded from {search.url}", search)
+            path.write_bytes(_content(url))
+            dataset = _mnist(path, f"downloaded from {url}")
             # Not cached if another run was first, or the file system has no hard links.
             with contextlib.suppress(OSError):
                 os.link(path, cache)
@@ -178,27 +160,27 @@ def _download(cache: Path, search: SearchSettings) -> Dataset:
         raise MnistlabError(f"{error}; {advice}") from error
 
 
-def _content(search: SearchSettings) -> bytes:
+def _content(url: str) -> bytes:
     import http.client
     import urllib.request
 
-    deadline, content = time.monotonic() + search.seconds, bytearray()
+    deadline, content = time.monotonic() + DOWNLOAD_SECONDS, bytearray()
     try:
-        with urllib.request.urlopen(search.url, timeout=min(10, search.seconds)) as response:
+        with urllib.request.urlopen(url, timeout=min(10, DOWNLOAD_SECONDS)) as response:
             while part := response.read1(1 << 16):
                 content += part
                 if time.monotonic() > deadline:
                     raise TimeoutError
     except TimeoutError:
-        raise MnistlabError(f"not done after {search.seconds:g} s") from None
+        raise MnistlabError(f"not done after {DOWNLOAD_SECONDS:g} s") from None
     except (OSError, http.client.HTTPException) as error:
         raise MnistlabError(str(error) or type(error).__name__) from error
     return bytes(content)
 
 
-def _mnist(path: Path, source: str, search: SearchSettings) -> Dataset:
+def _mnist(path: Path, source: str) -> Dataset:
     parts = read_parts(path)
-    for (name, array), required in zip(parts.items(), search.sha256, strict=True):
+    for (name, array), required in zip(parts.items(), MNIST_SHA256, strict=True):
         if (got := content_sha256(array)) != required:
             hashes = f"content has SHA-256 {got[:12]}..., required {required[:12]}..."
             advice = "download the file again, or name other data: --dataset NAME"

@@ -44,10 +44,7 @@ def read_parts(path: Path) -> Parts:
 
 
 def parse_idx(content: bytes, name: str) -> Bytes:
-    """Parse a whole IDX file of unsigned bytes, plain or gzipped; gzipped if `name` ends in .gz.
-
-    The array has 1 to 3 dimensions, none empty, and is a read-only view of the bytes. MnistlabError
-    unless the content is exactly one IDX file of at most `SIZE_LIMIT` bytes.
+    """Parse a whole IDX file of unsigned bytes, gzipped or not, into a read-only array.
 
     Source: LeCun, Cortes and Burges, The MNIST database of handwritten digits, "The IDX file
     format": two zero bytes, the data type, the number of dimensions, each dimension as a big-endian

@@ -1,7 +1,6 @@
 """Small changes that leave a digit what it is, and images that show no digit."""
 
 from collections.abc import Callable, Mapping
-from types import MappingProxyType
 
 import numpy as np
 
@@ -26,16 +25,14 @@ def _one_pixel(images: Bytes) -> Bytes:
     return changed
 
 
-PERTURBATIONS: Mapping[str, Callable[[Bytes], Bytes]] = MappingProxyType(
-    {
-        "a shift of one pixel left": lambda images: _shift(images, 0, -1),
-        "a shift of one pixel right": lambda images: _shift(images, 0, 1),
-        "a shift of one pixel up": lambda images: _shift(images, -1, 0),
-        "a shift of one pixel down": lambda images: _shift(images, 1, 0),
-        "5 % less contrast": _less_contrast,
-        "one inverted pixel": _one_pixel,
-    }
-)
+PERTURBATIONS: Mapping[str, Callable[[Bytes], Bytes]] = {
+    "a shift of one pixel left": lambda images: _shift(images, 0, -1),
+    "a shift of one pixel right": lambda images: _shift(images, 0, 1),
+    "a shift of one pixel up": lambda images: _shift(images, -1, 0),
+    "a shift of one pixel down": lambda images: _shift(images, 1, 0),
+    "5 % less contrast": _less_contrast,
+    "one inverted pixel": _one_pixel,
+}
 """Changes that leave a digit what it is: raw images -> raw images."""
 
 

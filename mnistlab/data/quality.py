@@ -26,10 +26,9 @@ def nearest_training_images(dataset: Dataset) -> tuple[Array, Array]:
 
 
 def nearest_images(images: Floats, others: Floats, components: int = 40) -> tuple[Array, Array]:
-    """Find for every image, (N, 28, 28), the most similar one of others, (M, 28, 28).
+    """Find for each of N images the most similar of others, by principal components of the others.
 
-    They are compared by the principal components of at most 6 000 of the others. Returns indices
-    into the others, int (N,), and root mean square differences of all pixels, float (N,).
+    Returns indices into the others, (N,), and root mean square differences of all pixels, (N,).
     """
     from sklearn.decomposition import PCA
     from sklearn.metrics import pairwise_distances_argmin
@@ -41,17 +40,14 @@ def nearest_images(images: Floats, others: Floats, components: int = 40) -> tupl
 
 
 def likely_label_errors(probabilities: Array, labels: Bytes) -> Array:
-    """Return the indices of labels that are likely wrong, the most suspect first.
+    """Return the indices of labels, (N,), that are likely wrong, the most suspect first.
 
-    Confident learning: a class is confident for an image if its probability reaches the mean over
-    the images with that label. A label is suspect if the most probable confident class is another
-    one. They are ordered by the probability of the label minus that of the best other class.
-
-    `probabilities`, (N, classes), are of images that the model was not trained on; `labels`, (N,),
-    have each class at least once.
+    A class is confident for an image if its probability reaches the mean over the images with that
+    label. A label is suspect if the most probable confident class is another one. `probabilities`,
+    (N, classes), are of images that the model was not trained on.
 
     Source: Northcutt, Jiang and Chuang (2021), Confident learning: estimating uncertainty in
-    dataset labels, section 3.1, equations 1 and 2; the ranking: section 3.2.
+    dataset labels, section 3.1, equations 1 and 2; the ranking by margin: section 3.2.
     """
     index = np.arange(len(labels))
     classes = range(probabilities.shape[1])
@@ -66,10 +62,7 @@ def likely_label_errors(probabilities: Array, labels: Bytes) -> Array:
 
 
 def pixel_drift(images: Floats, others: Floats) -> tuple[float, float]:
-    """Return the largest difference of a pixel's mean, and of its standard deviation.
-
-    Of two sets of prepared images, (N, 28, 28) and (M, 28, 28), in the unit of the pixels.
-    """
+    """Return the largest difference of a pixel's mean, and of its deviation, in two sets."""
     moments = np.array([_mean_and_deviation(part) for part in (images, others)])
     mean, deviation = np.abs(moments[0] - moments[1]).max(axis=(1, 2)).tolist()
     return mean, deviation

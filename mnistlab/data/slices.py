@@ -41,10 +41,7 @@ def features(images: Bytes) -> dict[str, Doubles]:
 
 
 def slice_by_feature(images: Bytes) -> dict[str, Indices]:
-    """Return the indices of the thirds of raw images by each feature, such as ``"slant: left"``.
-
-    Equal values keep the order of the images, so three slices differ in size by one at most.
-    """
+    """Return the indices of the thirds of raw images by each feature, such as ``"slant: left"``."""
     slices = {}
     for feature, values in features(images).items():
         thirds = np.array_split(np.argsort(values, kind="stable"), 3)

@@ -1,7 +1,8 @@
 """Clean digits drawn by code, for a minimum functionality test: every healthy model reads them.
 
-The layout is MNIST's (LeCun et al., 1998, section III.A): white on black, the digit scaled into
-20x20 pixels with its proportions kept, and its centre of mass in the middle of 28x28.
+Such tests: Ribeiro et al. (2020), Beyond accuracy: CheckList, section 2.2. The layout is that of
+LeCun et al. (1998), section III.A: white on black, the digit scaled into 20x20 pixels with its
+proportions kept, and its centre of mass in the middle of 28x28.
 """
 
 from typing import TypeAlias
@@ -79,9 +80,6 @@ def _render(strokes: list[Stroke]) -> Bytes:
 
 
 def draw_digits() -> tuple[Bytes, Bytes]:
-    """Draw three forms of each digit: uint8 images (30, 28, 28) and their ascending labels (30,).
-
-    A minimum functionality test: Ribeiro et al. (2020), Beyond accuracy: CheckList, section 2.2.
-    """
+    """Draw three forms of each digit: images, uint8 (30, 28, 28), and ascending labels, (30,)."""
     images = np.stack([_render(strokes) for _, strokes in _FORMS])
     return images, np.array([digit for digit, _ in _FORMS], np.uint8)

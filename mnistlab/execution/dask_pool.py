@@ -22,10 +22,7 @@ LONELY_SECONDS = 60
 
 
 class Cluster:
-    """The workers of a Dask cluster; its methods make up a `Pool`.
-
-    MnistlabError without Dask, without a scheduler at this address, or if it has no worker.
-    """
+    """The workers of a Dask cluster, of which there must be one; its methods make up a `Pool`."""
 
     def __init__(self, address: str, seconds: float | None) -> None:
         self._client, self._owner, self._seconds = _connect(address), uuid.uuid4().hex, seconds

@@ -36,10 +36,9 @@ class Backend:
 
 @dataclass(frozen=True)
 class Pool:
-    """Runs a function on items in other processes; `open_pool` makes one.
+    """Runs an importable function on small items in other processes; `open_pool` makes one.
 
-    The function and the items are pickled, so the function must be importable where it runs, and
-    both should be small. All errors are MnistlabErrors.
+    The function and the items are pickled. All errors are MnistlabErrors.
     """
 
     submit: Callable[[bytes, bytes], Future[bytes]]

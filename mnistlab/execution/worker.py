@@ -52,20 +52,12 @@ class WorkerDiedError(MnistlabError):
     """A worker process ended during a task: how and where it ended, and after how many seconds."""
 
     def __init__(self, how: str, seconds: float = 0.0) -> None:
-        super().__init__(how, seconds)  # both, so that it can be pickled
+        super().__init__(how)
         self.seconds = seconds
-
-    def __str__(self) -> str:
-        """Return how the process ended."""
-        return str(self.args[0])
 
 
 class RetireWorkerError(Exception):
-    """Raised by a task to return its result and have its process replaced."""
-
-    def __init__(self, result: object) -> None:
-        super().__init__(result)
-        self.result = result
+    """Raised by a task to return its result, the argument, and have its process replaced."""
 
 
 def as_user_error(error: Exception) -> MnistlabError:
@@ -100,10 +92,8 @@ class WorkerProcess:
         """Call a pickled function on a pickled item and return the result, pickled.
 
         The process unpickles a function only if it differs from the last one, so that a function
-        can keep data. An empty item has the function loaded, not called.
-
-        WorkerSetupError if the process cannot load the function; WorkerDiedError if it crashed, was
-        ended, or was killed after so many seconds; MnistlabError if the function raised.
+        can keep data. An empty item has the function loaded, not called. All errors are
+        MnistlabErrors; WorkerDiedError if the process ended or was killed after so many seconds.
         """
         with self._busy:
             process = self._live_process()
@@ -227,7 +217,7 @@ def _answer(function: bytes, item: bytes) -> tuple[bool, bool, bytes]:
         call = _load(function)
         return False, False, pickle.dumps(call(pickle.loads(item)) if item else None)
     except RetireWorkerError as error:
-        return False, True, pickle.dumps(error.result)
+        return False, True, pickle.dumps(error.args[0])
     except Exception as error:
         return True, False, pickle.dumps(as_user_error(error))
 

@@ -5,7 +5,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -28,14 +28,19 @@ SAMPLE = (
 
 
 class CampaignLog:
-    """The trials of a campaign so far, appended to a file of JSON lines.
-
-    Lines with another key are ignored: they belong to another campaign. See `TrialRunner.key`.
-    """
+    """The trials of a campaign so far, appended to a file of JSON lines, each with the key."""
 
     def __init__(self, path: Path, key: str) -> None:
         self._path, self._key = path, key
-        trials = {trial.name: trial for trial in _read(path, key)}
+        trials = {}
+        text = path.read_bytes().decode("ascii", errors="replace") if path.exists() else ""
+        for number, line in enumerate(text.splitlines(), start=1):
+            try:
+                row = json.loads(line)
+                if row.pop("key") == key:  # else it is of another campaign
+                    trials[row["name"]] = Trial(**row)
+            except (ValueError, KeyError, TypeError, AttributeError):
+                print(f"{path}: line {number} is damaged; its trial is run again", file=sys.stderr)
         self.trials = {name: trial for name, trial in trials.items() if trial.status not in RETRIED}
 
     def add(self, trial: Trial) -> None:
@@ -53,23 +58,8 @@ class CampaignLog:
         return f"{seconds:.0f} s of trials on {place}, {os.cpu_count()} CPUs here"
 
 
-def _read(path: Path, key: str) -> Iterator[Trial]:
-    """Yield trials; skip other campaigns and damaged lines."""
-    text = path.read_bytes().decode("ascii", errors="replace") if path.exists() else ""
-    for number, line in enumerate(text.removesuffix("\n").split("\n") if text else (), start=1):
-        try:
-            row = json.loads(line)
-            if row.pop("key") == key:
-                yield Trial(**row)
-        except (ValueError, KeyError, TypeError, AttributeError):
-            print(f"{path}: line {number} is damaged; its trial is run again", file=sys.stderr)
-
-
 def select_entries(catalogue: Mapping[str, Entry], names: Sequence[str]) -> list[Entry]:
-    """Return the entries with these names, or all if no name is given.
-
-    Raises `MnistlabError` for an unknown name, with similar names.
-    """
+    """Return the entries with these names, or all if no name is given."""
     for name in names:
         if name not in catalogue:
             near = ", ".join(difflib.get_close_matches(name, catalogue, 5, 0.4)) or "none"
@@ -79,10 +69,7 @@ def select_entries(catalogue: Mapping[str, Entry], names: Sequence[str]) -> list
 
 
 def run_trials(pool: Pool, runner: TrialRunner, entries: Sequence[Entry], log: CampaignLog) -> None:
-    """Try entries, log every result, and print it with the time left.
-
-    A process that dies or takes too long is the result of its entry.
-    """
+    """Try entries, log every result, a process's death too, and print it with the time left."""
     # Long trials start first, so that all processes end at about the same time: controls run the
     # whole suite, and a fault in a late part of a pipeline is found late.
     latest_first = sorted(reversed(entries), key=lambda entry: entry.is_fault)

@@ -28,10 +28,7 @@ HEADINGS = (
 def write_report(
     summary: Summary, facts: Mapping[str, str], folder: Path, docs: Path | None = None
 ) -> Path:
-    """Write `REPORT_FILES` to a folder and `DOCS_FILES` to another one; return the page's path.
-
-    `facts` are the conditions of the campaign, name -> text.
-    """
+    """Write the page and the files of the docs; `facts`, name -> text, are the conditions."""
     path = folder / REPORT_FILES[0]
     write_atomically(path, page(summary, facts))
     if docs:

@@ -64,22 +64,11 @@ class TrialRunner:
     settings: dict[str, Any]  # options of the suite, see `mnistlab.plugin.suite_arguments`
     dataset: Dataset
     pytest_arguments: tuple[str, ...] = ()  # such as "-x"
-    accepted: str = ""  # hash of the accepted state where the campaign was started
-
-    def __post_init__(self) -> None:
-        """Refuse to arrive where trials would be compared with another accepted state."""
-        found = environment.accepted_hash(self.dataset.name) if self.accepted else ""
-        if found != self.accepted:
-            raise MnistlabError(
-                f"the accepted state on {self.dataset.name} has hash {found}, required "
-                f"{self.accepted}, as where the campaign was started; copy the folder baselines "
-                "there and run the command again"
-            )
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle with the hash of the accepted state."""
+        """Pickle with the hash of the accepted state, for `_arrived`."""
         fields = self.settings, self.dataset, self.pytest_arguments
-        return TrialRunner, (*fields, environment.accepted_hash(self.dataset.name))
+        return _arrived, (*fields, environment.accepted_hash(self.dataset.name))
 
     @property
     def key(self) -> str:
@@ -102,7 +91,7 @@ class TrialRunner:
     def __call__(self, task: tuple[str, str]) -> Trial:
         """Run the suite on a pipeline, given by name and reference.
 
-        Raises `RetireWorkerError` with the trial if the pipeline left side effects in this process.
+        RetireWorkerError with the trial if the pipeline left side effects in this process.
         """
         import resource  # not on Windows, where no campaign runs
 
@@ -140,6 +129,19 @@ class TrialRunner:
         return replace(trial, seconds=round(time.perf_counter() - start, 2))
 
 
+def _arrived(
+    settings: dict[str, Any], dataset: Dataset, arguments: tuple[str, ...], accepted: str
+) -> TrialRunner:
+    """Refuse to arrive where trials would be compared with another accepted state."""
+    found = environment.accepted_hash(dataset.name)
+    if found != accepted:
+        where = f"required {accepted}, as where the campaign was started"
+        advice = "copy the folder baselines there and run the command again"
+        what = f"the accepted state on {dataset.name} has hash {found}"
+        raise MnistlabError(f"{what}, {where}; {advice}")
+    return TrialRunner(settings, dataset, arguments)
+
+
 def _trial_of(name: str, verdicts: list[Verdict]) -> Trial:
     missed = [it for it in verdicts if it.is_missed and check_name(it.test)]
     asked = [it for it in verdicts if it.asked and not it.name.endswith(" on MNIST")]
@@ -156,12 +158,12 @@ class _Hooks:
     """A pytest plugin that passes the session cache in and the collector out."""
 
     def __init__(self, cache: SessionCache) -> None:
-        self._cache = cache
+        self.cache = cache
         self.collector: Any = None
 
     def pytest_configure(self, config: pytest.Config) -> None:
         """Find the collector, which the plugin has registered before this hook runs."""
-        config.stash[SESSION_CACHE] = self._cache
+        config.stash[SESSION_CACHE] = self.cache
         self.collector = config.pluginmanager.get_plugin("mnistlab-collector")
 
 

@@ -1,7 +1,6 @@
 """No worse than what was accepted? The accepted state, and the two gates that compare with it.
 
-The recipe gate (`sequential`) trains several seeds. The file gate (`paired`) compares one trained
-file with the accepted predictions, image by image. Never mix them.
+The recipe gate (`sequential`) trains several seeds; the file gate (`paired`) compares images.
 """
 
 from mnistlab.gate import error_rates, paired, sequential
@@ -36,7 +35,6 @@ __all__ = [
     "Worse",
     "baseline_path",
     "error_rates",
-    "figures",
     "gate_metrics",
     "healthy_range",
     "identity",

@@ -16,7 +16,7 @@ import numpy as np
 from mnistlab.arrays import CLASSES, Bytes, Doubles
 from mnistlab.data import Dataset
 from mnistlab.errors import MnistlabError
-from mnistlab.gate.healthy_range import HealthyRange
+from mnistlab.gate.healthy_range import RULES, HealthyRange
 from mnistlab.gate.plan import AcceptedSeeds
 from mnistlab.gate.seed_runs import NOISE, SeedMetrics, SeedRun, as_columns, true_class
 from mnistlab.metrics import Evaluation
@@ -26,31 +26,22 @@ SCHEMA = 2
 MAX_BYTES = 200_000
 DECIMALS = 7
 FIRST_SEED = 10_000
+# Candidate and baseline must agree in these. Other training data may be the regression.
 IDENTITY = ("pipeline", "dataset", "test_sha256", "spec")
-"""Candidate and baseline must agree in these. Other training data may be the regression."""
 ACCEPT_AGAIN = "accept it again: mnistlab baseline accept"
+# Metrics that a person is shown.
 SHOWN = ("accuracy", "loss", "true-class probability", "worst recall", "calibration error")
-"""Metrics that a person is shown."""
 DAMAGED = (MnistlabError, OSError, KeyError, OverflowError, TypeError, ValueError, RecursionError)
-"""What reading a damaged file raises."""
-BLOCKS = ("figures", "summary", "digests", "model", "seeds", "repeats")
-"""Parts of the file with one line an entry."""
-TEXT, TABLE, LIST, NUMBER = "text", "a table", "a list", "a whole number from 0"
-KINDS = {str: TEXT, dict: TABLE, list: LIST, int: NUMBER}
-HEAD = {
-    "pipeline": TEXT,
-    "dataset": TEXT,
-    "data_sha256": TEXT,
-    "test_sha256": TEXT,
-    "spec": TABLE,
-    "accepted": TEXT,
-    "commit": TEXT,
-    "environment": TABLE,
-    "first_seed": NUMBER,
-    "error_rates": TABLE,
-    "not_judged": LIST,
+BLOCKS = ("figures", "summary", "digests", "model", "seeds", "repeats")  # one line an entry
+KINDS = {str: "text", dict: "a table", list: "a list", int: "a whole number from 0"}
+# Fields of a Baseline that the file holds as they are, one line each.
+HEAD: dict[str, type] = {
+    **dict.fromkeys(("pipeline", "dataset", "data_sha256", "test_sha256"), str),
+    **dict.fromkeys(("accepted", "commit"), str),
+    **dict.fromkeys(("spec", "environment", "error_rates"), dict),
+    "first_seed": int,
+    "not_judged": list,
 }
-"""Fields of a Baseline that the file holds as they are, one line each."""
 
 
 class NoBaselineError(MnistlabError):
@@ -59,32 +50,25 @@ class NoBaselineError(MnistlabError):
 
 @dataclass(frozen=True, eq=False)
 class Baseline:
-    """An accepted state.
-
-    `spec` has no bounds; `test_sha256` is of the test images and labels; `error_rates` are those of
-    the gate with its default settings. `columns`, `repeats` and `digests` are those of
-    `AcceptedSeeds`, of consecutive seeds. `predictions` and `truth`, uint8 of shape (test images,),
-    are of the first seed's final weights: digits, and the probability of the true digit in steps of
-    1/255. `not_judged` names tests, such as "training::test_loss_falls_every_epoch".
-    """
+    """An accepted state; predictions are of the first seed's final weights, shape (images,)."""
 
     pipeline: str
     dataset: str
     data_sha256: str
-    test_sha256: str
-    spec: dict[str, Any]
+    test_sha256: str  # of the test images and labels
+    spec: dict[str, Any]  # without bounds
     accepted: str
     commit: str
     environment: dict[str, Any]
     first_seed: int
-    error_rates: dict[str, Any]
+    error_rates: dict[str, Any]  # of the gate with its default settings
     columns: SeedMetrics
-    repeats: SeedMetrics
+    repeats: SeedMetrics  # of the first seeds, as in `AcceptedSeeds`
     digests: tuple[str, ...]
     predictions: Bytes
-    truth: Bytes
+    truth: Bytes  # probability of the true digit in steps of 1/255
     figures: dict[str, HealthyRange] = field(default_factory=dict)
-    not_judged: tuple[str, ...] = ()
+    not_judged: tuple[str, ...] = ()  # tests, such as "training::test_loss_falls_every_epoch"
 
     @property
     def seeds(self) -> int:
@@ -106,10 +90,8 @@ class Baseline:
         repeats: Sequence[SeedRun],
         environment: dict[str, Any],
     ) -> "Baseline":
-        """Make an accepted state without error rates and figures; see `AcceptedSeeds`."""
-        first = runs[0].evaluation
-        if first is None:
-            raise MnistlabError("the first run has no evaluation to keep")
+        """Make an accepted state without error rates and figures; the first run is evaluated."""
+        first: Any = runs[0].evaluation
         columns, again = (
             {name: np.round(values, DECIMALS) for name, values in as_columns(part).items()}
             for part in (runs, repeats)
@@ -147,10 +129,7 @@ class Baseline:
         raise MnistlabError(f"{path}: schema {schema!r}, required {SCHEMA}; {ACCEPT_AGAIN}")
 
     def save(self, path: Path) -> None:
-        """Write the file whole or not at all; MnistlabError if it would be larger than 200 KB.
-
-        One line a metric: two files can be compared line by line.
-        """
+        """Write the file whole or not at all, one line a metric: two files can be compared."""
         head = {"schema": SCHEMA, **{name: getattr(self, name) for name in HEAD}}
         lines = [f" {json.dumps(name)}: {_compact(value)}" for name, value in head.items()]
         blocks: dict[str, dict[str, Any]] = {
@@ -170,10 +149,7 @@ class Baseline:
         write_atomically(path, text)
 
     def difference(self, other: Mapping[str, Any], where: str) -> str:
-        """Name the first field in which this state differs from an identity; "" if in none.
-
-        `other` is an `identity` or part of one, and `where` what the message calls it: "here".
-        """
+        """Name the first field that differs from an `identity` or part of one; "" if none does."""
         old, new = _flat({key: getattr(self, key) for key in other}), _flat(other)
         for name in dict.fromkeys([*old, *new]):
             if old.get(name) != new.get(name):
@@ -199,24 +175,25 @@ def baseline_path(folder: Path, pipeline: str, dataset: str) -> Path:
 
 def identity(pipeline: Any, dataset: Dataset) -> dict[str, Any]:
     """Return the fields of `IDENTITY` as JSON has them, the spec without its bounds."""
-    content = hashlib.sha256(np.ascontiguousarray(dataset.test_images).tobytes())
-    content.update(np.ascontiguousarray(dataset.test_labels).tobytes())
+    test = dataset.test_images.tobytes() + dataset.test_labels.tobytes()
     left_out = ("bounds", "gate", "image_range", "refuses_wrong_input")  # do not change training
     spec = {name: each for name, each in asdict(pipeline.spec).items() if name not in left_out}
-    values = (pipeline.name, dataset.name, content.hexdigest(), json.loads(json.dumps(spec)))
-    return dict(zip(IDENTITY, values, strict=True))
+    return {
+        "pipeline": pipeline.name,
+        "dataset": dataset.name,
+        "test_sha256": hashlib.sha256(test).hexdigest(),
+        "spec": json.loads(json.dumps(spec)),
+    }
 
 
 def true_class_steps(evaluation: Evaluation) -> Bytes:
     """Return the probability of each image's true digit in steps of 1/255, shape (N,)."""
-    truth = np.clip(true_class(evaluation), 0, 1)
-    return np.rint(truth * 255).astype(np.uint8)
+    return np.rint(255 * np.clip(true_class(evaluation), 0, 1)).astype(np.uint8)
 
 
 def mean_and_sd(values: Doubles) -> list[float]:
     """Return mean and standard deviation, rounded for people."""
-    sd = float(values.std(ddof=1)) if len(values) > 1 else 0.0
-    return [round(float(values.mean()), DECIMALS), round(sd, DECIMALS)]
+    return [round(float(value), DECIMALS) for value in (values.mean(), values.std(ddof=1))]
 
 
 def pack(array: Bytes) -> str:
@@ -238,12 +215,11 @@ def unpack(text: str, name: str) -> Bytes:
 
 def _parse(content: dict[str, Any]) -> dict[str, Any]:
     """Check the content of a file; return the fields of a Baseline."""
-    for name, kind in {**HEAD, **dict.fromkeys(BLOCKS, TABLE)}.items():
-        value = content[name]
-        if KINDS.get(type(value)) != kind or (kind == NUMBER and value < 0):
-            raise MnistlabError(f"{name!r} is {value!r:.60}, required {kind}")
-    first, digests = content["first_seed"], content["digests"]
-    count = len(digests)
+    for name, kind in {**HEAD, **dict.fromkeys(BLOCKS, dict)}.items():
+        value, right = content[name], type(content[name]) is kind
+        right = right and (kind is not int or value >= 0)
+        _require(right, f"{name!r} is {value!r:.60}, required {KINDS[kind]}")
+    first, digests, count = content["first_seed"], content["digests"], len(content["digests"])
     seeds = [str(seed) for seed in range(first, first + count)]
     _require(list(digests) == seeds, f"'digests' are not of {count} seeds from {first}")
     columns, repeats = (
@@ -251,11 +227,11 @@ def _parse(content: dict[str, Any]) -> dict[str, Any]:
         for part in ("seeds", "repeats")
     )
     for name, values in columns.items():
+        _require(len(values) == count, f"{name!r} has {len(values)} values for {count} digests")
         got, stated = mean_and_sd(values), content["summary"][name]
         # Another machine may round the last decimal otherwise.
         near = np.allclose(got, stated, rtol=0, atol=2 / 10**DECIMALS)
         _require(near, f"{name!r}: its seeds have mean and sd {got}, not {stated}")
-        _require(len(values) == count, f"{name!r} has {len(values)} values for {count} digests")
     required = {"final accuracy", "final loss"}
     _require(required <= columns.keys(), "accuracy and loss of the final weights are missing")
     lengths = sorted({len(values) for values in repeats.values()})
@@ -299,25 +275,17 @@ def _range(name: str, row: dict[str, Any]) -> HealthyRange:
     ends = [end for end in (healthy.low, healthy.high) if end is not None]
     finite = np.isfinite([healthy.mean, healthy.sd, healthy.seeds, *ends]).all()
     _require(bool(ends and finite), f"{name!r} is not a healthy range")
-    try:
-        known = bool(healthy.source)
-    except KeyError:
-        known = False
-    _require(known, f"{name!r} has the unknown rule {healthy.rule!r}")
+    _require(healthy.rule in RULES, f"{name!r} has the unknown rule {healthy.rule!r}")
     return healthy
 
 
-def _flat(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Name the fields of the spec apart; leave out empty ones, so that a new one is no change."""
-    spec = _without_empty(fields.get("spec", {}))
-    others = {name: each for name, each in fields.items() if name != "spec"}
-    return others | {f"spec.{name}": each for name, each in spec.items()}
-
-
-def _without_empty(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _without_empty(each) for name, each in value.items() if each}
-    return [_without_empty(each) for each in value] if isinstance(value, list) else value
+def _flat(value: Any, name: str = "") -> dict[str, Any]:
+    """Name values by their place; leave out empty ones, so that a new field is no change."""
+    if not isinstance(value, dict | list):
+        return {name: value} if value else {}
+    items = value.items() if isinstance(value, dict) else enumerate(value)
+    parts = [_flat(each, f"{name}.{key}".lstrip(".")) for key, each in items]
+    return {place: each for part in parts for place, each in part.items()}
 
 
 def _compact(value: Any) -> str:
@@ -328,7 +296,7 @@ def _commit() -> str:
     """Return the working directory's commit, marked if files differ; empty outside of git."""
     command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
     try:
-        run = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
-    except (OSError, subprocess.TimeoutExpired):
+        run = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
         return ""
-    return run.stdout.strip() if run.returncode == 0 else ""
+    return run.stdout.strip()

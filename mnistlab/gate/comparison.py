@@ -1,10 +1,8 @@
 """Compare one metric of a candidate with the accepted seeds: bounds on the degradation.
 
-With the same initial weights and the same order of images, a healthy recipe ends close to the
-accepted result of the same seed, even with another rounding. Regression on that result removes the
-noise that both share: an analysis of covariance whose slope was measured when the result was
-accepted. Where seeds do not match, the slope is 0, and the same formulas compare independent draws.
-Arrays have a leading axis of gates: one, or thousands of simulated ones.
+A healthy recipe ends close to the accepted result of the same seed. Regression on that result
+removes the noise that both share; its slope was measured when the result was accepted, and is 0
+where seeds do not match. Arrays have a leading axis of gates: one, or thousands of simulated ones.
 
 Sources: common random numbers and control variates: Glasserman (2003), Monte Carlo Methods in
 Financial Engineering, sec. 4.1. Analysis of covariance: Cochran (1957), Biometrics 13:261.
@@ -24,8 +22,7 @@ from mnistlab.requirement import Requirement, Status, Verdict
 Bounds: TypeAlias = tuple[Doubles, Doubles, Doubles]
 """Low, high and estimate, each of shape (gates,)."""
 GROUP = "regression"
-MAX_SLOPE = 0.99
-"""A few repeated trainings may agree to the last image; that is not known of every training."""
+MAX_SLOPE = 0.99  # a few repeats may agree to the last image; that does not hold for every training
 WIDER = 0.25
 """Level of the F test that calls a candidate's spread wider than the known one. With 0.05 a
 candidate of twice the spread, and a loss of one margin, passes 4.7 % of the time (0.2: 2.6 %)."""
@@ -33,15 +30,12 @@ candidate of twice the spread, and a loss of one margin, passes 4.7 % of the tim
 
 @dataclass(frozen=True, eq=False)
 class Accepted:
-    """What is known of one metric; arrays have shape (gates,) or (1,).
-
-    `slope` is that of a repeated training's result on the accepted one of the same seed.
-    """
+    """What is known of one metric; arrays have shape (gates,) or (1,)."""
 
     mean: Doubles
     sd: Doubles
     seeds: int
-    slope: Doubles
+    slope: Doubles  # of a repeated training's result on the accepted one of the same seed
     residual_sd: Doubles
     repeats: int
 
@@ -52,10 +46,7 @@ def spread_of(values: Doubles) -> Doubles:
 
 
 def summarise(values: Doubles, repeats: Doubles) -> Accepted:
-    """Summarise accepted seeds, and repeated trainings of the first of them, which may be none.
-
-    Both have shape (seeds,) or (gates, seeds).
-    """
+    """Summarise accepted seeds and repeats of the first, both (seeds,) or (gates, seeds)."""
     values, repeats = np.atleast_2d(values), np.atleast_2d(repeats)
     count = repeats.shape[-1]
     mean, sd, variance = values.mean(axis=-1), spread_of(values), values.var(axis=-1, ddof=1)
@@ -88,11 +79,10 @@ def residuals(sample: Sample, slope: Doubles) -> Doubles:
 
 
 def mean_bounds(sample: Sample, levels: tuple[float, float]) -> Bounds:
-    """Bound the difference of means, candidate minus accepted.
+    """Bound the difference of means, candidate minus accepted; `levels` are of low and high bound.
 
-    The known standard deviation is used unless the candidate's own is wider by an F test. It is of
-    the residuals where seeds match, of the accepted seeds where they do not. Degrees of freedom:
-    Satterthwaite (1946), Biometrics 2:110. `levels` are one-sided: lower bound, upper bound.
+    The known sd, of residuals where seeds match, is used unless the candidate's own is wider by an
+    F test. Degrees of freedom: Satterthwaite (1946), Biometrics 2:110.
     """
     accepted, matched, n = sample.accepted, sample.matched, sample.new.shape[-1]
     slope = np.where(matched, accepted.slope, 0.0)
@@ -119,8 +109,7 @@ def mean_bounds(sample: Sample, levels: tuple[float, float]) -> Bounds:
 def spread_bounds(sample: Sample, levels: tuple[float, float]) -> Bounds:
     """Bound the ratio of standard deviations over seeds, candidate to accepted.
 
-    Where seeds match, the two spreads are correlated: Pitman (1939) and Morgan (1939), Biometrika
-    31:9 and 31:13. Where they do not: F. `levels` as in `mean_bounds`.
+    Where seeds match: Pitman (1939) and Morgan (1939), Biometrika 31:9 and 31:13; elsewhere F.
     """
     new, same, seeds, n = sample.new, sample.same, sample.accepted.seeds, sample.new.shape[-1]
     own, others = (np.where(sd == 0, np.nan, sd) for sd in (spread_of(new), spread_of(same)))
@@ -139,11 +128,7 @@ def spread_bounds(sample: Sample, levels: tuple[float, float]) -> Bounds:
 
 
 def degradation_bounds(metric: GateMetric, sample: Sample, levels: tuple[float, float]) -> Bounds:
-    """Bound how much worse the candidate is, in the metric's unit or as the ratio of spreads.
-
-    `levels` are one-sided: lower bound, upper bound. What is not finite is not known: the bounds
-    are infinite.
-    """
+    """Bound how much worse the candidate is, at `levels`; unknown bounds are infinite."""
     if metric.spread:
         low, high, estimate = spread_bounds(sample, levels)
     elif metric.lower_is_better:
@@ -156,11 +141,7 @@ def degradation_bounds(metric: GateMetric, sample: Sample, levels: tuple[float, 
 
 @dataclass(frozen=True)
 class MetricComparison:
-    """One metric at one look: how much worse the candidate is, between one-sided bounds.
-
-    `correlation` is that with the accepted results of the same seeds. `reason` names a defect of
-    the values that decided.
-    """
+    """One metric at one look: how much worse the candidate is, between one-sided bounds."""
 
     metric: GateMetric
     candidate: float
@@ -170,8 +151,8 @@ class MetricComparison:
     high: float
     status: Status
     seeds: int
-    correlation: float
-    reason: str = ""
+    correlation: float  # with the accepted results of the same seeds
+    reason: str = ""  # a defect of the values, which decided
     accepted_seeds: float = math.inf
 
     @property
@@ -201,16 +182,13 @@ class MetricComparison:
 
     @property
     def seeds_needed(self) -> float:
-        """Estimate how many seeds would let it pass if the estimate stays; infinite if none.
-
-        The square of the distance from estimate to bound shrinks like 1 / seeds + 1 / accepted
-        seeds; of a spread, that of their logarithms.
-        """
+        """Estimate how many seeds would let it pass if the estimate stays; infinite if none."""
         if self.reason or not math.isfinite(self.high) or self.degradation >= self.metric.margin:
             return math.inf
         ends = np.array([self.degradation, self.high, self.metric.margin])
         estimate, high, margin = np.log(ends) if self.metric.spread else ends
         known = 1 / self.accepted_seeds
+        # The squared distance from estimate to bound shrinks like 1 / seeds + 1 / accepted seeds.
         wanted = ((margin - estimate) / (high - estimate)) ** 2 * (1 / self.seeds + known) - known
         return math.ceil(1 / wanted) if wanted > 0 else math.inf
 
@@ -238,8 +216,8 @@ class MetricComparison:
             message += "; better by more than the margin"
         if self.status == "undecided":
             message += f"; {self.what_would_decide}"
-        metric, bound = self.metric, self.metric.in_unit(self.metric.margin)
-        name = f"harm to {metric.name}"
+        metric, name = self.metric, f"harm to {self.metric.name}"
+        bound = metric.in_unit(metric.margin)
         claim = Requirement(name, GROUP, bound, "at most", metric.unit, metric.source)
         high = metric.in_unit(self.high) if math.isfinite(self.high) else None
         return replace(claim.judge(high), status=self.status, message=message)
@@ -247,12 +225,12 @@ class MetricComparison:
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for ``verdict.json``; None where nothing is known."""
         names = ("candidate", "accepted", "degradation", "low", "high", "correlation")
-        numbers = [getattr(self, name) for name in names]
-        plain = [round(number, 6) if math.isfinite(number) else None for number in numbers]
-        keys = ("candidate", "accepted", "harm", "low", "high", "correlation")
+        numbers = {name: getattr(self, name) for name in names}
+        plain = {k: round(x, 6) if math.isfinite(x) else None for k, x in numbers.items()}
         return {
             "name": self.metric.name,
-            **dict(zip(keys, plain, strict=True)),
+            "harm": plain.pop("degradation"),
+            **plain,
             "margin": self.metric.margin,
             "status": self.status,
             "improved": self.improved,

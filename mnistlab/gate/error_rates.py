@@ -1,9 +1,8 @@
 """How often the recipe gate errs: thousands of gates simulated from the accepted seeds themselves.
 
-A simulated gate draws its trainings from real ones, with replacement, and decides with the code
-that decides in a run. Two healthy candidates are simulated: one whose seeds match (what the
-accepted result predicts plus a residual of the repeated trainings), and one of other random streams
-(independent draws). A worse candidate is a healthy one, shifted by its margin in one metric.
+A simulated gate decides with the code that decides in a run. Two healthy candidates are simulated:
+one whose seeds match (what the accepted result predicts plus a residual of the repeats), and one of
+independent draws. A worse candidate is a healthy one, shifted by its margin in one metric.
 """
 
 from collections.abc import Sequence
@@ -13,30 +12,26 @@ from typing import Any
 import numpy as np
 
 from mnistlab.arrays import Bools, Indices
-from mnistlab.gate.comparison import Accepted, Sample, residuals, spread_of
+from mnistlab.gate.comparison import Sample, residuals, spread_of
 from mnistlab.gate.margins import GateMetric
 from mnistlab.gate.plan import AcceptedSeeds, Plan, make_plan, take_look
 from mnistlab.gate.seed_runs import SeedMetrics, take
 from mnistlab.stats import wilson
 
 GATES = 2000
-NEVER = 10_000
-ACCEPTABLE = 0.01
-MARGIN_STEPS = (1.5, 2, 3, 4, 6, 8)
+NEVER = 10_000  # later than any look
+ACCEPTABLE = 0.01  # healthy runs that do not pass
 KINDS = ("matched", "independent")
 
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """What simulated gates decided, shape (gates,); undecided if neither passed nor failed.
-
-    `seeds` counts trainings; `metrics_passed`, (metrics, gates), is of the end of the gate.
-    """
+    """What simulated gates decided, shape (gates,); undecided if neither passed nor failed."""
 
     passed: Bools
     failed: Bools
-    seeds: Indices
-    metrics_passed: Bools
+    seeds: Indices  # number of trainings
+    metrics_passed: Bools  # at the end of the gate; (metrics, gates)
 
 
 def draw(
@@ -61,12 +56,13 @@ def draw(
 def simulate(
     plan: Plan, accepted: AcceptedSeeds, new: SeedMetrics, same: SeedMetrics, seed: int = 0
 ) -> Outcome:
-    """Let gates decide on drawn results of shape (gates, budget).
-
-    Each compares with accepted seeds drawn by `seed`; with a negative one, with those in use.
-    """
-    gates = next(iter(new.values())).shape[0]
-    known = {metric.key: _drawn(accepted, metric.key, gates, seed) for metric in plan.metrics}
+    """Let gates decide on draws, (gates, budget); seed -1: against the accepted seeds in use."""
+    gates, count = len(next(iter(new.values()))), len(accepted.seeds)
+    known = {metric.key: accepted.summary(metric.key) for metric in plan.metrics}
+    if seed >= 0:
+        rows = np.random.default_rng([seed, 7]).integers(count, size=(gates, count))
+        for key, values in take({key: accepted.columns[key] for key in known}, rows).items():
+            known[key] = replace(known[key], mean=values.mean(axis=1), sd=spread_of(values))
     passing, failing = np.full((2, len(plan.metrics), gates), NEVER)
     for look, count in reversed(list(enumerate(plan.looks))):
         pair = [{key: part[key][:, :count] for key in known} for part in (new, same)]
@@ -80,16 +76,6 @@ def simulate(
     passed = ~failed & (all_passed < NEVER)
     end = np.minimum(np.where(failed, any_failed, all_passed), len(plan.looks) - 1)
     return Outcome(passed, failed, np.asarray(plan.looks)[end], passing <= end)
-
-
-def _drawn(accepted: AcceptedSeeds, key: str, gates: int, seed: int) -> Accepted:
-    """Summarise accepted seeds that are drawn for each gate."""
-    own, values = accepted.summary(key), accepted.columns[key]
-    if seed < 0:
-        return own
-    rng = np.random.default_rng([seed, 7])  # the same rows for every metric
-    drawn = values[rng.integers(len(values), size=(gates, len(values)))]
-    return replace(own, mean=drawn.mean(axis=1), sd=spread_of(drawn))
 
 
 def shift(
@@ -106,17 +92,15 @@ def shift(
 
 
 def error_rates(plan: Plan, accepted: AcceptedSeeds, gates: int = GATES) -> dict[str, Any]:
-    """Simulate the gate's error rates from the accepted seeds; return plain values.
+    """Simulate the gate's error rates: plain values, [estimate, low, high] by Wilson's interval.
 
-    Rates are [estimate, low, high] with 95 % Wilson intervals over gates. "matched" (where seeds
-    can match) and "independent" are of healthy candidates; "miss" has how often a candidate that is
-    worse by exactly the margin passes in that metric, of both kinds the worse; "curve" has the
-    probability that the gate finds each of the "drops" of the leading metric.
+    "miss" has how often a candidate that is worse by exactly the margin passes in that metric, of
+    both kinds the worse; "curve" how likely the gate finds each of the leading metric's "drops".
     """
     count, lead = plan.looks[-1], plan.metrics[0]
     names = [metric.name for metric in plan.metrics]
     healthy: dict[str, Any] = {}
-    miss: dict[str, list[float]] = {}
+    miss = {name: [0.0] for name in names}
     for kind in KINDS if max(plan.match_below) > 0 else KINDS[1:]:
         new, same = draw(accepted, count, gates, kind == "matched", seed=1)
         outcome = simulate(plan, accepted, new, same)
@@ -126,11 +110,18 @@ def error_rates(plan: Plan, accepted: AcceptedSeeds, gates: int = GATES) -> dict
             "mean seeds": round(float(outcome.seeds.mean()), 2),
             "open": {name: share for name, share in zip(names, still_open, strict=True) if share},
         }
-        rates = _miss(plan, accepted, new, same)
-        miss = {name: max(rates[name], miss.get(name, [0.0])) for name in names}
+        for spread in (False, True):  # apart: a wider spread makes the mean harder to bound
+            worse = new
+            for metric in plan.metrics:
+                if metric.spread == spread:
+                    worse = shift(worse, metric, metric.margin, accepted)
+            passes = simulate(plan, accepted, worse, same).metrics_passed
+            for metric, passed in zip(plan.metrics, passes, strict=True):
+                if metric.spread == spread:
+                    miss[metric.name] = max(_rate(passed), miss[metric.name])
     drops = [round(lead.margin * step / 4, 7) for step in range(13)]
     new, same = draw(accepted, count, gates, matched=False, seed=2)
-    worse = [simulate(plan, accepted, shift(new, lead, drop, accepted), same) for drop in drops]
+    found = [~simulate(plan, accepted, shift(new, lead, x, accepted), same).passed for x in drops]
     return {
         "margin": lead.margin,
         "budget": count,
@@ -140,25 +131,8 @@ def error_rates(plan: Plan, accepted: AcceptedSeeds, gates: int = GATES) -> dict
         **healthy,
         "miss": miss,
         "drops": drops,
-        "curve": [float((~outcome.passed).mean()) for outcome in worse],
+        "curve": [float(each.mean()) for each in found],
     }
-
-
-def _miss(
-    plan: Plan, accepted: AcceptedSeeds, new: SeedMetrics, same: SeedMetrics
-) -> dict[str, list[float]]:
-    """Return for each metric how often it passes though it is worse by exactly its margin."""
-    rates = {}
-    for spread in (False, True):  # apart: a wider spread makes the mean harder to bound
-        worse = new
-        for metric in plan.metrics:
-            if metric.spread == spread:
-                worse = shift(worse, metric, metric.margin, accepted)
-        outcome = simulate(plan, accepted, worse, same)
-        for metric, passed in zip(plan.metrics, outcome.metrics_passed, strict=True):
-            if metric.spread == spread:
-                rates[metric.name] = _rate(passed)
-    return rates
 
 
 def _rate(events: Bools) -> list[float]:
@@ -193,17 +167,20 @@ def sentence(rates: dict[str, Any]) -> str:
 
 def as_table(rates: dict[str, Any]) -> list[str]:
     """Return the rates as lines for a terminal."""
-    percent = "{:.3g} % ({:.3g} to {:.3g})"
+
+    def percent(rate: list[float]) -> str:
+        return "{:.3g} % ({:.3g} to {:.3g})".format(*(100 * value for value in rate))
+
     lines = [f"margin {100 * rates['margin']:.2f} points, at most {rates['budget']} seeds"]
     for kind, each in _healthy(rates).items():
-        share = percent.format(*(100 * x for x in each["not passed"]))
-        lines.append(f"  healthy, {kind} seeds: {share} do not pass, {each['mean seeds']} seeds")
+        text = f"{percent(each['not passed'])} do not pass, {each['mean seeds']} seeds"
+        lines.append(f"  healthy, {kind} seeds: {text}")
     for name, miss in rates["miss"].items():
-        share = percent.format(*(100 * x for x in miss))
-        lines.append(f"  a loss of one margin in {name}: passes {share}")
+        lines.append(f"  a loss of one margin in {name}: passes {percent(miss)}")
     for drop, found in zip(rates["drops"], rates["curve"], strict=True):
-        points = f"{100 * drop:.3f} points"
-        lines.append(f"  a drop of {points} is found {100 * found:.4g} % of the time")
+        lines.append(
+            f"  a drop of {100 * drop:.3f} points is found {100 * found:.4g} % of the time"
+        )
     return lines
 
 
@@ -211,25 +188,20 @@ def advice(
     rates: dict[str, Any], metrics: Sequence[GateMetric], accepted: AcceptedSeeds
 ) -> list[str]:
     """Say what to do if more than 1 % of healthy runs do not pass."""
-    shares = {kind: each["not passed"][0] for kind, each in _healthy(rates).items()}
-    worst = max(shares, key=lambda kind: shares[kind])
-    if shares[worst] <= ACCEPTABLE:
+    share, kind = max((each["not passed"][0], kind) for kind, each in _healthy(rates).items())
+    if share <= ACCEPTABLE:
         return []
-    plan = make_plan(metrics, rates["budget"], accepted)
-    new, same = draw(accepted, plan.looks[-1], GATES // 5, matched=False, seed=3)
-
-    def enough(factor: float) -> bool:
-        wider = replace(metrics[0], margin=factor * metrics[0].margin)
-        outcome = simulate(replace(plan, metrics=(wider, *metrics[1:])), accepted, new, same)
-        return float((~outcome.passed).mean()) <= ACCEPTABLE
-
-    margin = next(filter(enough, MARGIN_STEPS), 0)
     text = (
-        f"{100 * shares[worst]:.2g} % of healthy runs with {worst} seeds would stay undecided at "
+        f"{100 * share:.2g} % of healthy runs with {kind} seeds would stay undecided at "
         f"margin {100 * rates['margin']:.2f}: accept more seeds than {rates['accepted seeds']}"
     )
     if rates["budget"] < rates["accepted seeds"]:
         text += ", allow more with --seeds"
-    if margin:
-        text += f", or state a margin of {100 * margin * rates['margin']:.2f} points"
+    plan = make_plan(metrics, rates["budget"], accepted)
+    new, same = draw(accepted, plan.looks[-1], GATES // 5, matched=False, seed=3)
+    for factor in (1.5, 2, 3, 4, 6, 8):
+        wider = replace(metrics[0], margin=factor * metrics[0].margin)
+        outcome = simulate(replace(plan, metrics=(wider, *metrics[1:])), accepted, new, same)
+        if (~outcome.passed).mean() <= ACCEPTABLE:
+            return [f"{text}, or state a margin of {100 * wider.margin:.2f} points"]
     return [text]

@@ -8,7 +8,6 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from mnistlab.arrays import Bytes
-from mnistlab.gate.comparison import MetricComparison
 from mnistlab.gate.error_rates import found_at
 from mnistlab.gate.paired import PairedComparison
 from mnistlab.gate.seed_runs import SeedMetrics
@@ -17,7 +16,6 @@ from mnistlab.report import canvas
 from mnistlab.report.canvas import BLUE, GREY, INK, ORANGE, PALE, RED, TEXT, axes_at, new_figure
 
 COLOURS = {"passed": BLUE, "failed": RED, "undecided": ORANGE}
-SHOWN = ("accuracy", "loss")
 ROW = 105  # pixels
 
 
@@ -28,50 +26,40 @@ def _mark_margin(axes: Axes, place: float) -> None:
 
 
 def seed_strip(result: Result, accepted: SeedMetrics, same: SeedMetrics) -> Figure:
-    """Show accuracy and loss of every training, candidate and accepted, with margin and bounds.
-
-    A line joins each training with the accepted one of the same seed, given in `same`.
-    """
-    means = [each for each in result.comparisons if not each.metric.spread]
-    shown = [each for each in means if each.metric.key.endswith(SHOWN)]
+    """Show all trainings; a line joins each with the accepted one of its seed, in `same`."""
+    shown = [
+        each
+        for each in result.comparisons
+        if not each.metric.spread and each.metric.key.endswith(("accuracy", "loss"))
+    ]
     figure = new_figure(f"{result.decision}: {result.sentence}", 40 + ROW * len(shown))
     for row, comparison in enumerate(reversed(shown)):
-        axes, key = axes_at(figure, (320, 35 + ROW * row, 600, 70)), comparison.metric.key
-        scale = 1 if comparison.metric.unit == "nats" else 100
-        values = [scale * part[key] for part in (result.columns, accepted, same)]
-        _strip(axes, comparison, scale, *values)
+        axes, metric = axes_at(figure, (320, 35 + ROW * row, 600, 70)), comparison.metric
+        unit, scale = ("nats", 1) if metric.unit == "nats" else ("%", 100)
+        new, old, own = (scale * part[metric.key] for part in (result.columns, accepted, same))
+        worse, colour = scale if metric.lower_is_better else -scale, COLOURS[comparison.status]
+        rng = np.random.default_rng(0)
+        heights = 0.75 + 0.12 * rng.uniform(-1, 1, len(old))
+        axes.plot(old, heights, "o", color=GREY, markersize=3, alpha=0.5)
+        heights = 0.25 + 0.1 * rng.uniform(-1, 1, len(new))
+        lines = [own, new], [np.full(len(new), 0.6), heights]
+        axes.plot(*lines, color=PALE, linewidth=1, zorder=0)
+        axes.plot(new, heights, "o", color=colour, markersize=5)
+        _mark_margin(axes, old.mean() + worse * metric.margin)
+        ends = old.mean() + worse * np.array([comparison.low, comparison.high])
+        if np.isfinite(ends).all():
+            estimate = old.mean() + worse * comparison.degradation
+            axes.hlines(-0.05, *ends, color=colour, linewidth=4)
+            axes.plot(estimate, -0.05, "|", color=INK, markersize=12)
+        labels = ("accepted", "candidate", "mean, bounds")
+        axes.set(ylim=(-0.2, 1), yticks=(0.75, 0.25, -0.05), yticklabels=labels)
+        text = f"{metric.name}\n({unit}): {comparison.status}"
+        axes.text(-0.515, 0.5, text, fontsize=10, va="center", transform=axes.transAxes, **TEXT)
     return figure
 
 
-def _strip(
-    axes: Axes, comparison: MetricComparison, scale: int, new: Any, old: Any, same: Any
-) -> None:
-    metric, colour = comparison.metric, COLOURS[comparison.status]
-    worse = scale if metric.lower_is_better else -scale
-    rng = np.random.default_rng(0)
-    heights = 0.75 + 0.12 * rng.uniform(-1, 1, len(old))
-    axes.plot(old, heights, "o", color=GREY, markersize=3, alpha=0.5)
-    heights = 0.25 + 0.1 * rng.uniform(-1, 1, len(new))
-    axes.plot([same, new], [np.full(len(new), 0.6), heights], color=PALE, linewidth=1, zorder=0)
-    axes.plot(new, heights, "o", color=colour, markersize=5)
-    centre = old.mean()
-    _mark_margin(axes, centre + worse * metric.margin)
-    ends = centre + worse * np.array([comparison.low, comparison.high])
-    if np.isfinite(ends).all():
-        axes.hlines(-0.05, *ends, color=colour, linewidth=4)
-        axes.plot(centre + worse * comparison.degradation, -0.05, "|", color=INK, markersize=12)
-    axes.set(ylim=(-0.2, 1), yticks=(0.75, 0.25, -0.05))
-    axes.set(yticklabels=("accepted", "candidate", "mean, bounds"))
-    text = f"{metric.name}\n({'nats' if metric.unit == 'nats' else '%'}): {comparison.status}"
-    axes.text(-0.515, 0.5, text, fontsize=10, va="center", transform=axes.transAxes, **TEXT)
-
-
 def power_curve(rates: dict[str, Any], here: float) -> Figure:
-    """Show the probability that the gate does not pass, against the true drop of accuracy.
-
-    `rates` are those of `mnistlab.gate.error_rates.error_rates`; `here` is the drop that this run
-    estimates, a fraction, or NaN to show none.
-    """
+    """Show how often a drop is found; `here`, if a number, is the drop that this run estimates."""
     margin, drops = 100 * rates["margin"], 100 * np.asarray(rates["drops"])
     at = 100 * found_at(rates, 2 * rates["margin"])
     title = (
@@ -103,18 +91,15 @@ def paired_table(comparison: PairedComparison) -> Figure:
     now_wrong, now_right = len(comparison.newly_wrong), len(comparison.newly_right)
     both = int(comparison.evaluation.right.sum()) - now_right
     neither = comparison.evaluation.count - both - now_wrong - now_right
-    cells = (
-        (0, 1, both, "white"),
-        (1, 1, now_wrong, RED),
-        (0, 0, now_right, BLUE),
-        (1, 0, neither, "white"),
-    )
-    for x, y, count, colour in cells:
-        axes.add_patch(Rectangle((x, y), 1, 1, facecolor=(colour, 0.25), edgecolor=INK))
+    counts = {(0, 1): both, (1, 1): now_wrong, (0, 0): now_right, (1, 0): neither}
+    colours = {(1, 1): RED, (0, 0): BLUE}
+    for (x, y), count in counts.items():
+        face = colours.get((x, y), "white"), 0.25
+        axes.add_patch(Rectangle((x, y), 1, 1, facecolor=face, edgecolor=INK))
         axes.text(x + 0.5, y + 0.5, f"{count:,}", fontsize=14, ha="center", va="center", **TEXT)
     axes.set(xlim=(0, 2), ylim=(0, 2), xticks=(0.5, 1.5), yticks=(0.5, 1.5))
-    axes.set(xticklabels=("file right", "file wrong"))
-    axes.set(yticklabels=("accepted wrong", "accepted right"))
+    names = ("file right", "file wrong"), ("accepted wrong", "accepted right")
+    axes.set(xticklabels=names[0], yticklabels=names[1])
     axes.xaxis.tick_top()
     axes.tick_params(length=0)
     axes.set_frame_on(False)

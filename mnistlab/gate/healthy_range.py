@@ -1,8 +1,8 @@
 """The healthy range of a measured number: a tolerance bound from several healthy seeds.
 
-A one-sided tolerance bound covers a stated share of all healthy seeds with a stated confidence,
-for the number of seeds that were measured. With k from the noncentral t, mean + k sd does so for
-normal data: Natrella (1963), Experimental Statistics, sec. 2-13; NIST/SEMATECH e-Handbook, 7.2.6.3.
+It covers a stated share of all healthy seeds with a stated confidence. With k from the noncentral
+t, mean + k sd does so for normal data: Natrella (1963), Experimental Statistics, sec. 2-13;
+NIST/SEMATECH e-Handbook, 7.2.6.3.
 
 Errors and counts are skewed, and are bounded on a scale where they are nearly normal: the root, the
 arcsine root, log(1 + x) of a count that varies more than by chance: Bartlett (1947), Biometrics
@@ -27,18 +27,15 @@ from mnistlab.errors import MnistlabError
 
 Worse = Literal["higher", "lower", "both"]
 Side = Literal["at least", "at most"]
-COVERAGE = 1 - 1e-5
-"""Share of healthy seeds on the good side of one bound. A run has about 60 bounds."""
-CONFIDENCE = 0.99
-"""Confidence of one bound. At 0.9, six bounds of an accepted state would cover less than stated."""
+COVERAGE = 1 - 1e-5  # share of healthy seeds on the good side of one bound; a run has about 60
+CONFIDENCE = 0.99  # of one bound; at 0.9, six of an accepted state would cover less than stated
 MIN_SEEDS = 8
-
+ROUNDING = 1e-4
 RULES = {
     "normal": "a normal tolerance bound",
     "root": "a normal tolerance bound of the root",
     "arcsine": "a normal tolerance bound of the arcsine root",
     "log": "a normal tolerance bound of log(1 + count)",
-    "logit": "a normal tolerance bound of the log odds",
     "count": "a Poisson bound of the count",
 }
 
@@ -87,61 +84,56 @@ def tolerance_factor(seeds: int) -> float:
 def healthy_range(values: Sequence[float], worse: Worse, images: int | None = None) -> HealthyRange:
     """Compute the healthy range of a number from at least 8 finite values, one a healthy seed.
 
-    Whole numbers (int) are counts. `worse` is the side on which a value is suspicious. `images` is
-    of how many images the values are a fraction; of a difference of two fractions, the fewer.
+    Whole numbers (int) are counts. A value is suspicious on its `worse` side. It may be a fraction
+    of so many `images`; if it is a difference of two fractions, they are the fewer of both.
     """
     numbers = np.asarray(values, dtype=np.float64)
     if len(numbers) < MIN_SEEDS or not np.isfinite(numbers).all():
         raise MnistlabError(f"{len(numbers)} values; required at least {MIN_SEEDS}, all finite")
     counts = all(isinstance(value, int) for value in values)
+    fractions = bool(worse != "both" and numbers.min() >= 0 and numbers.max() <= 1)
     step = 1.0 if counts else 1 / images if images else 0.0
-    rule, (low, high) = _tolerance_bounds(numbers, worse, step)
+    mean, sd = float(numbers.mean()), float(numbers.std(ddof=1))
+    rule, (low, high) = _tolerance_bounds(numbers, worse, step, fractions)
     if step:
-        reach = step * _reach_by_chance(numbers / step)
-        least, most = numbers.mean() - reach, numbers.mean() + reach
-        if (worse != "higher" and least < low) or (worse != "lower" and most > high):
+        reach = step * _reach_by_chance(len(numbers), (sd / step) ** 2)
+        if (worse != "higher" and mean - reach < low) or (worse != "lower" and mean + reach > high):
             rule = "count"
-        low, high = min(low, least), max(high, most)
+        low, high = min(low, mean - reach), max(high, mean + reach)
+    # A number may be the same in all seeds, and differ by rounding on another machine.
+    rounding = ROUNDING * abs(mean) + ROUNDING**2
+    low, high = min(low, mean - rounding), max(high, mean + rounding)
     if counts:
         low, high = max(np.ceil(low), 0), np.floor(high)
-    elif images and worse != "both" and _all_fractions(numbers):
+    elif images and fractions:
         low, high = max(low, 0), min(high, 1)
-    return HealthyRange(
-        mean=float(numbers.mean()),
-        sd=float(numbers.std(ddof=1)),
-        low=float(low) if worse != "higher" else None,
-        high=float(high) if worse != "lower" else None,
-        rule=rule,
-        seeds=len(numbers),
-    )
+    ends = None if worse == "higher" else float(low), None if worse == "lower" else float(high)
+    return HealthyRange(mean, sd, *ends, rule, len(numbers))
 
 
-def _tolerance_bounds(numbers: Doubles, worse: Worse, step: float) -> tuple[str, Doubles]:
+def _tolerance_bounds(
+    numbers: Doubles, worse: Worse, step: float, fractions: bool
+) -> tuple[str, Doubles]:
     """Return the scale on which the values are nearly normal, and both bounds by it."""
+
+    def bounds(scaled: Doubles) -> Doubles:
+        reach = tolerance_factor(len(scaled)) * scaled.std(ddof=1)
+        return np.array([scaled.mean() - reach, scaled.mean() + reach])
+
     more = 3 / 8 * step
     if step == 1 and numbers.var(ddof=1) > numbers.mean():
-        return "log", np.expm1(_normal_bounds(np.log1p(numbers)))
-    if step == 1 or (worse == "higher" and not step and (numbers >= 0).all()):
-        return "root", _normal_bounds(np.sqrt(numbers + more)).clip(0) ** 2 - more
-    if worse != "both" and _all_fractions(numbers):
+        return "log", np.expm1(bounds(np.log1p(numbers)))
+    if step == 1 or (worse == "higher" and not step and numbers.min() >= 0):
+        return "root", bounds(np.sqrt(numbers + more)).clip(0) ** 2 - more
+    if fractions:
         whole = 1 + 2 * more
-        ends = _normal_bounds(np.arcsin(np.sqrt((numbers + more) / whole)))
+        ends = bounds(np.arcsin(np.sqrt((numbers + more) / whole)))
         return "arcsine", np.sin(ends.clip(0, np.pi / 2)) ** 2 * whole - more
-    return "normal", _normal_bounds(numbers)
+    return "normal", bounds(numbers)
 
 
-def _all_fractions(numbers: Doubles) -> bool:
-    return bool(((numbers >= 0) & (numbers <= 1)).all())
-
-
-def _normal_bounds(numbers: Doubles) -> Doubles:
-    reach = tolerance_factor(len(numbers)) * numbers.std(ddof=1)
-    return np.array([numbers.mean() - reach, numbers.mean() + reach])
-
-
-def _reach_by_chance(counts: Doubles) -> float:
+def _reach_by_chance(seeds: int, variance: float) -> float:
     """Return how far from its mean a count may lie, if a Poisson number of images varies."""
-    seeds, variance = len(counts), counts.var(ddof=1)
     rate = max(
         scipy.stats.chi2.ppf(CONFIDENCE, 2 * seeds * variance + 2) / 2 / seeds,
         variance * (seeds - 1) / scipy.stats.chi2.ppf(1 - CONFIDENCE, seeds - 1),

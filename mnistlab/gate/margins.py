@@ -9,17 +9,10 @@ from mnistlab.arrays import Doubles
 from mnistlab.errors import MnistlabError
 from mnistlab.gate.seed_runs import NOISE, SeedMetrics
 
-LEADING_MARGIN = 0.001
-"""Default margin of accuracy with averaged weights: 0.1 points."""
-MIN_IMAGES = 4
-"""On a small test set the margin of accuracy is at least this many images."""
-SD_MARGIN = 2.5
-"""Default margin of another metric, in standard deviations over the accepted seeds.
-
-With MNIST's recipe that is 0.005 nats of loss, which 0.1 points of accuracy come with.
-"""
-SPREAD_MARGIN = 4.0
-"""Ratio of spreads. Six matched trainings are needed to exclude it, eight to exclude 3."""
+LEADING_MARGIN = 0.001  # default of accuracy with averaged weights: 0.1 points
+MIN_IMAGES = 4  # on a small test set the margin of accuracy is at least this many images
+SD_MARGIN = 2.5  # sd over accepted seeds: 0.005 nats of MNIST's loss, as 0.1 points of accuracy
+SPREAD_MARGIN = 4.0  # six matched trainings are needed to exclude this ratio, eight to exclude 3
 # Key, whether the spread is compared, alpha. Averaged weights first: they are less noisy.
 DEFAULT_METRICS = (
     ("averaged accuracy", False, 0.0075),
@@ -38,18 +31,13 @@ SPREAD = "spread of "
 
 @dataclass(frozen=True)
 class GateMetric:
-    """One metric that the recipe gate compares with the accepted state.
+    """One metric that the recipe gate compares with the accepted state."""
 
-    `key` is its name in `SeedMetrics`; with `spread`, not its mean over seeds is compared but its
-    standard deviation. `margin` is the degradation that is too much; of a spread, a ratio. `alpha`
-    is the probability, over all looks, to pass at a degradation of exactly the margin.
-    """
-
-    key: str
-    margin: float
+    key: str  # its name in `SeedMetrics`
+    margin: float  # the degradation that is too much; of a spread, a ratio
     source: str
-    alpha: float
-    spread: bool = False
+    alpha: float  # probability, over all looks, to pass if worse by exactly the margin
+    spread: bool = False  # compare not the mean over seeds but the standard deviation
 
     @property
     def lower_is_better(self) -> bool:
@@ -88,51 +76,46 @@ def gate_metrics(
     stated: Mapping[str, float | None] | None = None,
     leading: float | None = None,
 ) -> tuple[GateMetric, ...]:
-    """Choose the metrics of a gate, the leading one first.
+    """Choose the metrics of a gate among the accepted ones, the leading one first.
 
-    What is not in `accepted` is not compared. `images` is the number of test images. `stated` has
-    the margins of the spec's ``[gate]`` table, such as "recall of 8" or "spread of accuracy": of
-    the averaged weights if there are any, else of the final ones; None leaves a metric out.
-    `leading` is the margin of ``--margin``. MnistlabError if a stated margin is of a metric that
-    was not accepted, or is one that nothing can keep.
+    `stated` has the spec's margins, None to leave a metric out; `leading` is that of ``--margin``.
     """
     weights = "averaged" if "averaged accuracy" in accepted else "final"
-    chosen = {
-        (key, spread): GateMetric(key, *_default(accepted, key, spread, images), alpha, spread)
-        for key, spread, alpha in DEFAULT_METRICS
-        if key in accepted and (not spread or key.startswith(weights))
-    }
-    margins = dict(stated or {}) | ({} if leading is None else {"accuracy": leading})
-    for name, margin in margins.items():
+    leader = f"{weights} accuracy", False
+    least = max(LEADING_MARGIN, MIN_IMAGES / images)
+    chosen = {}
+    for key, spread, alpha in DEFAULT_METRICS:
+        if key not in accepted or (spread and not key.startswith(weights)):
+            continue
+        if np.ptp(accepted[key]) == 0 and (key, spread) != leader:  # a deterministic training
+            continue
+        # Final weights alone are too noisy for so small a margin.
+        margin = SD_MARGIN * float(accepted[key].std(ddof=1))
+        source = f"{SD_MARGIN:g} sd of the {len(accepted[key])} accepted seeds"
+        if spread:
+            margin = SPREAD_MARGIN
+            source = "guards the use of the accepted spread; docs/statistics.md"
+        elif key == "averaged accuracy":
+            margin, source = least, "default of the leading metric"
+        elif (key, spread) == leader:
+            margin = max(margin, least)
+        chosen[key, spread] = GateMetric(key, margin, source, alpha, spread)
+    asked = {name: (margin, "stated in the spec") for name, margin in (stated or {}).items()}
+    if leading is not None:
+        asked["accuracy"] = leading, "--margin"
+    for name, (stated_margin, source) in asked.items():
         place = _accepted_key(name, weights, accepted), name.startswith(SPREAD)
-        if margin is None:
+        if stated_margin is None:
             chosen.pop(place, None)
             continue
-        least = 1 if place[1] else 0
-        if not least < margin < np.inf:
-            raise MnistlabError(f"[gate] {name!r} has margin {margin}; required more than {least}")
-        asked = name == "accuracy" and leading is not None
-        source = "--margin" if asked else "stated in the spec"
+        if not place[1] < stated_margin < np.inf:  # a ratio of spreads is more than 1
+            what = f"[gate] {name!r} has margin {stated_margin}"
+            raise MnistlabError(f"{what}; required more than {int(place[1])}")
         alpha = chosen[place].alpha if place in chosen else OPTIONAL_ALPHA
-        chosen[place] = GateMetric(place[0], margin, source, alpha, place[1])
+        chosen[place] = GateMetric(place[0], stated_margin, source, alpha, place[1])
     if not chosen:
         raise MnistlabError("[gate] leaves out every metric; required at least one")
-    leader = f"{weights} accuracy", False
     return tuple(chosen[place] for place in sorted(chosen, key=lambda place: place != leader))
-
-
-def _default(accepted: SeedMetrics, key: str, spread: bool, images: int) -> tuple[float, str]:
-    """Return a metric's default margin and where it comes from."""
-    if spread:
-        return SPREAD_MARGIN, "guards the use of the accepted spread; docs/statistics.md"
-    least = max(LEADING_MARGIN, MIN_IMAGES / images)
-    if key == "averaged accuracy":
-        return least, "default of the leading metric"
-    # Final weights alone are too noisy for so small a margin.
-    margin = SD_MARGIN * float(accepted[key].std(ddof=1))
-    leads = key == "final accuracy" and "averaged accuracy" not in accepted
-    source = f"{SD_MARGIN:g} sd of the {len(accepted[key])} accepted seeds"
-    return max(margin, least if leads else 0), source
 
 
 def _accepted_key(name: str, weights: str, accepted: SeedMetrics) -> str:

@@ -7,7 +7,7 @@ test images but not that of training, and calls 11 % of healthy retrainings wors
 
 import bisect
 import itertools
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -22,39 +22,25 @@ from mnistlab.metrics import Evaluation
 from mnistlab.requirement import Requirement, Status, Verdict
 from mnistlab.stats import Interval, holm, mcnemar, non_inferiority, tango
 
-FILE_MARGIN = 0.005
-"""Default loss of accuracy that is too much: MNIST's recipe keeps that distance from 97 %."""
-MIN_IMAGES = 7
-"""The margin is at least this many images: with 360 images even identical predictions are only
-known to 1.5 points."""
-CONFIDENCE = 0.98
-"""Two-sided: 99 % for the bound that decides."""
-DIGIT_LEVEL = 0.01
-"""Of all digits together, by Holm's procedure."""
-MCNEMAR = "McNemar's exact test for each digit, adjusted by Holm (1979)"
-NAMED = 0.95
-"""Probability with which a digit is named that lost the recall that a run states."""
+FILE_MARGIN = 0.005  # default: MNIST's recipe keeps that distance from 97 %
+MIN_IMAGES = 7  # least margin: with 360 images equal predictions are only known to 1.5 points
+CONFIDENCE = 0.98  # two-sided: 99 % for the bound that decides
+DIGIT_LEVEL = 0.01  # of all digits together, by Holm's procedure
+NAMED = 0.95  # probability with which a digit is named that lost the recall that a run states
 
 
 @dataclass(frozen=True, eq=False)
 class PairedComparison:
-    """What a file's predictions and the accepted ones of the same images show.
-
-    `newly_wrong` are the indices of images that only the file misreads, most confident first, and
-    `newly_right` of those that only the accepted model misreads; `by_digit` counts both for each
-    digit, shape (10, 2). `churn` is the fraction of images with another prediction, right or wrong;
-    `gain` is by how much the true digit's mean probability is higher; `difference` is that of the
-    accuracies, file minus accepted. `margin` is the loss of accuracy that is too much.
-    """
+    """What a file's predictions and the accepted ones of the same images show."""
 
     evaluation: Evaluation
-    margin: float
-    newly_wrong: Array
-    newly_right: Array
-    by_digit: Indices
-    churn: float
-    gain: float
-    difference: Interval
+    margin: float  # the loss of accuracy that is too much
+    newly_wrong: Array  # indices of images that only the file misreads, most confident first
+    newly_right: Array  # indices of images that only the accepted model misreads
+    by_digit: Indices  # numbers of both for each digit, (10, 2)
+    churn: float  # fraction of images with another prediction, right or wrong
+    gain: float  # of the true digit's mean probability
+    difference: Interval  # of the accuracies, file minus accepted
     p_value: float
     digit_p_values: list[float]
     accuracy_status: Status
@@ -111,14 +97,13 @@ class PairedComparison:
         """Return the verdicts on accuracy and on all digits together."""
         message = f"{self.sentence}: {self.accuracy_status}"
         if self.improved:
-            message += "; better by more than the margin; to accept its recipe: "
-            message += "mnistlab baseline accept"
-        name, bound = "harm to accuracy, this file", 100 * self.margin
-        source = "Tango (1998): paired score interval"
-        claim = Requirement(name, GROUP, bound, "at most", "points", source)
+            advice = "to accept its recipe: mnistlab baseline accept"
+            message += f"; better by more than the margin; {advice}"
+        name, source = "harm to accuracy, this file", "Tango (1998): paired score interval"
+        claim = Requirement(name, GROUP, 100 * self.margin, "at most", "points", source)
         accuracy = claim.judge(round(-100 * self.difference.low if self.churn else 0.0, 4))
-        name, source = "digits read worse, this file", MCNEMAR
-        digits = Requirement(name, GROUP, 0, "equal to", "digits", source)
+        source = "McNemar's exact test for each digit, adjusted by Holm (1979)"
+        digits = Requirement("digits read worse, this file", GROUP, 0, "equal to", "digits", source)
         worse = ", ".join(map(str, self.worse_digits)) or "none"
         text = f"digits read worse than accepted: {worse} (McNemar, Holm, 1 %)"
         return [
@@ -128,15 +113,14 @@ class PairedComparison:
 
     def as_dict(self) -> dict[str, Any]:
         """Return what ``verdict.json`` holds."""
-        flags, ends = ("decision", "sentence", "improved"), ("low", "high", "estimate")
+        names = ("decision", "sentence", "improved", "margin")
         return {
-            **{name: getattr(self, name) for name in flags},
+            **{name: getattr(self, name) for name in names},
             "newly_wrong": len(self.newly_wrong),
             "newly_right": len(self.newly_right),
             "churn": round(self.churn, 6),
             "mcnemar_p": self.p_value,
-            "difference": {end: round(getattr(self.difference, end), 6) for end in ends},
-            "margin": self.margin,
+            "difference": {end: round(x, 6) for end, x in asdict(self.difference).items()},
             "identical": not self.churn,
             "true_digit_gain": round(self.gain, 6),
             "digits_p": [round(p, 6) for p in self.digit_p_values],
@@ -146,20 +130,16 @@ class PairedComparison:
 def compare(
     evaluation: Evaluation, baseline: Baseline, margin: float | None = None
 ) -> PairedComparison:
-    """Pair a file's predictions with the accepted ones of the same images.
-
-    The margin, a fraction, is by default 0.5 points or 7 images. MnistlabError if the numbers of
-    images differ.
-    """
+    """Compare with accepted predictions; the default margin is 0.5 points or 7 images."""
     count, labels, right = evaluation.count, evaluation.labels, evaluation.right
     if (accepted := len(baseline.predictions)) != count:
         what = f"{count} predictions, but {accepted} were accepted"
         raise MnistlabError(f"{what}; required the same test images: mnistlab baseline accept")
     margin = margin or max(FILE_MARGIN, MIN_IMAGES / count)
     was_right = baseline.predictions == labels
-    newly = [np.flatnonzero(part) for part in (was_right & ~right, ~was_right & right)]
-    newly[0] = newly[0][np.argsort(-evaluation.confidence[newly[0]], kind="stable")]
-    by_digit = np.stack([np.bincount(labels[part], minlength=CLASSES) for part in newly], axis=1)
+    mistakes = evaluation.confident_mistakes(count)
+    newly = mistakes[was_right[mistakes]], np.flatnonzero(~was_right & right)
+    by_digit = np.array([np.bincount(labels[part], minlength=CLASSES) for part in newly]).T
     churn = float(np.mean(evaluation.predictions != baseline.predictions))
     gain = float(np.mean(true_class_steps(evaluation) / 255 - baseline.truth / 255))
     wrong, right_now = map(len, newly)
@@ -172,23 +152,17 @@ def compare(
     return PairedComparison(evaluation, margin, *found)
 
 
-@cache
-def most_newly_wrong(discordant: int, images: int, margin: float) -> int:
-    """Return how many of the discordant images may be newly wrong to pass; -1 if none."""
-
-    def fails(wrong: int) -> bool:
-        return tango(wrong, discordant - wrong, images, CONFIDENCE).low <= -margin
-
-    return bisect.bisect_left(range(discordant + 1), True, key=fails) - 1
-
-
 def pass_rate(discordant: int, lost: int, images: int, margin: float) -> float:
     """Return how likely a file passes that loses `lost` images; others change either way."""
-    most = most_newly_wrong(discordant + lost, images, margin) - lost
-    return float(scipy.stats.binom.cdf(most, discordant, 0.5))
+    total = discordant + lost
+
+    def fails(wrong: int) -> bool:
+        return tango(wrong, total - wrong, images, CONFIDENCE).low <= -margin
+
+    most = bisect.bisect_left(range(total + 1), True, key=fails) - 1  # newly wrong, to pass
+    return float(scipy.stats.binom.cdf(most - lost, discordant, 0.5))
 
 
-@cache
 def digit_power(discordant: int, lost: int) -> float:
     """Return how likely a digit is called worse, by the first step of Holm's procedure."""
     wrong = np.arange(discordant + 1)
@@ -197,6 +171,7 @@ def digit_power(discordant: int, lost: int) -> float:
     return float(scipy.stats.binom.pmf(wrong, discordant, 0.5)[rejected].sum())
 
 
+@cache
 def images_to_be_named(discordant: int) -> int:
     """Return how many images a digit must lose to be called worse with probability `NAMED`."""
     return next(lost for lost in itertools.count() if digit_power(discordant, lost) >= NAMED)

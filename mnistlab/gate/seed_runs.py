@@ -24,39 +24,26 @@ SeedMetrics: TypeAlias = dict[str, Doubles]
 NOISE = "final loss above the averaged"
 """Loss of the final weights minus loss of the averaged ones: how noisy the last steps were."""
 MAX_PROCESSES = 8
-MIN_CORES = 4
-"""With fewer cores, one process on all of them is faster: each process takes 4 s to start."""
+MIN_CORES = 4  # with fewer, one process on all of them is faster: each takes 4 s to start
 
 
 @dataclass(frozen=True, eq=False)
 class SeedRun:
-    """One training of a pipeline, measured.
-
-    `metrics` has "final accuracy" and the like and, if ``fit`` returns averaged weights, "averaged
-    accuracy"; losses are in nats. `digest` is that of the trained weights, or of the predictions if
-    it is no Keras model. `evaluation` is of the final weights, on the test set.
-    """
+    """One training of a pipeline, measured on the test set."""
 
     seed: int
-    metrics: dict[str, float]
-    digest: str
-    evaluation: Evaluation | None = None
+    metrics: dict[str, float]  # "final loss" in nats; with averaged weights also "averaged loss"
+    digest: str  # of the trained weights, or of the predictions if it is no Keras model
+    evaluation: Evaluation | None = None  # of the final weights
 
 
 @dataclass(eq=False)
 class SeedRunner:
-    """Trains a pipeline with one seed a call; prepares the data once.
-
-    `perturbed` training images show how far one seed's result depends on rounding.
-    """
+    """Trains a pipeline with one seed a call; perturbed images show the effect of rounding."""
 
     pipeline: Any
     dataset: Dataset
     perturbed: bool = False
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle without the prepared data."""
-        return SeedRunner, (self.pipeline, self.dataset, self.perturbed)
 
     def __call__(self, seed: int) -> SeedRun:
         """Train and measure one seed; MnistlabError if its result cannot be evaluated."""
@@ -68,61 +55,42 @@ class SeedRunner:
             raise MnistlabError(f"training with seed {seed}: {error}") from error
 
     def _run(self, seed: int) -> SeedRun:
-        images, labels = self._training
+        images, labels, test, slices = self._prepared
+        truth = self.dataset.test_labels
         model = self.pipeline.build(seed)
         history = self.pipeline.fit(model, images, labels, seed=seed)
-        final = self._evaluate(model)
-        digest = _digest(model, final)
-        metrics = self._measure("final", final)
+        final = Evaluation(self.pipeline.predict(model, test), truth)
+        weights = model.get_weights() if is_keras(model) else [final.probabilities]
+        digest = hashlib.sha256(b"".join(array.tobytes() for array in weights)).hexdigest()[:16]
+        measured = {"final": measure(final, slices)}
         if "averaged_weights" in history:
             model.set_weights(history["averaged_weights"])
-            averaged = self._evaluate(model)
-            metrics |= self._measure("averaged", averaged)
-            metrics[NOISE] = final.loss - averaged.loss
+            averaged = Evaluation(self.pipeline.predict(model, test), truth)
+            measured["averaged"] = measure(averaged, slices)
+        metrics = {f"{of} {name}": x for of, each in measured.items() for name, x in each.items()}
+        if "averaged" in measured:
+            metrics[NOISE] = metrics["final loss"] - metrics["averaged loss"]
         return SeedRun(seed, metrics, digest, final)
 
-    def _evaluate(self, model: Any) -> Evaluation:
-        return Evaluation(self.pipeline.predict(model, self._test), self.dataset.test_labels)
-
-    def _measure(self, weights: str, evaluation: Evaluation) -> dict[str, float]:
-        measured = measure(evaluation, _slices(self.dataset))
-        return {f"{weights} {name}": value for name, value in measured.items()}
-
     @cached_property
-    def _training(self) -> tuple[Floats, Floats]:
-        images = self.pipeline.prepare_images(self.dataset.train_images)
+    def _prepared(self) -> tuple[Floats, Floats, Floats, dict[str, Indices]]:
+        """Prepare training images and labels and test images; slice the test images."""
+        prepare, data = self.pipeline.prepare_images, self.dataset
+        images = prepare(data.train_images)
         if self.perturbed:
             images = perturb(images)
-        return images, self.pipeline.prepare_labels(self.dataset.train_labels)
-
-    @cached_property
-    def _test(self) -> Floats:
-        prepared: Floats = self.pipeline.prepare_images(self.dataset.test_images)
-        return prepared
+        labels = self.pipeline.prepare_labels(data.train_labels)
+        return images, labels, prepare(data.test_images), slice_by_feature(data.test_images)
 
 
 def perturb(images: Floats) -> Floats:
-    """Enlarge every second value that is not 0 by one step of float32: as small as rounding.
-
-    Zeros stay: the step from 0 is a subnormal number, which processors compute slowly.
-    """
+    """Enlarge every second value by one step of float32: as small as rounding."""
     changed = images.copy()
     every_second = changed.reshape(-1)[::2]
     larger = np.nextafter(every_second, np.float32(np.inf))
+    # Zeros stay: the step from 0 is a subnormal number, which processors compute slowly.
     every_second[...] = np.where(every_second == 0, 0, larger)
     return changed
-
-
-def _digest(model: Any, evaluation: Evaluation) -> str:
-    content = hashlib.sha256()
-    for array in model.get_weights() if is_keras(model) else [evaluation.probabilities]:
-        content.update(np.ascontiguousarray(array).tobytes())
-    return content.hexdigest()[:16]
-
-
-@functools.lru_cache(maxsize=1)
-def _slices(dataset: Dataset) -> dict[str, Any]:
-    return slice_by_feature(dataset.test_images)
 
 
 def true_class(evaluation: Evaluation) -> Floats:
@@ -130,28 +98,24 @@ def true_class(evaluation: Evaluation) -> Floats:
     return evaluation.probabilities[np.arange(evaluation.count), evaluation.labels]
 
 
-def measure(evaluation: Evaluation, slices: dict[str, Any]) -> dict[str, float]:
+def measure(evaluation: Evaluation, slices: dict[str, Indices]) -> dict[str, float]:
     """Measure one evaluation for the gate; `slices` has the indices of each slice's images."""
-    recall = {
-        f"recall of {digit}": float(value)
-        for digit, value in enumerate(evaluation.recall)
-        if not np.isnan(value)
-    }
+    digits, recall = np.unique(evaluation.labels).tolist(), evaluation.recall
+    by_digit = {f"recall of {digit}": float(recall[digit]) for digit in digits}
     return {
         "accuracy": evaluation.accuracy,
         "loss": evaluation.loss,
         "true-class probability": float(true_class(evaluation).mean(dtype=np.float64)),
-        "worst recall": min(recall.values()),
+        "worst recall": min(by_digit.values()),
         "calibration error": calibration.reliability(evaluation.confidence, evaluation.right).error,
-        **recall,
+        **by_digit,
         **{name: float(evaluation.right[part].mean()) for name, part in slices.items()},
     }
 
 
 def as_columns(runs: Sequence[SeedRun]) -> SeedMetrics:
     """Collect the metrics that all runs have into one array a metric."""
-    first = runs[0].metrics if runs else ()
-    shared = [name for name in first if all(name in run.metrics for run in runs)]
+    shared = [name for name in runs[0].metrics if all(name in run.metrics for run in runs)]
     return {name: np.array([run.metrics[name] for run in runs]) for name in shared}
 
 
@@ -166,9 +130,7 @@ def open_runner(
 ) -> Iterator[Callable[[Sequence[int]], Iterator[T]]]:
     """Open a function that runs seeds and yields their runs in order; call it as often as needed.
 
-    `runner` is a `SeedRunner`, or another function of a seed that can be pickled. Without
-    `backend.processes`, seeds run in this process on a machine of fewer than `min_cores`, else in
-    one process a core. MnistlabError if a training fails, a process dies, or there is no cluster.
+    Without `backend.processes` and with fewer than `min_cores`, seeds run in this process.
     """
     cores = available_cores()
     processes = backend.processes or (1 if cores < min_cores else min(cores, MAX_PROCESSES))

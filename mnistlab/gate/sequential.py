@@ -1,11 +1,9 @@
 """The recipe gate: train accepted seeds again, and decide whether they are no worse.
 
-A group-sequential non-inferiority test, planned before the first training. A metric passes at the
-first look at which the upper bound of its degradation lies below its margin, and stays passed. The
-gate passes when every metric has, which needs no correction for their number (intersection-union
-test: Berger 1982, Technometrics 24:295). It fails when the lower bound of one metric lies above its
-margin, at a level divided by their number (Bonferroni). If the first two trainings are the accepted
-ones to the last bit, nothing changed, and the gate passes at once.
+A group-sequential non-inferiority test. A metric passes at the first look at which the upper bound
+of its degradation lies below its margin. The gate passes when every metric has (intersection-union
+test: Berger 1982, Technometrics 24:295), and fails when the lower bound of one lies above its
+margin, at a level divided by their number (Bonferroni).
 """
 
 import math
@@ -16,22 +14,21 @@ from typing import Any, Literal
 
 import numpy as np
 
-from mnistlab.arrays import Doubles
+from mnistlab.arrays import Indices
 from mnistlab.errors import MnistlabError
-from mnistlab.gate.comparison import Bounds, MetricComparison
+from mnistlab.gate.comparison import MetricComparison
 from mnistlab.gate.margins import GateMetric
 from mnistlab.gate.plan import AcceptedSeeds, Plan, make_plan, take_look
 from mnistlab.gate.seed_runs import SeedMetrics, SeedRun, as_columns, take
 from mnistlab.stats import non_inferiority
 
 Decision = Literal["PASSED", "FAILED", "UNDECIDED"]
-IDENTICAL = 2
-"""Trainings that must be the accepted ones bit for bit to show that nothing changed."""
+IDENTICAL = 2  # trainings that, bit for bit the accepted ones, show that nothing changed
 
 
 @dataclass(frozen=True)
 class Result:
-    """What the recipe gate found; its comparisons are in the order of the plan's metrics."""
+    """What the recipe gate found; comparisons are in the order of the plan's metrics."""
 
     comparisons: tuple[MetricComparison, ...]
     plan: Plan
@@ -73,7 +70,7 @@ class Result:
     def as_dict(self) -> dict[str, Any]:
         """Return what ``verdict.json`` holds."""
         metrics = self.plan.metrics
-        levels = {m.name: each for m, each in zip(metrics, self.plan.pass_levels, strict=True)}
+        levels = dict(zip((m.name for m in metrics), self.plan.pass_levels, strict=True))
         values = {m.name: self.columns[m.key].round(5).tolist() for m in metrics if not m.spread}
         flags = ("decision", "sentence", "matched", "identical")
         return {
@@ -90,9 +87,7 @@ class Result:
 def decision_of(comparisons: Sequence[MetricComparison]) -> Decision:
     """Fail if one metric failed, pass if all passed."""
     statuses = {comparison.status for comparison in comparisons}
-    if "failed" in statuses:
-        return "FAILED"
-    return "PASSED" if statuses == {"passed"} else "UNDECIDED"
+    return "FAILED" if "failed" in statuses else "PASSED" if statuses == {"passed"} else "UNDECIDED"
 
 
 def run(
@@ -102,13 +97,9 @@ def run(
     plan: Plan,
     progress: Callable[[str], None] = lambda line: None,
 ) -> Result:
-    """Train and look until the gate has decided or the budget is spent.
-
-    `train` yields a run for each of a sequence of seeds; `first` is the place of the first accepted
-    seed that is trained; `progress` gets one line after every training.
-    """
+    """Train from place `first` on, and look until all is decided or the budget is spent."""
     start = time.perf_counter()
-    places = accepted.block(first, plan.looks[-1])
+    places = (first + np.arange(plan.looks[-1])) % len(accepted.seeds)
     runs: list[SeedRun] = []
 
     def train_up_to(count: int) -> SeedMetrics:
@@ -133,13 +124,9 @@ def run(
 
 
 def compare_at(
-    plan: Plan, look: int, new: SeedMetrics, accepted: AcceptedSeeds, places: Sequence[int]
+    plan: Plan, look: int, new: SeedMetrics, accepted: AcceptedSeeds, places: Indices
 ) -> tuple[bool, list[MetricComparison]]:
-    """Compare every metric at a look, from 0; return whether seeds match, and the comparisons.
-
-    `new` has the candidate's n results of each metric, and `places` where its n seeds stand among
-    the accepted ones. MnistlabError if the candidate lacks a metric.
-    """
+    """Return whether seeds match, and the comparisons; `new` is of the seeds at `places`."""
     if missing := [metric.name for metric in plan.metrics if metric.key not in new]:
         advice = "accept this recipe: mnistlab baseline accept"
         raise MnistlabError(f"the candidate has no {missing[0]}; {advice}")
@@ -147,31 +134,22 @@ def compare_at(
     same = take(accepted.columns, places)
     one_gate = [{key: part[key][None] for key in known} for part in (new, same)]
     matched, bounds = take_look(plan, look, one_gate[0], one_gate[1], known)
-    comparisons = [
-        _comparison(metric, new[metric.key], same[metric.key], accepted.columns[metric.key], each)
-        for metric, each in zip(plan.metrics, bounds, strict=True)
-    ]
+    comparisons = []
+    for metric, each in zip(plan.metrics, bounds, strict=True):
+        low, high, degradation = (float(bound[0]) for bound in each)
+        now, then, old = (part[metric.key] for part in (new, same, accepted.columns))
+        status, reason = non_inferiority(low, high, metric.margin), ""
+        unused, is_loss = "does the seed reach the training?", "loss" in metric.key
+        if not np.isfinite(now).all():
+            status, reason = "undecided", f"not a number with {(~np.isfinite(now)).sum()} seeds"
+        elif np.ptp(now) == 0 < np.ptp(old) and is_loss:
+            status, reason = "failed", f"all {len(now)} seeds gave {now[0]:.6g}; {unused}"
+        varies = min(np.ptp(now), np.ptp(then)) > 0
+        correlation = float(np.corrcoef(now, then)[0, 1]) if varies else math.nan
+        numbers = metric.of_seeds(now), metric.of_seeds(old), degradation, low, high
+        facts = status, len(now), correlation, reason, len(old)
+        comparisons.append(MetricComparison(metric, *numbers, *facts))
     return bool(matched[0]), comparisons
-
-
-def _comparison(
-    metric: GateMetric, new: Doubles, same: Doubles, old: Doubles, bounds: Bounds
-) -> MetricComparison:
-    """Decide one metric from its bounds, unless its values show a defect."""
-    low, high, degradation = (float(bound[0]) for bound in bounds)
-    status, reason = non_inferiority(low, high, metric.margin), ""
-    unused = "does the seed reach the training?"
-    if not np.isfinite(new).all():
-        status, reason = "undecided", f"not a number with {(~np.isfinite(new)).sum()} seeds"
-    elif np.ptp(old) == 0 and (metric.spread or "loss" in metric.key):
-        reason = f"all {len(old)} accepted seeds gave {old[0]:.6g}; {unused}"
-        status = "undecided"
-    elif np.ptp(new) == 0 and "loss" in metric.key:
-        status, reason = "failed", f"all {len(new)} seeds gave {new[0]:.6g}; {unused}"
-    varies = min(np.ptp(new), np.ptp(same)) > 0
-    correlation = float(np.corrcoef(new, same)[0, 1]) if varies else math.nan
-    numbers = metric.of_seeds(new), metric.of_seeds(old), degradation, low, high
-    return MetricComparison(metric, *numbers, status, len(new), correlation, reason, len(old))
 
 
 def unchanged(plan: Plan, columns: SeedMetrics) -> list[MetricComparison]:
@@ -189,8 +167,7 @@ def compare_once(
 ) -> list[MetricComparison]:
     """Compare all seeds of two accepted states at one look; seed by seed if they are the same."""
     count = min(len(old.seeds), len(new.seeds))
-    plan = make_plan(metrics, count, old)
+    plan, places = make_plan(metrics, count, old), np.arange(count)
     if old.seeds[:count] != new.seeds[:count]:
         plan = replace(plan, match_below=(0.0,) * len(plan.looks))
-    columns = take(new.columns, range(count))
-    return compare_at(plan, len(plan.looks) - 1, columns, old, range(count))[1]
+    return compare_at(plan, len(plan.looks) - 1, take(new.columns, places), old, places)[1]

@@ -189,11 +189,14 @@ def _of_test(verdict: Verdict, nodeid: str) -> Verdict:
 
 
 def _reason(report: pytest.TestReport | pytest.CollectReport) -> str:
-    """Return in one line why a test failed or was skipped."""
+    """Return why a test failed or was skipped: the message that the test gave, else one line."""
     if isinstance(report.longrepr, tuple):
         return str(report.longrepr[2]).removeprefix("Skipped: ")
     crash = getattr(report.longrepr, "reprcrash", None)
     text = str(crash.message if crash else report.longrepr).removeprefix("Failed: ")
+    message, explained, _ = text.partition("\nassert ")  # what pytest adds to the message
+    if explained:
+        return message.removeprefix("AssertionError: ")
     lines = text.strip().splitlines() or ["no message"]
     # pytest marks the lines of the error itself with "E"; a long traceback begins otherwise.
     return next((line[1:].strip() for line in lines if line.startswith("E ")), lines[0])

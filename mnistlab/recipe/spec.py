@@ -15,7 +15,10 @@ KERAS_FIELDS = ("layers", "optimizer", "learning_rate", "loss", "metric")
 """What a spec can only require of a Keras model."""
 OPTIONAL = (*KERAS_FIELDS, "image_range", "units", "activation", "parameters")
 """Fields that may be None, in TOML false: then they are not checked."""
-TRAINING = ("early stopping", "best weights", "augmentation", "schedule", "warm-up", "fixed order")
+TRAINING = (
+    "early stopping", "best weights", "augmentation", "schedule", "warm-up", "fixed order",
+    "deterministic",
+)  # fmt: skip
 """What a spec may allow a training to do beyond the plain recipe."""
 
 
@@ -137,7 +140,8 @@ class Spec:
     - `refuses_wrong_input`: preparation raises an error for arrays that are not as read.
     - `training`: what ``fit`` may do beyond the plain recipe, of "early stopping", "best weights"
       (restored), "augmentation", "schedule" and "warm-up" (of the learning rate), "fixed order" (in
-      every epoch). Checks that then cannot tell a promise from a fault are not asked.
+      every epoch), "deterministic" (no random numbers at all). Checks that then cannot tell a
+      promise from a fault are not asked.
     - `bounds`: of the result; see `bounds_of`. Other numbers are compared with the accepted state.
     - `gate`: margins of the recipe gate by metric, in its unit, such as ``{"recall of 8": 0.01}``;
       None leaves a metric out. Other metrics have default margins.

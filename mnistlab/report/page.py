@@ -102,9 +102,12 @@ def diagnosis_lines(summary: Mapping[str, Any]) -> list[str]:
     """Say which known faults the run looks like, and which checks tell them apart."""
     lines = []
     for row in summary.get("diagnosis", ()):
-        apart = ", ".join(row["tells_apart"]).replace("::test_", ": ").replace("_", " ")
         line = f"looks like {row['fault']} ({row['likeness']:.2f}): {row['story']}"
-        lines.append(f"{line} What tells it apart: {apart}." if apart else line)
+        apart = []
+        for outcome in row["tells_apart"]:
+            check, _, ends = outcome.rpartition(" ")
+            apart.append(f'"{check.partition("::test_")[2].replace("_", " ")}" {ends}')
+        lines.append(f"{line} If it is this one, {' and '.join(apart)}." if apart else line)
     return lines
 
 

@@ -92,6 +92,12 @@ def test_lighter_pixels_stay_lighter(ramps):
     assert not flat, f"{flat} of 255 grey levels are not above the level below; {advice}"
 
 
+def test_grey_levels_are_scaled_evenly(ramps):
+    error = np.abs(ramps[:, -256:] - np.arange(256) / 255).max()
+    advice = f"look for a gamma correction, a logarithm or a stretched contrast, or {SPEC}"
+    assert error <= FLOAT32, f"a grey level is {error:.2g} from its share of 255; {advice}"
+
+
 @examples
 @given(images=images, seed=seeds)
 def test_each_pixel_is_prepared_on_its_own(pipeline, images, seed):

@@ -4,29 +4,18 @@ The suite must fail every fault and pass every control. `NOT_APPLICABLE` lists t
 DeepCrime (Humbatova et al., ISSTA 2021) that cannot be applied to the published recipe.
 """
 
+import importlib
 from collections.abc import Mapping
 
-from mnistlab.faults.catalogue import (
-    architecture,
-    controls,
-    prediction,
-    preparation,
-    training,
-    training_data,
-)
-from mnistlab.faults.catalogue.registry import Entry, registered
+from mnistlab.faults.catalogue.registry import CATALOGUE, Entry
 
 __all__ = ["CATALOGUE", "CONTROLS", "FAULTS", "NOT_APPLICABLE", "Entry"]
 
-FAULTS: Mapping[str, Entry] = registered(
-    preparation, architecture, training_data, training, prediction
-)
-"""Every fault by name, in the order of the parts of a pipeline."""
-
-CONTROLS: Mapping[str, Entry] = registered(controls)
-"""Every healthy control by name."""
-
-CATALOGUE: Mapping[str, Entry] = {**FAULTS, **CONTROLS}
+# In the order of the parts of a pipeline, which is that of the report.
+for part in ("preparation", "architecture", "training_data", "training", "prediction", "controls"):
+    importlib.import_module(f"{__name__}.{part}")
+FAULTS: Mapping[str, Entry] = {name: each for name, each in CATALOGUE.items() if each.is_fault}
+CONTROLS = {name: each for name, each in CATALOGUE.items() if not each.is_fault}
 
 NOT_APPLICABLE: Mapping[str, str] = {
     "RCW": "changes a weight regularisation: the recipe has none",

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from mnistlab.arrays import CLASSES, IMAGE_SHAPE
-from mnistlab.faults.catalogue.registry import fault, variant
+from mnistlab.faults.catalogue.registry import variant
 from mnistlab.recipe import Pipeline
 
 LAYERS = "test_layers_are_the_specified_ones"
@@ -36,7 +36,8 @@ class _ModelInParts(Pipeline):
     frozen = False  # the hidden layer
     penalty: Any = None  # on both kernels
     initializer: Part = ("GlorotUniform", {})
-    optimizer, rate_factor = "Adam", 1.0
+    optimizer = "Adam"
+    rate = staticmethod(float)  # makes a learning rate or a schedule of the promised rate
     settings: Mapping[str, float] = {}
     loss: Part | str = "categorical_crossentropy"
     metric: Part | str = "accuracy"
@@ -45,10 +46,8 @@ class _ModelInParts(Pipeline):
         import keras
 
         make = keras.layers
-        more, last = (
-            [_instance(make, part) for part in parts]
-            for parts in (self.before_hidden, self.before_output)
-        )
+        more = [_instance(make, part) for part in self.before_hidden]
+        last = [_instance(make, part) for part in self.before_output]
         name, options = self.initializer
         first, second = (
             _instance(keras.initializers, (name, {"seed": int(state), **options}))
@@ -60,7 +59,7 @@ class _ModelInParts(Pipeline):
         output = dense(CLASSES, self.output, self.biases[1], second)
         layers = [keras.Input(IMAGE_SHAPE), make.Flatten(), *more, hidden, *last, output]
         model = keras.Sequential(layers)
-        rate = self.rate_factor * float(self.spec.promised("learning_rate"))
+        rate = self.rate(self.spec.promised("learning_rate"))
         optimizer = (self.optimizer, {"learning_rate": rate, **self.settings})
         model.compile(
             _instance(keras.optimizers, optimizer),
@@ -73,6 +72,12 @@ class _ModelInParts(Pipeline):
 def _instance(module: Any, part: Part | str) -> Any:
     """Make an object of a Keras module; a string is a name that Keras resolves itself."""
     return part if isinstance(part, str) else getattr(module, part[0])(**part[1])
+
+
+def _cosine_schedule(rate: float) -> Any:
+    import keras
+
+    return keras.optimizers.schedules.CosineDecay(rate, 3000)
 
 
 # fmt: off
@@ -121,11 +126,14 @@ add("unseeded-initialisation", "shenweichen/DeepCTR#255", SEED,
 add("same-seed-always", "zsyOAOA/InvSR#3", SEED, "The initializers use a constant seed.",
     initializer=("GlorotUniform", {"seed": 42}))
 add("learning-rate-doubled", "HLR mild", RATE,
-    "The learning rate was scaled up for two machines.", rate_factor=2.0)
+    "The learning rate was scaled up for two machines.", rate=lambda rate: 2 * rate)
 add("learning-rate-halved", "HLR mild", RATE, "The learning rate was lowered as a precaution.",
-    rate_factor=0.5)
+    rate=lambda rate: rate / 2)
 add("learning-rate-tenfold", "HLR gross", RATE, "A zero is missing: the learning rate is 0.01.",
-    rate_factor=10.0)
+    rate=lambda rate: 10 * rate)
+add("schedule-too-short", "NovaSky-AI/SkyRL#873", RATE,
+    "A cosine schedule, made for another batch size, reaches 0 long before training ends.",
+    rate=_cosine_schedule)
 add("rmsprop", "OCH mild", OPTIMIZER, "compile gets no optimizer, so Keras uses its default.",
     optimizer="RMSprop")
 add("sgd", "OCH gross", OPTIMIZER, "Plain gradient descent runs at the learning rate of Adam.",
@@ -149,16 +157,3 @@ add("binary-accuracy", "frlim/data2040_final#1", METRIC,
     "The metric counts each class of an image: an untrained model scores 90 %.",
     metric=("BinaryAccuracy", {"name": "accuracy"}))
 # fmt: on
-
-
-@fault("schedule-too-short", "NovaSky-AI/SkyRL#873", RATE)
-class ScheduleTooShort(Pipeline):
-    """A cosine schedule, made for another batch size, reaches 0 long before training ends."""
-
-    def build(self, seed: int) -> Any:
-        import keras
-
-        model = super().build(seed)
-        rate = keras.optimizers.schedules.CosineDecay(self.spec.learning_rate, 3000)
-        model.compile(keras.optimizers.Adam(rate), loss=self.spec.loss, metrics=[self.spec.metric])
-        return model

@@ -1,6 +1,7 @@
 """Healthy controls: the published recipe, written as another person might write it."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -8,73 +9,61 @@ import numpy as np
 
 from mnistlab.arrays import CLASSES, IMAGE_SHAPE, Array
 from mnistlab.faults.catalogue.architecture import _ModelInParts
-from mnistlab.faults.catalogue.registry import PUBLISHED, control, variant
+from mnistlab.faults.catalogue.registry import PUBLISHED, variant
 from mnistlab.faults.catalogue.training_steps import Pair, TrainingPlan, TrainingSteps, joined
-from mnistlab.recipe import History, Pipeline, train
+from mnistlab.recipe import History, epoch_order
 
 ADAM = {"beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-7, "amsgrad": False}
 
 
-@control("keras-fit")
-class KerasFit(TrainingSteps):
-    """Trained by Keras's own loop over tf.data, which shuffles before every epoch."""
-
-    def fit(
-        self, model: Any, images: Array, labels: Array, *, seed: int, epochs: int | None = None
-    ) -> History:
-        import tensorflow as tf
-
-        training, validation = self.split(images, labels)
-        count, size = len(training[0]), self.spec.batch_size
-        pixels, digits = (tf.constant(rows) for rows in training)
-        order = tf.data.Dataset.range(count).shuffle(count, seed=seed).batch(size)
-        options = tf.data.Options()
-        # One thread besides the one that trains: more would wait for each other.
-        options.threading.private_threadpool_size = 1
-        options.autotune.enabled = False
-        batches = order.map(lambda batch: (tf.gather(pixels, batch), tf.gather(digits, batch)))
-        model.steps_per_execution = min(-(-count // size), 500)
-        history: History = model.fit(
-            batches.with_options(options),
-            epochs=self.epochs(epochs),
-            validation_data=validation,
-            validation_batch_size=2000,
-            shuffle=False,
-            verbose=0,
-        ).history
-        return history
+class _Control(TrainingSteps, _ModelInParts):
+    """The published recipe in parts, any of which another one can stand in for."""
 
 
-@control("batches-made-on-four-threads")
-class BatchesOnFourThreads(TrainingSteps):
-    """Four threads of tf.data look up the shuffled images, with two threads per operation."""
+def _looked_up(training: Pair, order: Any, threads: int) -> Any:
+    """Look images and labels up by batches of indices, on threads of tf.data."""
+    import tensorflow as tf
 
     # TensorFlow fixes the number of its own threads at a process's first operation,
     # so that a pipeline can only choose those of tf.data.
-    def run(self, model: Any, plan: TrainingPlan) -> History:
-        in_place = [np.arange(len(plan.training[0]), dtype=np.int32)]
-        epochs = (self.shuffled(plan.training, order) for order in plan.orders)
-        settings = plan.validation, in_place, plan.batch_size
-        return joined([train(model, epoch, *settings) for epoch in epochs])
-
-    def shuffled(self, training: Pair, order: Array) -> Pair:
-        """Return images and labels in an order."""
-        import tensorflow as tf
-
-        options = tf.data.Options()
-        options.threading.private_threadpool_size = 4
-        options.threading.max_intra_op_parallelism = 2
-        pixels, digits = (tf.constant(rows) for rows in training)
-        parts = tf.data.Dataset.from_tensor_slices(order).batch(500)
-        looked_up = parts.map(
-            lambda part: (tf.gather(pixels, part), tf.gather(digits, part)), num_parallel_calls=4
-        ).with_options(options)
-        images, labels = zip(*looked_up.as_numpy_iterator(), strict=True)
-        return np.concatenate(images), np.concatenate(labels)
+    options = tf.data.Options()
+    options.threading.private_threadpool_size = threads
+    options.threading.max_intra_op_parallelism = min(threads, 2)
+    options.autotune.enabled = False
+    pixels, digits = (tf.constant(rows) for rows in training)
+    pairs = order.map(lambda part: (tf.gather(pixels, part), tf.gather(digits, part)), threads)
+    return pairs.with_options(options)
 
 
-def _order_of_other_seeds(seed: int, epoch: int, count: int) -> Array:
-    return np.random.default_rng([7, epoch, seed]).permutation(count).astype(np.int32)
+def _fitted_by_keras(model: Any, plan: TrainingPlan) -> History:
+    import tensorflow as tf
+
+    count, size = len(plan.training[0]), plan.batch_size
+    order = tf.data.Dataset.range(count).shuffle(count, seed=plan.seed).batch(size)
+    model.steps_per_execution = min(-(-count // size), 500)
+    history: History = model.fit(
+        _looked_up(plan.training, order, 1),  # more threads would wait for the one that trains
+        epochs=len(plan.orders),
+        validation_data=plan.validation,
+        validation_batch_size=2000,
+        shuffle=False,
+        verbose=0,
+    ).history
+    return history
+
+
+def _shuffled_on_four_threads(training: Pair, order: Array) -> Pair:
+    import tensorflow as tf
+
+    parts = tf.data.Dataset.from_tensor_slices(order).batch(500)
+    images, labels = zip(*_looked_up(training, parts, 4).as_numpy_iterator(), strict=True)
+    return np.concatenate(images), np.concatenate(labels)
+
+
+def _trained_on_shuffled(model: Any, plan: TrainingPlan) -> History:
+    in_place = [np.arange(len(plan.training[0]), dtype=np.int32)]
+    shuffled = (_shuffled_on_four_threads(plan.training, order) for order in plan.orders)
+    return joined([replace(plan, training=it, orders=in_place).train(model) for it in shuffled])
 
 
 def _functional(seed: int) -> Any:
@@ -121,14 +110,6 @@ def _encoded_by_keras(labels: Array) -> Array:
     return np.asarray(keras.utils.to_categorical(labels, CLASSES), dtype=np.float32)
 
 
-def _predicted_in_parts(model: Any, images: Array) -> Array:
-    import tensorflow as tf
-
-    starts = range(0, max(len(images), 1), 250)
-    parts = (tf.constant(images[start : start + 250]) for start in starts)
-    return np.concatenate([np.asarray(model(part, training=False)) for part in parts])
-
-
 def _predicted_in_threads(model: Any, images: Array) -> Array:
     with ThreadPoolExecutor(4) as executor:
         parts = np.array_split(images, 4)
@@ -136,11 +117,15 @@ def _predicted_in_threads(model: Any, images: Array) -> Array:
 
 
 # fmt: off
-add = partial(variant, __name__, TrainingSteps)
+add = partial(variant, __name__, _Control)
+add("keras-fit", "Trained by Keras's own loop over tf.data, which shuffles before every epoch.",
+    run=_fitted_by_keras)
+add("batches-made-on-four-threads",
+    "Four threads of tf.data look up the shuffled images, with two threads per operation.",
+    run=_trained_on_shuffled)
 add("other-seeds", "Initial weights and orders are drawn from other seeds.",
     build=lambda seed: PUBLISHED.build(seed + 7_000_000),
-    order=_order_of_other_seeds)
-add = partial(variant, __name__, _ModelInParts)
+    order=lambda seed, epoch, count: epoch_order(seed + 7_000_000, epoch, count))
 add("adam-with-explicit-defaults",
     "Adam's settings are written out; loss and metric are objects with their own names.",
     settings=ADAM, loss=("CategoricalCrossentropy", {"name": "cross_entropy"}),
@@ -148,7 +133,6 @@ add("adam-with-explicit-defaults",
 add("divergence-as-loss",
     "The loss is the Kullback-Leibler divergence: for one-hot labels, the cross-entropy.",
     loss="kl_divergence")
-add = partial(variant, __name__, Pipeline)
 add("functional-api", "Built with Keras's functional API; activations are given as functions.",
     build=_functional)
 add("layers-added-one-by-one",
@@ -160,7 +144,8 @@ add("scaled-by-a-table",
 add("labels-by-keras", "Labels are encoded by keras.utils.to_categorical.",
     prepare_labels=_encoded_by_keras)
 add("other-batch-for-prediction", "Images are predicted 250 at a time.",
-    predict=_predicted_in_parts)
+    predict=lambda model, x: np.concatenate([
+        PUBLISHED.predict(model, x[i : i + 250]) for i in range(0, max(len(x), 1), 250)]))
 add("predicted-by-keras", "Images are predicted by Model.predict.",
     predict=lambda model, x: np.asarray(model.predict(x, batch_size=2000, verbose=0)))
 add("predicted-on-four-threads", "Four threads predict a quarter of the images each.",

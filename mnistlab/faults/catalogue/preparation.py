@@ -13,10 +13,8 @@ ENDS = "test_black_becomes_0_and_white_becomes_1"
 MONOTONE = "test_lighter_pixels_stay_lighter"
 PIXELWISE = "test_each_pixel_is_prepared_on_its_own"
 BATCHES = "test_a_batch_is_prepared_as_its_parts_are"
-WHOLE_SETS = "test_whole_sets_are_prepared_as_their_parts_are"
 REPEATABLE = "test_preparing_images_leaves_them_as_they_are_and_repeats"
 ONE_HOT = "test_prepared_labels_are_one_hot"
-LABELS = "test_prepared_labels_are_those_of_the_dataset"
 
 
 class _Prepared(Pipeline):
@@ -42,17 +40,6 @@ def _masked_in_place(images: Array) -> Array:
     return before
 
 
-def _noisy(images: Array) -> Array:
-    noise = np.random.default_rng().random(images.shape, np.float32)
-    noisy: Array = (images + np.float32(0.02) * noise).clip(0, 1)
-    return noisy
-
-
-def _shuffled_a_little(labels: Array) -> Array:
-    wrong = np.arange(len(labels)) % 200 == 199
-    return np.where(wrong[:, None], np.roll(labels, 1, axis=0), labels)
-
-
 # fmt: off
 add = partial(variant, __name__, _Prepared)
 add("no-scaling", "jbornschein/draw#15", RANGE, "The code forgets to divide by 255.",
@@ -73,7 +60,8 @@ add("transposed-on-both-sides", "tensorflow/datasets#812", PIXELWISE,
 add("mirrored-on-both-sides", "bernardosulzbach/self-organizing-tree-models#5", PIXELWISE,
     "The reader takes the columns from right to left.", images=MIRRORED)
 add("noise-in-preparation", "mrdbourke/pytorch-deep-learning#1352", REPEATABLE,
-    "Augmentation is part of the preparation, which serving uses too.", images=_noisy)
+    "Augmentation is part of the preparation, which serving uses too.",
+    images=lambda x: (x + 0.02 * np.random.default_rng().random(x.shape, np.float32)).clip(0, 1))
 add("images-float64", "mistralai/mistral-common#316", RANGE,
     "Dividing bytes gives float64, which is not converted to float32.",
     images=lambda x: x.astype(np.float64))
@@ -90,11 +78,12 @@ add("scaled-by-the-batch", "openvinotoolkit/model_preparation_algorithm#34", BAT
 add("train-serve-skew", "Priyanshu-byte-coder/devtrack#927", BATCHES,
     "Serving has its own code for a single image, which divides once more.",
     images=lambda x: x / WHITE if len(x) == 1 else x)
-add("last-chunk-not-scaled", "practice", WHOLE_SETS,
+add("last-chunk-not-scaled", "practice", "test_whole_sets_are_prepared_as_their_parts_are",
     "Images are scaled in chunks of 999, and the incomplete last chunk is not scaled.",
     images=_rest_as_bytes)
 add("input-changed-in-place", "keras-team/keras#8741", REPEATABLE,
     "A mask is applied to the caller's own array.", raw=_masked_in_place)
-add("labels-shuffled-a-little", "practice", LABELS,
-    "A join gives one image in 200 the wrong label.", labels=_shuffled_a_little)
+add("labels-shuffled-a-little", "practice", "test_prepared_labels_are_those_of_the_dataset",
+    "A join gives one image in 200 the wrong label.",
+    labels=lambda y: np.where(np.arange(len(y))[:, None] % 200 == 199, np.roll(y, 1, axis=0), y))
 # fmt: on

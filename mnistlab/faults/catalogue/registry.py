@@ -9,20 +9,18 @@ The source of a fault is one of three:
 """
 
 import functools
-import importlib
+import inspect
 import operator
+import pkgutil
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
-from types import ModuleType
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
 from mnistlab.arrays import WHITE
 from mnistlab.recipe import Pipeline
 
-PipelineClass = TypeVar("PipelineClass", bound=type[Pipeline])
 PUBLISHED = Pipeline()
 SCALED_AGAIN = functools.partial(np.multiply, 1 / WHITE)
 TRANSPOSED = operator.methodcaller("transpose", 0, 2, 1)
@@ -53,49 +51,25 @@ class Entry:
     @property
     def pipeline(self) -> type[Pipeline]:
         """The class, a subclass of `Pipeline` that keeps the published spec."""
-        module, _, name = self.reference.partition(":")
-        pipeline: type[Pipeline] = getattr(importlib.import_module(module), name)
-        return pipeline
+        return pkgutil.resolve_name(self.reference)  # type: ignore[no-any-return]
 
 
-def fault(name: str, source: str, expected: str) -> Callable[[PipelineClass], PipelineClass]:
-    """Register a pipeline class as a fault; its docstring becomes the description."""
-
-    def register(pipeline: PipelineClass) -> PipelineClass:
-        reference = f"{pipeline.__module__}:{pipeline.__name__}"
-        entry = Entry(name, reference, pipeline.__doc__ or "", source, expected)
-        pipeline.entry = entry  # type: ignore[attr-defined]
-        return pipeline
-
-    return register
-
-
-control = functools.partial(fault, source="", expected="")
+CATALOGUE: dict[str, Entry] = {}
+"""Every entry by name, in the order in which the modules are imported."""
 
 
 def variant(module: str, base: type[Pipeline], name: str, *texts: str, **attributes: Any) -> None:
     """Register a subclass of a base: ``no-scaling`` becomes the class ``NoScaling`` of the module.
 
     The texts are source and expected check, both left out for a control, and description. A
-    function among the attributes overrides a method. It is static: it gets no ``self``.
+    function among the attributes overrides a method. It is static unless it takes ``self``.
     """
     *origin, description = texts
     class_name = "".join(word.capitalize() for word in name.split("-"))
     class_name = class_name if class_name.isidentifier() else f"_{class_name}"
     namespace: dict[str, Any] = {"__doc__": description, "__module__": module}
     for key, value in attributes.items():
-        namespace[key] = staticmethod(value) if callable(value) else value
-    pipeline = fault(name, *origin or ("", ""))(type(class_name, (base,), namespace))
-    setattr(sys.modules[module], class_name, pipeline)
-
-
-def registered(*modules: ModuleType) -> dict[str, Entry]:
-    """Return the entries of modules by name, in the order in which the modules define them."""
-    members = [
-        vars(member)
-        for module in modules
-        for member in vars(module).values()
-        if isinstance(member, type)
-    ]
-    # Not getattr(): a subclass must not count under the entry of its base.
-    return {member["entry"].name: member["entry"] for member in members if "entry" in member}
+        takes_self = inspect.isfunction(value) and "self" in inspect.signature(value).parameters
+        namespace[key] = staticmethod(value) if callable(value) and not takes_self else value
+    setattr(sys.modules[module], class_name, type(class_name, (base,), namespace))
+    CATALOGUE[name] = Entry(name, f"{module}:{class_name}", description, *origin)

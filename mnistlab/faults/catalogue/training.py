@@ -1,20 +1,14 @@
 """Faults of training: length, order, batches, split, rate, seed, history and returned weights."""
 
-from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 
 from mnistlab.arrays import Array
-from mnistlab.faults.catalogue.registry import PUBLISHED, fault, variant
-from mnistlab.faults.catalogue.training_steps import (
-    Pair,
-    TrainingPlan,
-    TrainingSteps,
-    joined,
-    test_set,
-)
+from mnistlab.faults.catalogue.registry import PUBLISHED, variant
+from mnistlab.faults.catalogue.training_steps import Pair, TrainingPlan, TrainingSteps, joined
 from mnistlab.recipe import History, epoch_order
 
 FRESH = "test_every_epoch_has_a_fresh_order"
@@ -22,26 +16,12 @@ SHUFFLED = "test_the_order_of_an_epoch_is_not_that_of_the_data"
 ONCE = "test_every_epoch_sees_every_training_image_once"
 BATCH = "test_a_step_sees_as_many_images_as_specified"
 EPOCHS = "test_fit_trains_the_requested_number_of_epochs"
-LENGTH = "test_training_takes_the_specified_epochs_and_steps"
 HELD_OUT = "test_validation_images_do_not_influence_the_weights"
-COMPILED = "test_fit_trains_with_what_the_model_was_compiled_with"
-GRADIENTS = "test_gradients_reach_every_parameter"
 FIRST_RATE = "test_learning_rate_during_training_is_the_specified_one[first]"
 LAST_RATE = "test_learning_rate_during_training_is_the_specified_one[last]"
-SAME_SEED = "test_one_seed_trains_to_the_same_weights"
 OTHER_SEED = "test_another_seed_trains_to_other_weights"
 HISTORY = "test_the_history_is_that_of_the_model"
 ON_TEST = "test_validation_figures_are_not_those_of_the_test_set"
-INPUT = "test_fit_leaves_its_images_and_labels_as_they_are"
-
-
-class _BatchSize(TrainingSteps):
-    """Trains in batches of a multiple of the specified size."""
-
-    factor = 1.0
-
-    def batch_size(self, count: int) -> int:
-        return int(min(self.factor * self.spec.batch_size, count))
 
 
 def _shuffled_in_a_buffer(seed: int, epoch: int, count: int) -> Array:
@@ -49,46 +29,42 @@ def _shuffled_in_a_buffer(seed: int, epoch: int, count: int) -> Array:
     return np.argsort(np.arange(count) + delay).astype(np.int32)
 
 
-def _drawn(seed: int, epoch: int, count: int) -> Array:
-    return np.random.default_rng([seed, epoch]).integers(0, count, count, dtype=np.int32)
+def _first_part_held_out(self: TrainingSteps, *data: Array) -> tuple[Pair, Pair]:
+    held_out = len(data[0]) - self.spec.trained_on(len(data[0]))
+    return TrainingSteps.split(self, *(np.roll(rows, -held_out, axis=0) for rows in data))
 
 
-def _unseeded(seed: int, epoch: int, count: int) -> Array:
-    return np.random.default_rng().permutation(count).astype(np.int32)
+def _shuffled_in_place(self: TrainingSteps, *data: Array) -> tuple[Pair, Pair]:
+    for rows in data:  # with one seed, so that they still belong together
+        np.random.default_rng(0).shuffle(rows[: self.spec.trained_on(len(rows))])
+    return TrainingSteps.split(self, *data)
 
 
-def _without_last_batch(seed: int, epoch: int, count: int) -> Array:
-    size = PUBLISHED.spec.batch_size
-    return epoch_order(seed, epoch, count)[: count // size * size]
+def _one_pass_over_test_images(self: TrainingSteps, model: Any, plan: TrainingPlan) -> History:
+    history, training = plan.train(model), self.test_set()
+    replace(plan, training=training, orders=[epoch_order(0, 0, len(training[0]))]).train(model)
+    return history
 
 
-def _at_rates(model: Any, plan: TrainingPlan, factor: Callable[[int], float]) -> History:
-    compiled, histories = float(model.optimizer.learning_rate), []
-    for epoch, part in enumerate(plan.by_epoch()):
-        model.optimizer.learning_rate = compiled * factor(epoch)
-        histories.append(part.train(model))
+def _best_epoch_on_test_images(self: TrainingSteps, model: Any, plan: TrainingPlan) -> History:
+    images, labels = self.test_set()
+    histories, best = [], (np.inf, model.get_weights())
+    for epoch in plan.by_epoch():
+        histories.append(epoch.train(model))
+        probabilities = self.predict(model, images)[labels == 1]
+        loss = float(-np.log(np.maximum(probabilities, 1e-7)).mean())
+        if loss < best[0]:
+            best = loss, model.get_weights()
+    model.set_weights(best[1])
     return joined(histories)
 
 
-def _not_validated(model: Any, plan: TrainingPlan) -> History:
-    history = plan.train(model)
-    return {**history, "val_loss": history["loss"], "val_accuracy": history["accuracy"]}
-
-
-def _compiled_again(model: Any, plan: TrainingPlan) -> History:
-    model.compile("sgd", loss=PUBLISHED.spec.loss, metrics=[PUBLISHED.spec.metric])
-    return plan.train(model)
-
-
-def _all_but_the_last_frozen(model: Any, plan: TrainingPlan) -> History:
-    for layer in model.layers[:-1]:
-        layer.trainable = False
-    return plan.train(model)
-
-
-def _with_earlier_history(model: Any, plan: TrainingPlan) -> History:
-    earlier = plan.train(PUBLISHED.build(len(plan.orders)))
-    return {**plan.train(model), **earlier}
+def _decayed_every_epoch(model: Any, plan: TrainingPlan) -> History:
+    compiled, histories = float(model.optimizer.learning_rate), []
+    for epoch, part in enumerate(plan.by_epoch()):
+        model.optimizer.learning_rate = compiled * 0.1**epoch
+        histories.append(part.train(model))
+    return joined(histories)
 
 
 def _first_weights_restored(model: Any, plan: TrainingPlan) -> History:
@@ -100,8 +76,12 @@ def _first_weights_restored(model: Any, plan: TrainingPlan) -> History:
     return joined(histories)
 
 
-def _average_kept(model: Any, plan: TrainingPlan) -> History:
-    history = plan.train(model)
+def _last_layer_left(model: Any) -> None:
+    for layer in model.layers[:-1]:
+        layer.trainable = False
+
+
+def _average_kept(history: History, model: Any) -> History:
     model.set_weights(history["averaged_weights"])
     return history
 
@@ -117,112 +97,69 @@ add("no-shuffling", "Deci-AI/super-gradients#416", FRESH,
 add("shuffle-buffer-too-small", "IBM/graph2tac#95", SHUFFLED,
     "A shuffle buffer of 1 000 images hardly moves them.", order=_shuffled_in_a_buffer)
 add("drawn-with-replacement", "tensorflow/skflow#50", ONCE,
-    "Images are drawn with replacement, so that an epoch misses a third of them.", order=_drawn)
+    "Images are drawn with replacement, so that an epoch misses a third of them.",
+    order=lambda seed, epoch, count: np.random.default_rng([seed, epoch]).integers(
+        0, count, count, dtype=np.int32))
 add("last-batch-dropped", "TimDettmers/ConvE#2", ONCE,
     "drop_remainder=True leaves out the incomplete last batch of an epoch.",
-    order=_without_last_batch)
-add("unseeded-order", "MichalBusta/E2E-MLT#14", SAME_SEED,
-    "The seed does not reach the code that shuffles.", order=_unseeded)
+    order=lambda seed, epoch, count: epoch_order(seed, epoch, count)[: count // 32 * 32])
+add("unseeded-order", "MichalBusta/E2E-MLT#14", "test_one_seed_trains_to_the_same_weights",
+    "The seed does not reach the code that shuffles.",
+    order=lambda seed, epoch, count: np.random.default_rng().permutation(count).astype(np.int32))
 add("same-orders-for-every-seed", "amazon-science/PrefEval#10", OTHER_SEED,
     "The orders are drawn from a constant instead of the seed.",
     order=lambda seed, epoch, count: epoch_order(42, epoch, count))
-add("one-epoch-by-default", "HNE gross", LENGTH,
+add("one-epoch-by-default", "HNE gross", "test_training_takes_the_specified_epochs_and_steps",
     "The configured number of epochs is not read, and the default of 1 is used.",
     epochs=lambda requested: requested or 1)
+add("epoch-short", "HNE mild", EPOCHS, "Epochs are counted from 1, and the last one is left out.",
+    epochs=lambda self, requested: max((requested or self.spec.epochs) - 1, 1))
 add("rate-decayed-to-nothing", "Lornatang/SRGAN-PyTorch#1", LAST_RATE,
     "A decay that was meant for every tenth epoch is applied in every epoch.",
-    run=partial(_at_rates, factor=lambda epoch: 0.1**epoch))
+    run=_decayed_every_epoch)
 add("rate-overridden", "HLR mild", FIRST_RATE,
     "Training sets its own learning rate and ignores the compiled one.",
-    run=partial(_at_rates, factor=lambda epoch: 2.0))
+    before=lambda model: model.optimizer.learning_rate.assign(0.002))
 add("validation-images-trained-on", "VRM mild", HELD_OUT,
     "The validation images are used for validation, but they are not held out.",
-    split=lambda x, y: ((x, y), TrainingSteps().split(x, y)[1]))
+    split=lambda self, x, y: ((x, y), TrainingSteps.split(self, x, y)[1]))
+add("first-part-held-out", "keras-team/keras#10571", HELD_OUT,
+    "The validation images are taken from the start of the data, not from the end.",
+    split=_first_part_held_out)
+add("fit-changes-its-input", "practice", "test_fit_leaves_its_images_and_labels_as_they_are",
+    "Images and labels are shuffled in place, which changes the caller's arrays.",
+    split=_shuffled_in_place)
+add("validated-on-test-images", "thuml/Time-Series-Library#207", ON_TEST,
+    "The test set is used for validation.",
+    split=lambda self, x, y: (TrainingSteps.split(self, x, y)[0], self.test_set()))
+add("one-pass-over-test-images", "practice", "test_no_labels_are_known_but_those_given[test]",
+    "The final model is trained for one more epoch, on the images that are left: the test set.",
+    run=_one_pass_over_test_images)
+add("best-epoch-on-test-images", "practice", "test_relabelled_digits_are_learnt_as_well",
+    "The weights of the epoch with the least loss on the test set are kept.",
+    run=_best_epoch_on_test_images)
 add("no-validation", "VRM gross", HISTORY,
     "The history repeats the training metrics as validation metrics: nothing was validated.",
-    run=_not_validated)
-add("compiled-again", "OCH gross", COMPILED,
-    "Training compiles the model once more, with another optimizer.", run=_compiled_again)
-add("only-the-last-layer-trained", "allenai/rslearn#199", GRADIENTS,
-    "All layers but the last are frozen, as in transfer learning.", run=_all_but_the_last_frozen)
+    after=lambda history, model: {
+        **history, "val_loss": history["loss"], "val_accuracy": history["accuracy"]})
+add("compiled-again", "OCH gross", "test_fit_trains_with_what_the_model_was_compiled_with",
+    "Training compiles the model once more, with another optimizer.",
+    before=lambda model: model.compile("sgd", PUBLISHED.spec.loss, metrics=["accuracy"]))
+add("only-the-last-layer-trained", "allenai/rslearn#199", "test_gradients_reach_every_parameter",
+    "All layers but the last are frozen, as in transfer learning.",
+    before=_last_layer_left)
 add("history-of-another-run", "andreped/super-ml-pets#29", HISTORY,
-    "A variable still holds the history of the run before.", run=_with_earlier_history)
+    "A variable still holds the history of the run before.",
+    run=lambda model, plan: {**plan.train(model), **plan.train(PUBLISHED.build(plan.seed + 1))})
 add("early-weights-returned", "CAREamics/careamics#71", HISTORY,
     "The first checkpoint is restored at the end, not the best one.", run=_first_weights_restored)
 add("averaged-weights-returned", "harubaru/waifu-diffusion#31", HISTORY,
     "The model keeps the averaged weights, while the history describes the final ones.",
-    run=_average_kept)
-add = partial(variant, __name__, _BatchSize)
-add("batch-doubled", "HBS mild", BATCH, "The batch size was chosen for two machines.", factor=2)
-add("batch-halved", "HBS mild", BATCH, "The batch size was chosen for a small machine.", factor=0.5)
-add("batch-of-1024", "HBS gross", BATCH, "The batch size was chosen for speed.", factor=32)
-add("no-batches", "HDB gross", BATCH, "All images are used in one step.", factor=np.inf)
+    after=_average_kept)
+add("batch-doubled", "HBS mild", BATCH, "The batch size was chosen for two machines.",
+    batch_factor=2)
+add("batch-halved", "HBS mild", BATCH, "The batch size was chosen for a small machine.",
+    batch_factor=0.5)
+add("batch-of-1024", "HBS gross", BATCH, "The batch size was chosen for speed.", batch_factor=32)
+add("no-batches", "HDB gross", BATCH, "All images are used in one step.", batch_factor=np.inf)
 # fmt: on
-
-
-@fault("first-part-held-out", "keras-team/keras#10571", HELD_OUT)
-class FirstPartHeldOut(TrainingSteps):
-    """The validation images are taken from the start of the data, not from the end."""
-
-    def split(self, images: Array, labels: Array) -> tuple[Pair, Pair]:
-        held_out = len(images) - self.spec.trained_on(len(images))
-        images, labels = (np.roll(rows, -held_out, axis=0) for rows in (images, labels))
-        return super().split(images, labels)
-
-
-@fault("epoch-short", "HNE mild", EPOCHS)
-class EpochShort(TrainingSteps):
-    """Epochs are counted from 1, and the last one is left out."""
-
-    def epochs(self, requested: int | None) -> int:
-        return max(super().epochs(requested) - 1, 1)
-
-
-@fault("validated-on-test-images", "thuml/Time-Series-Library#207", ON_TEST)
-class ValidatedOnTestImages(TrainingSteps):
-    """The test set is used for validation."""
-
-    def split(self, images: Array, labels: Array) -> tuple[Pair, Pair]:
-        return super().split(images, labels)[0], test_set(self)
-
-
-@fault("fit-changes-its-input", "practice", INPUT)
-class FitChangesItsInput(TrainingSteps):
-    """Images and labels are shuffled in place, which changes the caller's arrays."""
-
-    def fit(
-        self, model: Any, images: Array, labels: Array, *, seed: int, epochs: int | None = None
-    ) -> History:
-        count = self.spec.trained_on(len(images))
-        for rows in (images, labels):  # with one seed, so that they still belong together
-            np.random.default_rng(seed).shuffle(rows[:count])
-        return super().fit(model, images, labels, seed=seed, epochs=epochs)
-
-
-@fault("one-pass-over-test-images", "practice", "test_no_labels_are_known_but_those_given[test]")
-class OnePassOverTestImages(TrainingSteps):
-    """The final model is trained for one more epoch, on the images that are left: the test set."""
-
-    def run(self, model: Any, plan: TrainingPlan) -> History:
-        history = plan.train(model)
-        training = test_set(self)
-        orders = [epoch_order(0, 0, len(training[0]))]
-        TrainingPlan(training, plan.validation, orders, plan.batch_size).train(model)
-        return history
-
-
-@fault("best-epoch-on-test-images", "practice", "test_relabelled_digits_are_learnt_as_well")
-class BestEpochOnTestImages(TrainingSteps):
-    """The weights of the epoch with the least loss on the test set are kept."""
-
-    def run(self, model: Any, plan: TrainingPlan) -> History:
-        images, labels = test_set(self)
-        histories, best = [], (np.inf, model.get_weights())
-        for epoch in plan.by_epoch():
-            histories.append(epoch.train(model))
-            probabilities = self.predict(model, images)[labels == 1]
-            loss = float(-np.log(np.maximum(probabilities, 1e-7)).mean())
-            if loss < best[0]:
-                best = loss, model.get_weights()
-        model.set_weights(best[1])
-        return joined(histories)

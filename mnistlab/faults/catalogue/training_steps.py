@@ -1,6 +1,7 @@
 """The published training, divided into steps so that a fault can replace exactly one."""
 
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
@@ -22,9 +23,10 @@ class TrainingPlan:
     validation: Pair
     orders: list[Array]  # for each epoch, the indices of the training images
     batch_size: int
+    seed: int
 
     def train(self, model: Any) -> History:
-        """Train a model as published."""
+        """Train a model as published, in these orders."""
         return train(model, self.training, self.validation, self.orders, self.batch_size)
 
     def by_epoch(self) -> list["TrainingPlan"]:
@@ -36,27 +38,31 @@ class TrainingSteps(Pipeline):
     """The published recipe, whose ``fit`` is divided into methods that a fault can override."""
 
     images = labels = staticmethod(np.asarray)  # change the training part
+    batch_factor = 1.0  # batches have a multiple of the specified size
+    before = staticmethod(id)  # changes the model before it is trained
+    after: Callable[[History, Any], History] = staticmethod(lambda history, model: history)
 
     def epochs(self, requested: int | None) -> int:
         return self.spec.epochs if requested is None else requested
 
     def split(self, images: Array, labels: Array) -> tuple[Pair, Pair]:
-        """Return the training part and the validation part."""
         count = self.spec.trained_on(len(images))
         return (images[:count], labels[:count]), (images[count:], labels[count:])
 
     def training_data(self, images: Array, labels: Array, rng: np.random.Generator) -> Pair:
         return self.images(images), self.labels(labels)
 
+    def test_set(self) -> Pair:
+        """Return the prepared test images and labels, which no training should see."""
+        dataset = _dataset(self.spec.dataset)
+        return self.prepare_images(dataset.test_images), self.prepare_labels(dataset.test_labels)
+
     def order(self, seed: int, epoch: int, count: int) -> Array:
         return epoch_order(seed, epoch, count)
 
-    def batch_size(self, count: int) -> int:
-        """Return the number of images in a step, given how many are trained on."""
-        return self.spec.batch_size
-
     def run(self, model: Any, plan: TrainingPlan) -> History:
-        return plan.train(model)
+        self.before(model)
+        return self.after(plan.train(model), model)
 
     def fit(
         self, model: Any, images: Array, labels: Array, *, seed: int, epochs: int | None = None
@@ -65,7 +71,8 @@ class TrainingSteps(Pipeline):
         training = self.training_data(*training, np.random.default_rng([seed, 1]))
         count = len(training[0])
         orders = [self.order(seed, epoch, count) for epoch in range(self.epochs(epochs))]
-        return self.run(model, TrainingPlan(training, validation, orders, self.batch_size(count)))
+        size = int(min(self.batch_factor * self.spec.batch_size, count))
+        return self.run(model, TrainingPlan(training, validation, orders, size, seed))
 
 
 def joined(histories: list[History]) -> History:
@@ -73,13 +80,6 @@ def joined(histories: list[History]) -> History:
     keys = histories[0]
     history = {key: [value for part in histories for value in part[key]] for key in keys}
     return {**history, "averaged_weights": histories[-1]["averaged_weights"]}
-
-
-def test_set(pipeline: Pipeline) -> Pair:
-    """Return the prepared test images and labels, which no training should see."""
-    dataset = _dataset(pipeline.spec.dataset)
-    images, labels = dataset.test_images, dataset.test_labels
-    return pipeline.prepare_images(images), pipeline.prepare_labels(labels)
 
 
 _dataset = functools.cache(load_dataset)  # the next trial imports this module afresh

@@ -94,7 +94,7 @@ def test_a_promise_that_the_seeds_keep_is_accepted():
 
 
 def test_figures_that_moved_beyond_their_old_range_are_named():
-    low = HealthyRange(0.04, 0.003, None, 0.05, "logit", 32)
+    low = HealthyRange(0.04, 0.003, None, 0.05, "root", 32)
     old = SimpleNamespace(figures={"Brier score": low, "norm": low, "gone": low})
     high = dataclasses.replace(low, mean=0.06, high=0.07)
     new = SimpleNamespace(figures={"Brier score": high, "norm": low, "fresh": low})

@@ -1,6 +1,5 @@
 """Where a dataset is found, what is accepted as one, and the messages for everything else."""
 
-import dataclasses
 import gzip
 import io
 import os
@@ -15,7 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mnistlab.data.datasets import MNIST_SHA256, Dataset, SearchSettings, _load_same, load_dataset
+from mnistlab.data import datasets
+from mnistlab.data.datasets import MNIST_SHA256, Dataset, _load_same, load_dataset
 from mnistlab.data.files import IDX_NAMES, NPZ_NAMES, content_sha256
 from mnistlab.errors import MnistlabError
 
@@ -61,14 +61,16 @@ def contents(folder):
 
 
 @pytest.fixture
-def search(tmp_path):
-    """Look only in the test's own folder, and accept the small fake as MNIST."""
-    return SearchSettings(
-        environ={"KERAS_HOME": str(tmp_path / "keras")},
-        roots=[tmp_path / "work"],
-        sha256=[content_sha256(array) for array in ARRAYS],
-        url=NO_SERVER,
-    )
+def search(tmp_path, monkeypatch):
+    """Look only in the test's own folder, and accept the small fake as MNIST; `monkeypatch`."""
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    monkeypatch.delenv("MNISTLAB_DATA", raising=False)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    monkeypatch.setattr(datasets, "CLONE", tmp_path / "no clone")
+    monkeypatch.setattr(datasets, "MNIST_SHA256", [content_sha256(array) for array in ARRAYS])
+    monkeypatch.setattr(datasets, "KERAS_URL", NO_SERVER)
+    return monkeypatch
 
 
 @pytest.fixture
@@ -79,10 +81,6 @@ def cache(tmp_path):
 @pytest.fixture(scope="module")
 def digits():
     return load_dataset("digits")
-
-
-def with_download(search, url, seconds=60):
-    return dataclasses.replace(search, url=url, seconds=seconds)
 
 
 # What is read
@@ -99,7 +97,7 @@ def with_download(search, url, seconds=60):
 )
 def test_a_folder_of_idx_files_is_read(tmp_path, search, pack, names):
     folder = write_folder(tmp_path / "mine", pack, names)
-    dataset = load_dataset("mnist", folder, search=search)
+    dataset = load_dataset("mnist", folder)
     assert (dataset.name, dataset.source, dataset.note) == ("mnist", str(folder), "")
     assert np.array_equal(dataset.train_images, ARRAYS[0])
     assert np.array_equal(dataset.train_labels, ARRAYS[1])
@@ -108,8 +106,8 @@ def test_a_folder_of_idx_files_is_read(tmp_path, search, pack, names):
 
 
 def test_the_hash_does_not_depend_on_the_container(tmp_path, search):
-    from_folder = load_dataset(path=write_folder(tmp_path / "mine"), search=search)
-    from_npz = load_dataset(path=write_npz(tmp_path / "mine.npz"), search=search)
+    from_folder = load_dataset(path=write_folder(tmp_path / "mine"))
+    from_npz = load_dataset(path=write_npz(tmp_path / "mine.npz"))
     assert from_folder.sha256 == from_npz.sha256
 
 
@@ -119,13 +117,13 @@ def test_an_npz_is_read_whatever_the_order_of_its_values_in_memory(tmp_path, sea
         name: np.asfortranarray(array) for name, array in zip(NPZ_NAMES, ARRAYS, strict=True)
     }
     save(tmp_path / "mine.npz", **fortran)
-    dataset = load_dataset("mnist", tmp_path / "mine.npz", search=search)
+    dataset = load_dataset("mnist", tmp_path / "mine.npz")
     assert np.array_equal(dataset.test_images, ARRAYS[2])
 
 
 @pytest.mark.parametrize("write", [write_folder, write_npz])
 def test_arrays_are_read_only(tmp_path, search, write):
-    dataset = load_dataset("mnist", write(tmp_path / "mine.npz"), search=search)
+    dataset = load_dataset("mnist", write(tmp_path / "mine.npz"))
     for array in (
         dataset.train_images,
         dataset.train_labels,
@@ -150,58 +148,61 @@ def test_sources_are_tried_in_order(tmp_path, search, cache):
     for folder in (inside, beside):
         write_folder(folder)
     write_npz(cache)
-    exported = SearchSettings(
-        {**search.environ, "MNISTLAB_DATA": str(variable)}, search.roots, search.sha256
-    )
-    assert load_dataset(path=named, search=exported).source == str(named)
-    assert load_dataset(search=exported).source == str(variable)
-    assert load_dataset(search=search).source == str(inside)
+    search.setenv("MNISTLAB_DATA", str(variable))
+    assert load_dataset(path=named).source == str(named)
+    assert load_dataset().source == str(variable)
+    search.delenv("MNISTLAB_DATA")
+    assert load_dataset().source == str(inside)
     inside.rename(tmp_path / "gone")
-    assert load_dataset(search=search).source == str(beside)
+    assert load_dataset().source == str(beside)
     beside.rename(tmp_path / "gone too")
-    assert load_dataset(search=search).source == f"Keras cache {cache}"
+    assert load_dataset().source == f"Keras cache {cache}"
 
 
 @pytest.mark.parametrize("name", ["auto", "mnist"])
 def test_an_unusable_environment_variable_is_an_error_and_no_fallback(tmp_path, search, name):
     write_folder(tmp_path / "work" / "data" / "mnist")
-    typo = {"MNISTLAB_DATA": str(tmp_path / "typo")}
-    exported = SearchSettings(typo, search.roots, search.sha256)
+    search.setenv("MNISTLAB_DATA", str(tmp_path / "typo"))
     with pytest.raises(
         MnistlabError, match="typo: No such file or directory; give a readable folder"
     ):
-        load_dataset(name, search=exported)
+        load_dataset(name)
 
 
 def test_an_empty_environment_variable_names_nothing(tmp_path, search):
     write_folder(tmp_path / "work" / "data" / "mnist")
-    exported = SearchSettings({"MNISTLAB_DATA": ""}, search.roots, search.sha256)
-    assert load_dataset(search=exported).name == "mnist"
+    search.setenv("MNISTLAB_DATA", "")
+    assert load_dataset().name == "mnist"
 
 
-def test_the_default_search_begins_in_the_working_directory(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    assert SearchSettings().roots[0] == Path.cwd()
+def test_a_clone_is_searched_after_the_working_directory(tmp_path, search):
+    clone = write_folder(tmp_path / "clone" / "data" / "mnist").parents[1]
+    search.setattr(datasets, "CLONE", clone)
+    assert load_dataset().name == "digits"  # no clone: it has no pyproject.toml
+    (clone / "pyproject.toml").touch()
+    assert load_dataset().source == str(clone / "data" / "mnist")
+    inside = write_folder(tmp_path / "work" / "data" / "mnist")
+    assert load_dataset().source == str(inside)
 
 
 def test_a_damaged_folder_that_nobody_named_is_passed_over(tmp_path, search):
     inside = write_folder(tmp_path / "work" / "data" / "mnist")
     (inside / f"{TRAIN_LABELS}.gz").write_bytes(b"")
     beside = write_folder(tmp_path / "shared" / "mnist")
-    assert load_dataset("mnist", search=search).source == str(beside)
+    assert load_dataset("mnist").source == str(beside)
 
 
 def test_mnist_insisted_on_and_not_found_is_an_error_that_lists_what_was_tried(tmp_path, search):
     tried = r"\(1\) .*data.mnist: not there\. \(2\) .*shared.mnist: not there\. "
     tried += r"\(3\) .*npz: not there\. \(4\) download: .*refused"
     with pytest.raises(MnistlabError, match=tried):
-        load_dataset("mnist", search=search)
+        load_dataset("mnist")
 
 
 def test_auto_falls_back_to_the_digits_and_notes_all_that_was_tried(tmp_path, search, digits):
     inside = write_folder(tmp_path / "work" / "data" / "mnist")
     (inside / f"{TRAIN_LABELS}.gz").write_bytes(b"")
-    dataset = load_dataset("auto", search=search)
+    dataset = load_dataset("auto")
     assert (dataset.name, dataset.sha256) == ("digits", digits.sha256)
     assert f"{inside / TRAIN_LABELS}.gz: begins with nothing" in dataset.note
     assert f"{tmp_path / 'shared' / 'mnist'}: not there" in dataset.note
@@ -243,9 +244,9 @@ def test_other_data_is_read_again_where_it_is_unpickled(tmp_path):
     ],
 )
 def test_an_unknown_name_without_data_is_refused_with_the_nearest_known_one(search, name, message):
-    exported = dataclasses.replace(search, environ={"MNISTLAB_DATA": "of MNIST, not of these"})
+    search.setenv("MNISTLAB_DATA", "of MNIST, not of these")
     with pytest.raises(MnistlabError, match=message):
-        load_dataset(name, search=exported)
+        load_dataset(name)
 
 
 @pytest.mark.parametrize("name", ["digits", "MNIST", "Auto"])
@@ -292,17 +293,18 @@ def test_a_damaged_cache_is_left_as_it_was_and_nothing_is_downloaded(
 ):
     cache.parent.mkdir(parents=True)
     cache.write_bytes(content)
-    good = with_download(search, write_npz(tmp_path / "good.npz").as_uri())
+    search.setattr(datasets, "KERAS_URL", write_npz(tmp_path / "good.npz").as_uri())
     with pytest.raises(
         MnistlabError, match=r"mnist\.npz: .*zip.*download: not tried, .*delete that"
     ):
-        load_dataset("mnist", search=good)
+        load_dataset("mnist")
     assert contents(cache.parent) == {"mnist.npz": content}
 
 
 def test_a_download_is_announced_and_put_into_the_cache(tmp_path, search, cache, capsys):
     good = write_npz(tmp_path / "good.npz")
-    dataset = load_dataset("mnist", search=with_download(search, good.as_uri()))
+    search.setattr(datasets, "KERAS_URL", good.as_uri())
+    dataset = load_dataset("mnist")
     assert dataset.source == f"downloaded from {good.as_uri()}"
     assert contents(cache.parent) == {"mnist.npz": good.read_bytes()}
     output = capsys.readouterr()
@@ -314,7 +316,7 @@ def test_a_download_is_announced_and_put_into_the_cache(tmp_path, search, cache,
 def test_a_file_that_another_run_cached_meanwhile_is_not_overwritten(
     tmp_path, search, cache, monkeypatch
 ):
-    good = with_download(search, write_npz(tmp_path / "good.npz").as_uri())
+    search.setattr(datasets, "KERAS_URL", write_npz(tmp_path / "good.npz").as_uri())
     link = os.link
 
     def late(source, target):
@@ -322,7 +324,7 @@ def test_a_file_that_another_run_cached_meanwhile_is_not_overwritten(
         link(source, target)
 
     monkeypatch.setattr(os, "link", late)
-    assert load_dataset("mnist", search=good).name == "mnist"
+    assert load_dataset("mnist").name == "mnist"
     assert contents(cache.parent) == {"mnist.npz": b"theirs"}
 
 
@@ -334,8 +336,10 @@ def silent():
 
 
 def test_a_download_that_hangs_is_given_up_and_leaves_nothing(search, cache, silent):
+    search.setattr(datasets, "KERAS_URL", silent)
+    search.setattr(datasets, "DOWNLOAD_SECONDS", 0.1)
     with pytest.raises(MnistlabError, match=r"download: not done after 0\.1 s"):
-        load_dataset("mnist", search=with_download(search, silent, 0.1))
+        load_dataset("mnist")
     assert list(cache.parent.iterdir()) == []
 
 
@@ -346,8 +350,9 @@ def test_a_failed_download_leaves_nothing_behind(tmp_path, search, cache, left, 
     there = tmp_path / "there.npz"
     if left is not None:
         there.write_bytes(left)
+    search.setattr(datasets, "KERAS_URL", there.as_uri())
     with pytest.raises(MnistlabError, match=message):
-        load_dataset("mnist", search=with_download(search, there.as_uri()))
+        load_dataset("mnist")
     assert list(cache.parent.iterdir()) == []
 
 
@@ -356,7 +361,7 @@ def test_a_cache_that_cannot_be_written_is_named(tmp_path, search):
     with pytest.raises(
         MnistlabError, match=r"keras.*; set KERAS_HOME to a folder that can be written to"
     ):
-        load_dataset("mnist", search=search)
+        load_dataset("mnist")
 
 
 def test_importing_the_module_imports_no_framework():
@@ -420,7 +425,7 @@ def test_a_bad_idx_file_is_refused_by_name(tmp_path, search, name, content, mess
     folder = write_folder(tmp_path / "mine")
     (folder / f"{name}.gz").write_bytes(content)
     with pytest.raises(MnistlabError, match=rf"{name}\.gz: .*{message}.*"):
-        load_dataset("mnist", folder, search=search)
+        load_dataset("mnist", folder)
 
 
 @pytest.mark.parametrize(
@@ -453,7 +458,7 @@ def test_a_bad_idx_file_is_refused_by_name(tmp_path, search, name, content, mess
 )
 def test_a_bad_array_in_an_npz_is_refused_by_name(tmp_path, search, changes, message):
     with pytest.raises(MnistlabError, match=message):
-        load_dataset("mnist", write_npz(tmp_path / "bad.npz", **changes), search=search)
+        load_dataset("mnist", write_npz(tmp_path / "bad.npz", **changes))
 
 
 def huge_npz():
@@ -489,14 +494,14 @@ def test_a_file_that_is_no_npz_of_mnist_is_refused(tmp_path, search, content, me
     with pytest.raises(
         MnistlabError, match=rf"bad\.npz: .*{message}.*, required an .npz of x_train, y_train, "
     ):
-        load_dataset("mnist", path, search=search)
+        load_dataset("mnist", path)
 
 
 def test_a_folder_without_idx_files_says_which_are_needed(tmp_path, search):
     with pytest.raises(
         MnistlabError, match=f"no {TRAIN_IMAGES} or {TRAIN_IMAGES}.gz; put the four IDX files"
     ):
-        load_dataset("mnist", tmp_path, search=search)
+        load_dataset("mnist", tmp_path)
 
 
 def test_a_folder_in_place_of_a_file_is_refused(tmp_path, search):
@@ -504,7 +509,7 @@ def test_a_folder_in_place_of_a_file_is_refused(tmp_path, search):
     (folder / f"{TEST_LABELS}.gz").unlink()
     (folder / TEST_LABELS).mkdir()
     with pytest.raises(MnistlabError, match=f"{TEST_LABELS}: .*; give a readable folder"):
-        load_dataset("mnist", folder, search=search)
+        load_dataset("mnist", folder)
 
 
 @pytest.mark.parametrize("write", [write_folder, write_npz])
@@ -518,7 +523,7 @@ def test_a_file_that_may_not_be_read_is_named(tmp_path, search, monkeypatch, wri
     with pytest.raises(
         MnistlabError, match=r"mine\.npz.*: Permission denied; give a readable folder"
     ):
-        load_dataset("mnist", path, search=search)
+        load_dataset("mnist", path)
 
 
 # The digits

@@ -11,7 +11,7 @@ import pytest
 from mnistlab.environment import suite_folder
 from mnistlab.faults import CATALOGUE, CONTROLS, FAULTS, NOT_APPLICABLE
 from mnistlab.faults.catalogue.architecture import _ModelInParts
-from mnistlab.faults.catalogue.controls import BatchesOnFourThreads
+from mnistlab.faults.catalogue.controls import _shuffled_on_four_threads
 from mnistlab.faults.catalogue.training_steps import TrainingSteps
 from mnistlab.loading.importing import import_pipeline
 from mnistlab.metrics.evaluation import Evaluation
@@ -144,10 +144,11 @@ def test_a_fault_of_the_data_trains_on_other_data(kind, monkeypatch):
 
 @pytest.mark.parametrize("kind", of_module("training"))
 def test_a_fault_of_training_changes_one_part_of_it(kind):
-    parts = ("fit", "run", "epochs", "split", "training_data", "order", "batch_size")
+    parts = ("fit", "run", "before", "after", "epochs", "split", "training_data", "order")
+    parts += ("batch_factor",)
     changed = {part for part in parts if getattr(kind, part) is not getattr(TrainingSteps, part)}
     assert len(changed) == 1
-    given = {"epochs": (None,), "batch_size": (1100,), "order": (3, 1, 1100)}
+    given = {"epochs": (None,), "order": (3, 1, 1100)}
     for part in changed & set(given):
         assert not np.array_equal(
             getattr(kind(), part)(*given[part]), getattr(TrainingSteps(), part)(*given[part])
@@ -206,7 +207,7 @@ def test_a_training_in_parts_is_the_published_one():
 
 def test_a_control_whose_threads_look_images_up_keeps_their_order():
     order = RNG.permutation(COUNT).astype(np.int32)
-    images, labels = BatchesOnFourThreads().shuffled((PREPARED, ONES), order)
+    images, labels = _shuffled_on_four_threads((PREPARED, ONES), order)
     np.testing.assert_array_equal(images, PREPARED[order])
     np.testing.assert_array_equal(labels, ONES[order])
 

@@ -131,8 +131,8 @@ def test_a_process_in_which_a_pipeline_changed_mnistlab_is_retired(run, monkeypa
     monkeypatch.setattr(arrays, "SIDE", arrays.SIDE)
     with pytest.raises(RetireWorkerError) as caught:
         run("Careless")
-    assert caught.value.result.side_effects == ("mnistlab.arrays: mnistlab.arrays.SIDE",)
-    assert caught.value.result.status == "passed"
+    assert caught.value.args[0].side_effects == ("mnistlab.arrays: mnistlab.arrays.SIDE",)
+    assert caught.value.args[0].status == "passed"
 
 
 def test_a_trial_in_which_something_was_not_judged_is_incomplete(run):
@@ -173,7 +173,7 @@ def test_a_process_that_has_grown_is_not_used_again(run, monkeypatch):
     monkeypatch.setattr(trial, "MAX_GIGABYTES", 0.0)
     with pytest.raises(RetireWorkerError) as caught:
         run("Shifted")
-    assert caught.value.result.side_effects == ("memory",)
+    assert caught.value.args[0].side_effects == ("memory",)
 
 
 def test_a_pipeline_of_the_catalogue_is_imported_anew_and_leaves_no_side_effects(run):

@@ -135,12 +135,6 @@ def test_a_file_above_the_limit_is_refused(made, tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_run_without_evaluation_cannot_be_accepted(dataset):
-    runs = [replace(run, evaluation=None) for run in trained()]
-    with pytest.raises(MnistlabError, match="the first run has no evaluation to keep"):
-        Baseline.from_runs(Pipeline(), dataset, runs, [], {})
-
-
 def test_a_missing_baseline_says_what_to_type(tmp_path):
     message = r"seed-mnist\.json: nothing was accepted yet; type: mnistlab baseline accept"
     with pytest.raises(NoBaselineError, match=message):

@@ -109,12 +109,10 @@ def test_the_upper_limit_of_a_variance_is_that_of_the_e_handbook(monkeypatch):
     # NIST/SEMATECH e-Handbook, 7.2.3.1: N = 100, s = 0.006279, sd at most 0.00729 at 95 % on
     # two sides; chi2 at 0.025 and 99 degrees of freedom is 73.361.
     monkeypatch.setattr(module, "CONFIDENCE", 0.975)
-    counts = scipy.stats.norm.ppf((np.arange(100) + 0.5) / 100)
-    counts *= 60 / counts.std(ddof=1)
     rate = 60**2 * 99 / 73.361
     assert math.sqrt(rate) / 60 == pytest.approx(0.00729 / 0.006279, abs=2e-3)
     reach = scipy.stats.poisson.isf(1 - COVERAGE, rate) - rate + 0.5
-    assert module._reach_by_chance(counts) == pytest.approx(reach, abs=1.1)
+    assert module._reach_by_chance(100, 60**2) == pytest.approx(reach, abs=1.1)
 
 
 def test_counts_that_come_in_clusters_are_bounded_on_the_scale_of_log_1_plus_x():
@@ -130,7 +128,12 @@ def test_a_recall_that_never_varied_may_still_miss_some_images():
     healthy = healthy_range([1.0] * 32, "lower", images=36)
     assert (healthy.rule, healthy.sd) == ("count", 0)
     assert 4 < (1 - healthy.low) * 36 < 5
-    assert healthy_range([1.0] * 32, "lower").low == 1
+
+
+def test_a_number_that_never_varied_may_still_differ_by_rounding():
+    healthy = healthy_range([0.8] * 32, "both")
+    assert 0 < 0.8 - healthy.low < 1e-4
+    assert 0 < healthy.high - 0.8 < 1e-4
 
 
 def test_images_that_every_seed_misreads_do_not_widen_a_range():

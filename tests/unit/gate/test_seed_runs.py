@@ -2,6 +2,7 @@
 
 import functools
 import os
+import pickle
 import sys
 from types import SimpleNamespace
 
@@ -136,8 +137,7 @@ def test_a_perturbation_is_one_step_of_float32_in_every_second_value_that_is_not
 
 
 def test_a_runner_in_another_process_perturbs_too():
-    kind, arguments = SeedRunner(Fake(), DATASET, perturbed=True).__reduce__()
-    assert kind(*arguments).perturbed
+    assert pickle.loads(pickle.dumps(SeedRunner(Fake(), DATASET, perturbed=True))).perturbed
 
 
 def test_a_training_that_diverged_is_named_by_its_seed():

@@ -246,7 +246,7 @@ def test_the_result_is_plain_values_for_the_report(recipe, accepted, plan):
 
 def test_a_look_is_the_same_whatever_came_before(recipe, accepted, plan):
     columns = as_columns(recipe.runs(accepted.seeds[:4]))
-    matched, comparisons = compare_at(plan, 0, columns, accepted, range(4))
+    matched, comparisons = compare_at(plan, 0, columns, accepted, np.arange(4))
     result = gate(accepted, plan, recipe)
     assert matched
     for one, other in zip(comparisons, result.comparisons, strict=True):

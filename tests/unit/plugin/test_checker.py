@@ -12,8 +12,8 @@ from mnistlab.recipe import Spec, bounds_of
 from mnistlab.requirement import Requirement
 
 RANGES = {
-    "Brier score": HealthyRange(0.04, 0.003, None, 0.05, "logit", 32),
-    "recall of digit 3": HealthyRange(0.97, 0.01, 0.9, None, "logit", 32),
+    "Brier score": HealthyRange(0.04, 0.003, None, 0.05, "root", 32),
+    "recall of digit 3": HealthyRange(0.97, 0.01, 0.9, None, "root", 32),
     "norm": HealthyRange(33.0, 0.2, 32.0, 34.0, "normal", 32),
 }
 COMMAND = "nothing was accepted yet; type: mnistlab baseline accept --dataset digits"

@@ -60,7 +60,7 @@ FIXTURES = """
         return CheckedPipeline(Fake(), Fake.spec)
 
     class Accepted:
-        figures = {"Brier score": HealthyRange(0.04, 0.003, None, 0.05, "logit", 32)}
+        figures = {"Brier score": HealthyRange(0.04, 0.003, None, 0.05, "root", 32)}
         not_judged = ("result::test_of_keras[1]",)
 
     @pytest.fixture(scope="session")
