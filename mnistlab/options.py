@@ -1,11 +1,7 @@
-"""Options that argparse and pytest share. This module imports nothing heavy, so --help is fast.
-
-`add` is argparse's ``add_argument`` or pytest's ``addoption``.
-"""
+"""Options that argparse and pytest share. This module imports nothing heavy, so --help is fast."""
 
 import argparse
 import re
-import shlex
 from collections.abc import Callable
 from typing import Any
 
@@ -16,16 +12,38 @@ DATASETS = ("auto", "mnist", "digits")
 """Names of datasets that need no `--data`; not free for data of one's own."""
 BUDGET = 32
 """Most seeds of the recipe gate, by default. With 16, 1 healthy recipe of 8 stays undecided."""
+DATA = ("--data", "--dataset", "--seed")
+PIPELINE = ("--pipeline", "--spec")
+GATES = ("--margin", "--seeds", "--baselines", "--model", "--scheduler")
 
 
-def add_data_options(add: Callable[..., Any]) -> None:
-    """Add the options of the data and the seed."""
+def add_options(add: Callable[..., Any], *names: str) -> None:
+    """Add options by name; `add` is argparse's ``add_argument`` or pytest's ``addoption``."""
+
+    def option(name: str, text: str, *aliases: str, **settings: Any) -> None:
+        if name in names:
+            add(name, *aliases, help=text, **settings)
+
     text = "the data: a folder of IDX files, or an .npz"
-    add("--data", "--mnist-data", dest="mnist_data", metavar="PATH", help=text)
+    option("--data", text, "--mnist-data", dest="mnist_data", metavar="PATH")
     text = "auto (MNIST, else digits; the default), mnist, digits, or your name for other --data"
-    add("--dataset", metavar="NAME", default="auto", help=text)
+    option("--dataset", text, metavar="NAME", default="auto")
     text = "seed of initial weights and sample order (default: 0)"
-    add("--seed", type=_seed, default=0, help=text)
+    option("--seed", text, type=_seed, default=0)
+    option("--report", "folder of the page (default: report)", metavar="DIR", default="report")
+    text = "judge this pipeline; also package.module:Name (default: the published recipe)"
+    option("--pipeline", text, type=reference, metavar="FILE.py:Name")
+    text = "what it promises: architecture, recipe, bounds, margin"
+    option("--spec", text, metavar="FILE.toml")
+    text = "loss of accuracy that is too much, a fraction (default: 0.001)"
+    option("--margin", text, type=_margin, metavar="M")
+    text = f"most trainings of the recipe gate (default: {BUDGET})"
+    option("--seeds", text, type=int, default=BUDGET)
+    option("--baselines", "folder of accepted results (default: baselines)", metavar="DIR")
+    text = "judge this .keras file against the accepted predictions; nothing is trained"
+    option("--model", text, metavar="FILE")
+    text = "run on the Dask cluster with this scheduler, such as tcp://HOST:8786"
+    option("--scheduler", text, metavar="ADDRESS")
 
 
 def check_dataset(name: str, path: object) -> None:
@@ -43,56 +61,6 @@ def check_dataset(name: str, path: object) -> None:
         raise MnistlabError(f"dataset {name!r}: {required}, as it becomes part of a file's name")
 
 
-def add_report_option(add: Callable[..., Any]) -> None:
-    """Add the option of the report's folder."""
-    add("--report", metavar="DIR", default="report", help="folder of the page (default: report)")
-
-
-def add_pipeline_options(add: Callable[..., Any]) -> None:
-    """Add the options that name a pipeline and its promise."""
-    text = "judge this pipeline; also package.module:Name (default: the published recipe)"
-    add("--pipeline", type=reference, metavar="FILE.py:Name", help=text)
-    text = "what it promises: architecture, recipe, bounds, margin"
-    add("--spec", metavar="FILE.toml", help=text)
-
-
-def add_gate_options(add: Callable[..., Any]) -> None:
-    """Add the options of the two gates."""
-    add_margin_option(add)
-    text = f"most trainings of the recipe gate (default: {BUDGET})"
-    add("--seeds", type=int, default=BUDGET, help=text)
-    text = "folder of accepted results (default: baselines)"
-    add("--baselines", metavar="DIR", help=text)
-    text = "judge this .keras file against the accepted predictions; nothing is trained"
-    add("--model", metavar="FILE", help=text)
-    add_scheduler_option(add)
-
-
-def add_margin_option(add: Callable[..., Any]) -> None:
-    """Add the option of the leading metric's margin."""
-    text = "loss of accuracy that is too much, a fraction (default: 0.001)"
-    add("--margin", type=_margin, metavar="M", help=text)
-
-
-def add_scheduler_option(add: Callable[..., Any]) -> None:
-    """Add the option of a Dask cluster."""
-    text = "run on the Dask cluster with this scheduler, such as tcp://HOST:8786"
-    add("--scheduler", metavar="ADDRESS", help=text)
-
-
-def accept_command(
-    dataset: str,
-    pipeline: str | None,
-    spec: str | None,
-    baselines: str | None,
-    data: str | None = None,
-) -> str:
-    """Return the options of ``mnistlab baseline accept`` that accept what a run judged."""
-    given = {"data": data, "dataset": dataset, "pipeline": pipeline}
-    given |= {"spec": spec, "baselines": baselines}
-    return " ".join(f"--{name} {shlex.quote(value)}" for name, value in given.items() if value)
-
-
 def _seed(text: str) -> int:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r} is not a seed; required: a whole number from 0")
@@ -105,7 +73,6 @@ def _margin(text: str) -> float:
     except ValueError:
         margin = 0.0
     if not 0 < margin < 0.5:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is no margin; required: a fraction such as 0.001"
-        )
+        required = "required: a fraction such as 0.001"
+        raise argparse.ArgumentTypeError(f"{text!r} is no margin; {required}")
     return margin

@@ -50,7 +50,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def as_table(entries: Sequence[faults.Entry]) -> str:
-    """Return entries as a table for the terminal, and the operators that do not apply below it."""
+    """Return entries as a table for the terminal, and the operators that do not apply."""
     headings = ("name", "how it happens", "source", "expected to be caught by")
     rows = [
         (each.name, each.description, each.source, each.expected or "nothing: a healthy control")

@@ -5,21 +5,13 @@ import importlib
 import os
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
 from mnistlab import __version__
 from mnistlab.errors import MnistlabError
-from mnistlab.options import (
-    BUDGET,
-    add_data_options,
-    add_gate_options,
-    add_margin_option,
-    add_pipeline_options,
-    add_report_option,
-    add_scheduler_option,
-    check_dataset,
-)
+from mnistlab.options import DATA, GATES, PIPELINE, add_options, check_dataset
 from mnistlab.spelling import usage_line
 
 # This module imports nothing heavy, so that `mnistlab --help` answers at once. Each command is a
@@ -44,11 +36,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line with these arguments; by default those of the process.
-
-    Returns 0 if all went well, and for ``validate`` if the verdict allows it; 2 if the command was
-    typed wrong; else 1.
-    """
+    """Run the command line; 0 if all went well, 2 if it was typed wrong, else 1."""
     options, further = _parser().parse_known_args(arguments)
     if further and options.command != "validate":
         options.refuse(f"unrecognized arguments: {' '.join(further)}")
@@ -68,73 +56,57 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 1
 
 
-def _at_least(least: int, purpose: str, better: int) -> Callable[[str], int]:
-    """Return a type of option: a whole number that is large enough for a purpose."""
-
-    def number(text: str) -> int:
-        if not text.isdecimal() or int(text) < least:
-            required = f"required at least {least} to know {purpose}; {better} are better"
-            raise argparse.ArgumentTypeError(f"{text}: {required}")
-        return int(text)
-
-    return number
+def _at_least(least: int, purpose: str, better: int, text: str) -> int:
+    """Read a whole number that is large enough for a purpose."""
+    if not text.isdecimal() or int(text) < least:
+        required = f"required at least {least} to know {purpose}; {better} are better"
+        raise argparse.ArgumentTypeError(f"{text}: {required}")
+    return int(text)
 
 
 def _parser() -> argparse.ArgumentParser:
-    data, pipeline, scheduler, margin = (_Parser(add_help=False) for _ in range(4))
-    add_data_options(data.add_argument)
-    add_pipeline_options(pipeline.add_argument)
-    add_scheduler_option(scheduler.add_argument)
-    add_margin_option(margin.add_argument)
     parser = _Parser("mnistlab", description="Test a classifier the way code is tested.")
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", required=True)
 
-    text = "train the published recipe once"
-    add = commands.add_parser("train", parents=[data], help=text).add_argument
-    text = "a new folder for model and pictures"
-    add("--out", metavar="DIR", default="mnist-out", help=text)
+    def command(name: str, text: str, *shared: str, of: Any = commands) -> Callable[..., Any]:
+        """Add a command with shared options; return the function that adds options of its own."""
+        added = of.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+        add_options(added.add_argument, *shared)
+        return added.add_argument  # type: ignore[no-any-return]
 
-    text = "judge a pipeline: the whole suite, a verdict and a page"
-    more = "Judge a pipeline by the whole suite. Other arguments go to pytest."
-    parents = [data, pipeline]
-    add = commands.add_parser("validate", parents=parents, help=text, description=more).add_argument
+    add = command("train", "train the published recipe once", *DATA)
+    add("--out", metavar="DIR", default="mnist-out", help="a new folder for model and pictures")
+
+    text = "judge a pipeline: the whole suite, a verdict and a page; other arguments go to pytest"
+    add = command("validate", text, *DATA, *PIPELINE, "--report", *GATES)
     add("--strict", action="store_true", help="fail also if something was not judged")
-    add_report_option(add)
-    add_gate_options(add)
 
     text = "what was last accepted: accept, show, compare"
-    actions = commands.add_parser("baseline", help=text).add_subparsers(
-        dest="action", required=True
-    )
-    text, parents = "train, show old against new, and accept", [data, scheduler, pipeline]
-    accept = actions.add_parser("accept", parents=parents, help=text)
-    kind, text = _at_least(16, "a spread", ACCEPTED_SEEDS), "how many to train (default: 96)"
-    accept.add_argument("--seeds", type=kind, default=ACCEPTED_SEEDS, help=text)
-    kind = _at_least(8, "a healthy range", MEASURED_SEEDS)
+    baseline = commands.add_parser("baseline", help=text)
+    actions = baseline.add_subparsers(dest="action", required=True)
+    text = "train, show old against new, and accept"
+    add = command("accept", text, *DATA, "--scheduler", *PIPELINE, "--baselines", of=actions)
+    kind = partial(_at_least, 16, "a spread", ACCEPTED_SEEDS)
+    text = "how many to train (default: 96)"
+    add("--seeds", type=kind, default=ACCEPTED_SEEDS, help=text)
+    kind = partial(_at_least, 8, "a healthy range", MEASURED_SEEDS)
     text = "on how many of them the suite measures its figures (default: 32)"
-    accept.add_argument("--figures", type=kind, default=MEASURED_SEEDS, help=text)
+    add("--figures", type=kind, default=MEASURED_SEEDS, help=text)
     text = "also measure the figures of the tests in this folder; may be repeated"
-    accept.add_argument("--suite", metavar="DIR", action="append", default=[], help=text)
-    show = actions.add_parser("show", parents=[data, pipeline], help="print what was accepted")
-    text = "folder of accepted results"
-    for each in (accept, show):
-        each.add_argument("--baselines", metavar="DIR", default="baselines", help=text)
+    add("--suite", metavar="DIR", action="append", default=[], help=text)
+    command("show", "print what was accepted", *DATA, *PIPELINE, "--baselines", of=actions)
     text = "compare two baselines; exit 1 unless B is no worse than A"
-    add = actions.add_parser("compare", parents=[margin], help=text).add_argument
+    add = command("compare", text, "--margin", of=actions)
     add("old", metavar="A", type=Path)
     add("new", metavar="B", type=Path)
     add("--spec", metavar="FILE.toml", help="a spec with the margin")
 
     text = "how often the recipe gate errs, simulated from the accepted seeds"
-    parents = [data, pipeline, margin]
-    add = commands.add_parser("power", parents=parents, help=text).add_argument
-    text = f"most trainings of the gate (default: {BUDGET})"
-    add("--seeds", type=int, default=BUDGET, help=text)
-    add("--baselines", metavar="DIR", help="folder of accepted results")
+    command("power", text, *DATA, *PIPELINE, "--margin", "--seeds", "--baselines")
 
     text = "run the suite on broken pipelines: which check catches which fault"
-    add = commands.add_parser("faults", parents=[data, scheduler], help=text).add_argument
+    add = command("faults", text, *DATA, "--scheduler")
     add("--list", action="store_true", help="list the faults and healthy controls; run nothing")
     text = "run this fault or control alone; may be repeated"
     add("--only", metavar="NAME", action="append", default=[], help=text)

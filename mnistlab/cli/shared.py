@@ -7,7 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mnistlab.data import Dataset, load_dataset
+from mnistlab.environment import baseline_folder
 from mnistlab.errors import MnistlabError
+from mnistlab.gate import Baseline, baseline_path
+from mnistlab.loading import CheckedPipeline, load_pipeline
 from mnistlab.report import check_writable
 
 
@@ -26,6 +29,15 @@ def load_data(options: argparse.Namespace) -> Dataset:
     if dataset.note:
         print(f"This is not MNIST: {dataset.note}")
     return dataset
+
+
+def load_accepted(options: argparse.Namespace) -> tuple[CheckedPipeline, Path, Baseline]:
+    """Load a pipeline and what was accepted of it; the data is read only to tell its name."""
+    name = load_data(options).name if options.dataset == "auto" else options.dataset
+    pipeline = load_pipeline(options.pipeline, options.spec, name)
+    file = baseline_path(Path(), pipeline.name, name).name
+    path = baseline_folder(options.baselines, file) / file
+    return pipeline, path, Baseline.load(path)
 
 
 def import_keras() -> None:

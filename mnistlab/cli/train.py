@@ -2,7 +2,6 @@
 
 import argparse
 import contextlib
-import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -43,9 +42,9 @@ def run(options: argparse.Namespace) -> int:
 
 def _print_results(history: History, evaluation: Evaluation) -> None:
     epochs = len(history["loss"])
-    for epoch, values in enumerate(zip(*(history[key] for key in KEYS), strict=True), start=1):
-        text = "  ".join(f"{key} {value:.4f}" for key, value in zip(KEYS, values, strict=True))
-        print(f"Epoch {epoch}/{epochs}  {text}")
+    for epoch in range(epochs):
+        text = "  ".join(f"{key} {history[key][epoch]:.4f}" for key in KEYS)
+        print(f"Epoch {epoch + 1}/{epochs}  {text}")
     print(f"Test loss {evaluation.loss:.4f}, test accuracy {evaluation.accuracy:.4f}")
     for index in range(SHOWN):
         prediction, truth = evaluation.predictions[index], evaluation.labels[index]
@@ -76,13 +75,13 @@ def _new_folder(path: Path) -> Iterator[Path]:
         raise MnistlabError(f"{path}: exists already; name another folder with --out, or remove it")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}-"))
+        temporary = tempfile.TemporaryDirectory(
+            dir=path.parent, prefix=f".{path.name}-", ignore_cleanup_errors=True
+        )
     except OSError as error:
         advice = "name a writable folder with --out"
         raise MnistlabError(f"{path}: {error.strerror}; {advice}") from error
-    try:
-        yield temporary
-        temporary.chmod(0o755)
-        temporary.rename(path)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    with temporary as name:
+        yield Path(name)
+        Path(name).chmod(0o755)
+        Path(name).rename(path)

@@ -1,6 +1,6 @@
 """The pytest plugin: options, fixtures, the collection of verdicts, and the report of a run.
 
-PYTEST_DONT_REWRITE: it asserts nothing, and may have been imported before pytest loads it.
+PYTEST_DONT_REWRITE stands in modules that may have been imported before pytest loads them.
 """
 
 from mnistlab.plugin.checker import Figure

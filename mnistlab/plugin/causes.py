@@ -41,13 +41,7 @@ def failure(name: str, test: str) -> str:
 
 
 def causes_first(items: Iterable[pytest.Item], own: Iterable[str]) -> list[pytest.Item]:
-    """Move each test after those that provide what it depends on; keep the order otherwise.
-
-    Raises
-    ------
-    pytest.UsageError
-        If a test depends on a name that no test provides, and that is not in `own` either.
-    """
+    """Move each test after those that provide what it depends on; keep the order otherwise."""
     marks = {item: marks_of(item) for item in items}
     providers: dict[str, list[pytest.Item]] = {name: [] for name in (*CAUSES, *own)}
     for item, names in marks.items():
@@ -75,14 +69,10 @@ def causes_first(items: Iterable[pytest.Item], own: Iterable[str]) -> list[pytes
 
 
 def not_judged(marks: Mapping[str, Marks], failed: Mapping[str, str]) -> dict[str, str]:
-    """Return the tests that depend on a failed one, each with the reason.
-
-    `marks` are those of all tests, and `failed` has the claims of the tests that failed. A test
-    that is the reason for others stays failed.
-    """
+    """Return the tests that depend on a failed one, each with the reason."""
     reasons: dict[str, str] = {}  # name -> why what depends on it is not judged
     stopped: dict[str, str] = {}
-    causes: set[str] = set()
+    causes: set[str] = set()  # failed tests that are the reason for others stay failed
     known = -1
     while known < len(reasons):  # pytest-xdist's tests come in any order
         known = len(reasons)

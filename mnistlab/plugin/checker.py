@@ -44,24 +44,16 @@ class Figure:
 
 @dataclasses.dataclass(frozen=True)
 class AcceptedRanges:
-    """The healthy ranges of the accepted state.
-
-    `missing` says why a number that has none is not judged, and `asked` whether the run then needs
-    it.
-    """
+    """The healthy ranges of the accepted state."""
 
     ranges: Mapping[str, HealthyRange] = dataclasses.field(default_factory=dict)
-    missing: str = NEW
-    asked: bool = False
+    missing: str = NEW  # why a number without one is not judged
+    asked: bool = False  # whether the run then needs it
 
 
 @dataclasses.dataclass(frozen=True)
 class Checker:
-    """Records measured numbers and fails the test if one misses its bound.
-
-    With `figures`, in a measuring run, numbers that have a healthy range are kept there and not
-    judged.
-    """
+    """Records numbers, and fails the test on a miss; a measuring run fills `figures` instead."""
 
     measurements: Measurements
     pipeline: Any
@@ -71,21 +63,13 @@ class Checker:
 
     def __call__(
         self, requirement: Requirement, measured: Value, detail: str = "", *, waived: str = ""
-    ) -> Verdict:
-        """Judge a measured value, record the verdict, and fail the test if it failed.
-
-        A requirement without a group gets the name of the test's module. `waived` says why it is
-        not required of this subject; it is then recorded only.
-        """
+    ) -> None:
+        """Judge and record a value, and fail the test on a miss; if `waived`, only say why."""
         __tracebackhide__ = True
         group = requirement.group or self.test.partition("::")[0]
-        requirement = dataclasses.replace(requirement, group=group)
-        if waived:
-            verdict = requirement.not_required(waived, measured)
-        else:
-            verdict = requirement.judge(measured, detail)
-        self.all([verdict])
-        return verdict
+        claim = dataclasses.replace(requirement, group=group)
+        reached = claim.not_required(waived, measured) if waived else claim.judge(measured, detail)
+        self.all([reached])
 
     def within_healthy_range(
         self,
@@ -118,12 +102,11 @@ class Checker:
         for side, direction in sides(name, worse):
             sided = dataclasses.replace(claim, name=side, direction=direction)
             bound = self._bound(name, sided)
-            if bound.bound is not None:
-                verdicts.append(bound.judge(value, detail))
-            elif self.accepted.asked:
-                verdicts.append(bound.not_run(self.accepted.missing, value))
+            if bound.bound is None:
+                why_not = bound.not_run if self.accepted.asked else bound.not_required
+                verdicts.append(why_not(self.accepted.missing, value))
             else:
-                verdicts.append(bound.not_required(self.accepted.missing, value))
+                verdicts.append(bound.judge(value, detail))
         self.all(verdicts)
 
     def least(self, name: str) -> float:

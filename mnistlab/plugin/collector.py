@@ -20,10 +20,7 @@ SCHEMA = 1
 
 @dataclasses.dataclass(eq=False)
 class VerdictCollector:
-    """A pytest plugin that gathers verdicts, pictures and the context of the run.
-
-    They arrive as the attribute ``mnistlab`` of a test's reports, also from pytest-xdist's workers.
-    """
+    """Gathers what arrives as the attribute ``mnistlab`` of reports, also of xdist's workers."""
 
     verdicts: dict[str, list[Verdict]] = dataclasses.field(default_factory=dict)  # of each test
     others: list[Verdict] = dataclasses.field(default_factory=list)  # of no test that ran
@@ -31,6 +28,7 @@ class VerdictCollector:
     context: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
     expected: dict[str, Requirement] = dataclasses.field(default_factory=dict)
     marks: dict[str, Marks] = dataclasses.field(default_factory=dict)  # of each test
+    broken_methods: dict[str, str] = dataclasses.field(default_factory=dict)  # and the reason why
     skipped: set[str] = dataclasses.field(default_factory=set)
     not_judged: set[str] = dataclasses.field(default_factory=set)  # when the state was accepted
     broken_modules: dict[Path, Verdict] = dataclasses.field(default_factory=dict)
@@ -43,7 +41,11 @@ class VerdictCollector:
         earlier = self.verdicts.get(report.nodeid, [])
         if not measured and not earlier:
             return
-        self._take_context(measured)
+        for bound in measured.get("expected", ()):
+            self.expected[bound["name"]] = Requirement(**bound)
+        self.not_judged.update(measured.get("not_judged", ()))
+        for name in {"dataset", "subject", "gate", "seconds"} & measured.keys():
+            self.context.setdefault(name, {}).update(measured[name])
         if "marks" in measured:
             self.marks[report.nodeid] = Marks(*map(tuple, measured["marks"]))
         claim = _claim(report.nodeid, measured.get("group") or earlier[0].group)
@@ -65,13 +67,6 @@ class VerdictCollector:
         elif not verdicts:
             verdicts.append(claim.judge(True))
         self.verdicts[report.nodeid] = [_of_test(verdict, report.nodeid) for verdict in verdicts]
-
-    def _take_context(self, measured: dict[str, Any]) -> None:
-        for bound in measured.get("expected", ()):
-            self.expected[bound["name"]] = Requirement(**bound)
-        self.not_judged.update(measured.get("not_judged", ()))
-        for name in {"dataset", "subject", "gate", "seconds"} & measured.keys():
-            self.context.setdefault(name, {}).update(measured[name])
 
     def pytest_deselected(self, items: list[pytest.Item]) -> None:
         """Note the claims that the user chose not to judge."""
@@ -117,33 +112,29 @@ class VerdictCollector:
 
     def all_verdicts(self) -> list[Verdict]:
         """Return the verdicts in the order of the tests, then those on what no test judged."""
-        stopped = self._stopped()
+        stopped = self.stopped()
         verdicts = []
         for test, of_test in self.verdicts.items():
             if test in stopped:
-                verdict = _claim(test, of_test[0].group).not_run(stopped[test])
-                verdicts.append(_of_test(verdict, test))
+                claim = _claim(test, of_test[0].group)
+                verdicts.append(_of_test(claim.not_run(stopped[test]), test))
             elif test in self.skipped and check_name(test) in self.not_judged:
-                # It could not be judged when the state was accepted either, so it is not asked for.
-                text = "nor was it when the result was accepted"
-                verdicts += [
-                    dataclasses.replace(each, asked=False, message=f"{each.message}; {text}")
-                    for each in of_test
-                ]
+                for each in of_test:  # it is not asked for
+                    text = f"{each.message}; nor was it when the result was accepted"
+                    verdicts.append(dataclasses.replace(each, asked=False, message=text))
             else:
                 verdicts += of_test
         verdicts += self.others
         judged = {verdict.name for verdict in verdicts}
-        missing = [bound for name, bound in self.expected.items() if name not in judged]
         numbers = [verdict.name for verdict in verdicts if verdict.direction != "holds"]
         note = self.context.get("dataset", {}).get("note")
-        for bound in missing:
-            near = ", ".join(difflib.get_close_matches(bound.name, numbers, 3))
+        for name in [name for name in self.expected if name not in judged]:
+            near = ", ".join(difflib.get_close_matches(name, numbers, 3))
             reason = "no test of this run judged it" + (f"; similar names: {near}" if near else "")
-            verdicts.append(bound.not_run(note or reason))
+            verdicts.append(self.expected[name].not_run(note or reason))
         return verdicts
 
-    def _stopped(self) -> dict[str, str]:
+    def stopped(self) -> dict[str, str]:
         """Return the tests that depend on a failed one, whether they ran or not, and the reason."""
         failed = {
             test: claim_name(test)
@@ -154,7 +145,7 @@ class VerdictCollector:
 
     def unjudgeable(self) -> tuple[str, ...]:
         """Return the tests that could not be judged of this model, whatever else failed."""
-        stopped = self._stopped()
+        stopped = self.stopped()
         return tuple(
             check_name(test)
             for test, verdicts in self.verdicts.items()

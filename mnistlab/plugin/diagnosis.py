@@ -78,18 +78,8 @@ def rank(
     return [(float(likeness[index]), known[index]) for index in order]
 
 
-def tells_apart(fault: Symptoms, other: Symptoms, checks: Sequence[str]) -> list[str]:
-    """Return the first of some checks that only one of two faults fails."""
-    differing = (fault.failed ^ other.failed) - fault.not_judged - other.not_judged
-    first = [check for check in checks if check in differing][:TOLD_APART_BY]
-    return [f"{check} {'fails' if check in fault.failed else 'passes'}" for check in first]
-
-
 def diagnose(verdicts: Sequence[Verdict], dataset: str) -> list[dict[str, Any]]:
-    """Return the known faults that a run looks like, for ``verdict.json``, the most alike first.
-
-    None if nothing failed, the run was interrupted, or the likeness is below `LEAST`.
-    """
+    """Return the known faults that a run looks like, for ``verdict.json``, the most alike first."""
     found = statuses(verdicts)
     failed = {check for check, status in found.items() if status in ("failed", "undecided")}
     if not failed or any(verdict.group == "run" for verdict in verdicts):
@@ -105,6 +95,9 @@ def diagnose(verdicts: Sequence[Verdict], dataset: str) -> list[dict[str, Any]]:
     for likeness, fault in ranked[:NAMED]:
         if likeness >= LEAST:
             other = next(each for _, each in ranked if each is not fault)  # the likeliest other one
+            apart = (fault.failed ^ other.failed) - fault.not_judged - other.not_judged
+            first = [check for check in available if check in apart][:TOLD_APART_BY]
+            facts = [f"{it} {'fails' if it in fault.failed else 'passes'}" for it in first]
             row = {"fault": fault.fault, "likeness": round(likeness, 2), "story": fault.story}
-            rows.append({**row, "tells_apart": tells_apart(fault, other, available)})
+            rows.append({**row, "tells_apart": facts})
     return rows

@@ -9,35 +9,20 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Literal
 
-import cloudpickle
 import numpy as np
 import pytest
 
+from mnistlab import loading
 from mnistlab.arrays import Bytes, Floats
 from mnistlab.data import Dataset, corrupt_all, load_dataset
 from mnistlab.errors import MnistlabError, NotJudgedError, NotRequiredError
 from mnistlab.execution import WorkerDiedError, WorkerProcess
 from mnistlab.gate import Baseline
-from mnistlab.loading import (
-    UNTRAINED,
-    CheckedPipeline,
-    ModelFilePipeline,
-    check_pipeline,
-    load_model,
-    load_pipeline,
-)
+from mnistlab.loading import CheckedPipeline, ModelFilePipeline
 from mnistlab.metrics import Evaluation
-from mnistlab.plugin.checker import (
-    MEASUREMENTS,
-    RUN_CONTEXT,
-    AcceptedRanges,
-    Checker,
-    Measurements,
-)
-from mnistlab.plugin.suite import FIGURES, PIPELINE, SESSION_CACHE, check_name
+from mnistlab.plugin.checker import MEASUREMENTS, RUN_CONTEXT, AcceptedRanges, Checker, Measurements
+from mnistlab.plugin.suite import FIGURES, PIPELINE, SESSION_CACHE, calls_in, check_name
 from mnistlab.recipe import is_keras
-
-SUBPROCESS = pytest.StashKey[WorkerProcess]()
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -70,7 +55,7 @@ class Trained:
         """Return what is known of the training; NotRequiredError if the model is from a file."""
         value = getattr(self, field)
         if value is None:
-            raise NotRequiredError(UNTRAINED)
+            raise NotRequiredError(loading.UNTRAINED)
         return value
 
 
@@ -91,10 +76,9 @@ def dataset(pytestconfig: pytest.Config) -> Dataset:
 
 @pytest.fixture(scope="session")
 def subject() -> Any:
-    """Return the pipeline to judge where ``--pipeline`` names none: override it in a conftest.py.
+    """Return the pipeline, or its class, to judge without ``--pipeline``; None: the published one.
 
-    An object with the five methods and the spec of a `Pipeline`, or its class; None is the
-    published recipe.
+    Override it in a conftest.py.
     """
     return None
 
@@ -109,10 +93,12 @@ def pipeline(pytestconfig: pytest.Config, dataset: Dataset, subject: Any) -> Che
         if isinstance(given, CheckedPipeline):
             recipe = given
         elif given is not None:
-            recipe = check_pipeline(given, option.spec, dataset.name)
+            recipe = loading.check_pipeline(given, option.spec, dataset.name)
         else:
-            recipe = load_pipeline(option.pipeline, option.spec, dataset.name)
-        return ModelFilePipeline(recipe, load_model(option.model)) if option.model else recipe
+            recipe = loading.load_pipeline(option.pipeline, option.spec, dataset.name)
+        if option.model:
+            return ModelFilePipeline(recipe, loading.load_model(option.model))
+        return recipe
 
 
 @contextlib.contextmanager
@@ -177,18 +163,22 @@ def evaluation(
 
 
 @pytest.fixture(scope="session")
-def run_in_subprocess(pytestconfig: pytest.Config) -> Callable[..., Any]:
-    """Return a function that calls another function in another process."""
-    if SESSION_CACHE in pytestconfig.stash:
-        return pytestconfig.stash[SESSION_CACHE].run_in_subprocess
-    worker = pytestconfig.stash[SUBPROCESS]
+def run_in_subprocess(request: pytest.FixtureRequest) -> Iterator[Callable[..., Any]]:
+    """Provide a function that calls a function in another process; load TensorFlow there early."""
+    if SESSION_CACHE in request.config.stash:
+        yield request.config.stash[SESSION_CACHE].run_in_subprocess
+        return
+    worker = WorkerProcess({"TF_CPP_MIN_LOG_LEVEL": "3"})
 
-    def run(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        # By value, for a pipeline may be defined in a notebook or in the user's main script.
-        call = cloudpickle.dumps(functools.partial(function, *args, **kwargs))
-        return pickle.loads(worker(pickle.dumps(_call), call))
+    def load_tensorflow() -> None:
+        with contextlib.suppress(WorkerDiedError):  # the run ended first
+            worker(pickle.dumps(exec), pickle.dumps("import tensorflow"))
 
-    return run
+    used = {name for it in request.session.items for name in getattr(it, "fixturenames", ())}
+    if "run_in_subprocess" in used:  # by a test, and not only by `run_context`
+        threading.Thread(target=load_tensorflow, daemon=True).start()
+    yield calls_in(worker)
+    worker.end()
 
 
 @pytest.fixture
@@ -198,14 +188,14 @@ def check(
     """Return what judges and records a test's measurements."""
     measurements = request.node.stash.setdefault(MEASUREMENTS, Measurements())
     figures = request.config.stash.get(FIGURES, None)
-    return Checker(
-        measurements, pipeline, accepted_ranges, check_name(request.node.nodeid), figures
-    )
+    test = check_name(request.node.nodeid)
+    return Checker(measurements, pipeline, accepted_ranges, test, figures)
 
 
 @pytest.fixture(scope="session")
 def run_context(
     pytestconfig: pytest.Config,
+    run_in_subprocess: Callable[..., Any],  # so that the other process starts early
     dataset: Dataset,
     pipeline: CheckedPipeline,
     seed: int,
@@ -225,26 +215,3 @@ def run_context(
         "expected": [dataclasses.asdict(bound) for bound in bounds],
         "not_judged": getattr(accepted_state, "not_judged", ()),
     }
-
-
-def pytest_collection_finish(session: pytest.Session) -> None:
-    """Start the other process early if a test needs it: its start takes seconds."""
-    needed = any("run_in_subprocess" in getattr(item, "fixturenames", ()) for item in session.items)
-    if needed and SESSION_CACHE not in session.config.stash:
-        worker = session.config.stash[SUBPROCESS] = WorkerProcess({"TF_CPP_MIN_LOG_LEVEL": "3"})
-        threading.Thread(target=_load_tensorflow, args=(worker,), daemon=True).start()
-
-
-def _load_tensorflow(worker: WorkerProcess) -> None:
-    with contextlib.suppress(WorkerDiedError):  # the run ended first
-        worker(pickle.dumps(exec), pickle.dumps("import tensorflow"))
-
-
-def _call(function: Callable[[], Any]) -> Any:
-    return function()
-
-
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Stop the other process."""
-    if SUBPROCESS in session.config.stash:
-        session.config.stash[SUBPROCESS].end()

@@ -3,34 +3,21 @@
 import dataclasses
 import html
 import json
+import os
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
+from pytest_metadata.plugin import metadata_key
 
+from mnistlab import report as reporting
 from mnistlab.errors import ContractError, MnistlabError, NotJudgedError, NotRequiredError
-from mnistlab.options import add_data_options, add_pipeline_options, add_report_option
+from mnistlab.options import DATA, GATES, PIPELINE, add_options
+from mnistlab.plugin import suite
 from mnistlab.plugin.causes import MARKERS, OWN_CAUSES, causes_first, failure, marks_of
 from mnistlab.plugin.checker import MEASUREMENTS, RUN_CONTEXT, Measurements
 from mnistlab.plugin.collector import COLLECTOR, VerdictCollector
-from mnistlab.plugin.suite import (
-    BROKEN_METHODS,
-    FAILED_CAUSES,
-    SUMMARY,
-    claim_name,
-    group_of,
-    is_quality,
-)
-from mnistlab.report import (
-    STYLESHEET,
-    check_writable,
-    escaped,
-    row_cells,
-    summary_html,
-    write_atomically,
-    write_summary,
-)
 from mnistlab.spelling import usage_line
 
 PAGE_FILE, VERDICT_FILE = "index.html", "verdict.json"
@@ -53,9 +40,7 @@ GROUP_ORDER = (
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options; ``--strict`` is pytest's own and here also fails a run that is NOT RUN."""
     group = parser.getgroup("mnistlab", "mnistlab: judge a model")
-    add_data_options(group.addoption)
-    add_pipeline_options(group.addoption)
-    add_report_option(group.addoption)
+    add_options(group.addoption, *DATA, *PIPELINE, "--report", *GATES)
     text = "names in depends_on that a test outside of this run may provide"
     parser.addini(OWN_CAUSES, text, type="linelist")
     arguments: Any = getattr(parser, "optparser", None)  # argparse's; pytest has no hook for this
@@ -77,19 +62,18 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", marker)
     if config.option.collectonly:
         return
-    collector = VerdictCollector()
+    config.stash[COLLECTOR] = collector = VerdictCollector()
     config.pluginmanager.register(collector, "mnistlab-collector")
     if hasattr(config, "workerinput"):
         return
     try:
-        check_writable(Path(config.option.report), PAGE_FILE, VERDICT_FILE)
+        reporting.check_writable(Path(config.option.report), PAGE_FILE, VERDICT_FILE)
     except OSError as error:
         raise pytest.UsageError(_not_writable(error.filename, error)) from error
-    config.stash[COLLECTOR] = collector
     page = str(Path(config.option.report, PAGE_FILE))
     config.option.htmlpath = config.option.htmlpath or page
     config.option.self_contained_html = True
-    config.option.css.append(str(STYLESHEET))
+    config.option.css.append(str(reporting.STYLESHEET))
 
 
 def _not_writable(path: object, error: OSError) -> str:
@@ -98,7 +82,7 @@ def _not_writable(path: object, error: OSError) -> str:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Run the suite after all other tests, in the order of `GROUP_ORDER`, and causes first."""
-    judging = {item for item in items if is_quality(item)}
+    judging = {item for item in items if suite.is_quality(item)}
     for item in judging:
         if isinstance(item, pytest.Function):
             item.fixturenames.append("run_context")  # whatever a test uses, say what is judged
@@ -106,17 +90,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     def rank(item: pytest.Item) -> int:
         if item not in judging:
             return -1
-        group = group_of(item)
+        group = suite.group_of(item)
         return GROUP_ORDER.index(group) if group in GROUP_ORDER else len(GROUP_ORDER)
 
     ordered = sorted(items, key=rank)
     items.clear()  # should a cause be unknown, nothing is judged, and the last report stays
     items += causes_first(ordered, config.getini(OWN_CAUSES))
-
-
-def pytest_collection_finish(session: pytest.Session) -> None:
-    """Leave the last page alone when the run judges nothing."""
-    _keep_last_page(session.config)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -129,10 +108,10 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
             item.stash.setdefault(MEASUREMENTS, Measurements()).required = False
         raise pytest.skip.Exception(str(reason)) from None
     except ContractError as error:
-        broken = item.config.stash.setdefault(BROKEN_METHODS, {})
+        broken = item.config.stash[COLLECTOR].broken_methods
         if error.method in broken:
             raise pytest.skip.Exception(broken[error.method]) from None
-        broken[error.method] = failure(error.method, claim_name(item.nodeid))
+        broken[error.method] = failure(error.method, suite.claim_name(item.nodeid))
         raise pytest.fail.Exception(str(error), pytrace=False) from None
     except MnistlabError as error:
         raise pytest.fail.Exception(str(error), pytrace=False) from None
@@ -141,10 +120,9 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_setup(item: pytest.Item) -> Generator[None, None, None]:
     """Do not run a test that depends on what failed; fixtures raise mnistlab's errors too."""
-    reasons = item.config.stash.setdefault(FAILED_CAUSES, {})
-    marks = marks_of(item)
-    if reason := next((reasons[name] for name in marks.depends_on if name in reasons), ""):
-        reasons.update({name: reason for name in marks.provides if name not in reasons})
+    collector = item.config.stash[COLLECTOR]
+    collector.marks[item.nodeid] = marks_of(item)
+    if reason := collector.stopped().get(item.nodeid, ""):
         raise pytest.skip.Exception(reason)
     return (yield from pytest_runtest_call(item))
 
@@ -155,15 +133,12 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Attach what the test measured to its report; JUnit XML leaves such attributes out."""
     report = yield
-    marks = marks_of(item)
-    for name in marks.provides if report.failed else ():
-        reasons = item.config.stash.setdefault(FAILED_CAUSES, {})
-        reasons.setdefault(name, failure(name, claim_name(item.nodeid)))
-    if is_quality(item):
+    if suite.is_quality(item):
         measured = dataclasses.asdict(item.stash.setdefault(MEASUREMENTS, Measurements()))
         context = item.config.stash.get(RUN_CONTEXT, {})
         item.config.stash[RUN_CONTEXT] = {}  # one report of this process brings it, not all
-        attribute = {"group": group_of(item), "marks": [*marks], **measured, **context}
+        named = {"group": suite.group_of(item), "marks": [*marks_of(item)]}
+        attribute = {**named, **measured, **context}
         if hasattr(item.config, "workerinput"):
             # pytest-xdist sends built-in types only, and a NumPy float64 is none.
             attribute = json.loads(json.dumps(attribute))
@@ -171,36 +146,27 @@ def pytest_runtest_makereport(
     return report
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, object]:
-    """Leave the last page alone under pytest-xdist too, whose workers collect the tests."""
-    try:
-        return (yield)
-    finally:
-        _keep_last_page(session.config)
-
-
-def _keep_last_page(config: pytest.Config) -> None:
-    """Unregister pytest-html's writer if the run judges nothing."""
-    if COLLECTOR in config.stash and not config.stash[COLLECTOR].judged_anything:
-        for plugin in config.pluginmanager.get_plugins():
-            if type(plugin).__module__.startswith("pytest_html.") and hasattr(plugin, "css"):
-                config.pluginmanager.unregister(plugin)
-
-
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Write the verdict; under ``--strict``, fail a run that did not judge everything."""
     config = session.config
     collector = config.stash.get(COLLECTOR, None)
-    if collector is None or not collector.judged_anything:
+    if collector is None or hasattr(config, "workerinput"):
         return
-    _escape_metadata(config)
+    if not collector.judged_anything:  # the last page stays
+        for plugin in config.pluginmanager.get_plugins():
+            if type(plugin).__module__.startswith("pytest_html.") and hasattr(plugin, "css"):
+                plugin._report_path = Path(os.devnull)
+                config.pluginmanager.unregister(plugin)
+        return
+    # pytest-html 4.2 does not escape the values of the environment table (issue 1024).
+    metadata: dict[str, Any] = config.stash.get(metadata_key, {})
+    metadata.update({key: reporting.escaped(value) for key, value in metadata.items()})
     stopped = bool(session.shouldstop or session.shouldfail)
-    config.stash[SUMMARY] = summary = collector.summary(stopped)
+    config.stash[suite.SUMMARY] = summary = collector.summary(stopped)
     path = Path(config.option.report, VERDICT_FILE)
     try:
-        write_atomically(path, json.dumps(summary, indent=1, ensure_ascii=False) + "\n")
+        reporting.write_atomically(path, json.dumps(summary, indent=1, ensure_ascii=False) + "\n")
     except OSError as error:
         pytest.exit(_not_writable(path, error), returncode=1)
     accepted = ("PASSED",) if config.getini("strict") else ("PASSED", "NOT RUN")
@@ -208,19 +174,11 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
-def _escape_metadata(config: pytest.Config) -> None:
-    """Escape the values of the environment table, which pytest-html 4.2 does not (issue 1024)."""
-    from pytest_metadata.plugin import metadata_key
-
-    metadata: dict[str, Any] = config.stash.get(metadata_key, {})
-    metadata.update({key: escaped(value) for key, value in metadata.items()})
-
-
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     """End with the numbers, the verdict and the path of the page."""
-    summary = config.stash.get(SUMMARY, None)
+    summary = config.stash.get(suite.SUMMARY, None)
     if summary:
-        write_summary(summary, terminalreporter)
+        reporting.write_summary(summary, terminalreporter)
         terminalreporter.write_line(f"Page: {config.option.htmlpath}")
 
 
@@ -231,9 +189,10 @@ def pytest_html_report_title(report: Any) -> None:
 
 def pytest_html_results_summary(prefix: list[str], session: pytest.Session) -> None:
     """Put the verdict and the pictures above the table of tests."""
-    summary = session.config.stash.get(SUMMARY, None)
+    summary = session.config.stash.get(suite.SUMMARY, None)
     if summary:
-        prefix += [summary_html(summary, session.config.stash[COLLECTOR].pictures), ALL_TESTS]
+        pictures = session.config.stash[COLLECTOR].pictures
+        prefix += [reporting.summary_html(summary, pictures), ALL_TESTS]
 
 
 def pytest_html_results_table_header(cells: list[str]) -> None:
@@ -246,5 +205,5 @@ def pytest_html_results_table_row(report: pytest.TestReport, cells: list[str]) -
     phase = "" if report.when == "call" else f"::{report.when}"
     cells[1] = f'<td class="col-testId">{html.escape(report.nodeid + phase)}</td>'
     verdicts = getattr(report, "mnistlab", {}).get("verdicts", ())
-    texts = row_cells(verdicts[-1]) if verdicts else ("", "", "")
+    texts = reporting.row_cells(verdicts[-1]) if verdicts else ("", "", "")
     cells[2:2] = [f"<td>{html.escape(text)}</td>" for text in texts]

@@ -1,7 +1,4 @@
-"""Run the suite from Python: pytest's arguments, one run, and what several runs can share.
-
-PYTEST_DONT_REWRITE: it asserts nothing, and may have been imported before pytest loads it.
-"""
+"""Run the suite from Python: arguments, a run, what runs share. PYTEST_DONT_REWRITE."""
 
 import contextlib
 import dataclasses
@@ -13,12 +10,14 @@ import pickle
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+import cloudpickle
 import pytest
 
 from mnistlab.arrays import Bytes
 from mnistlab.data import Dataset, corrupt_all
 from mnistlab.environment import suite_folder
 from mnistlab.execution import WorkerProcess
+from mnistlab.plugin.causes import marks_of
 
 OPTIONS = (
     "dataset", "data", "mnist_data", "seed", "report", "margin", "seeds", "baselines", "model",
@@ -41,21 +40,12 @@ SESSION_CACHE = pytest.StashKey[SessionCache]()
 PIPELINE = pytest.StashKey[Any]()
 FIGURES = pytest.StashKey[dict[str, Any]]()
 """In a measuring run, where the figures go by name; see `Checker`."""
-# What the run leaves there:
-BROKEN_METHODS = pytest.StashKey[dict[str, str]]()
-"""The pipeline's methods that broke their contract, each with the reason that others give."""
-FAILED_CAUSES = pytest.StashKey[dict[str, str]]()
-"""The names of `provides` whose test failed, each with the reason that others give."""
 SUMMARY = pytest.StashKey[dict[str, Any]]()
-"""The content of ``verdict.json``."""
+"""The content of ``verdict.json``, which the run leaves there."""
 
 
 def suite_arguments(settings: Mapping[str, Any]) -> list[str]:
-    """Return pytest's arguments that run the shipped suite and ignore any local configuration.
-
-    `settings` maps the plugin's options, with underscores, and ``strict`` to values; None is the
-    default. Other names are ignored.
-    """
+    """Return pytest's arguments that run the shipped suite and ignore any local configuration."""
     suite = suite_folder()
     arguments = ["-p", "mnistlab.plugin", "-p", "no:cacheprovider", "--import-mode=importlib", "-q"]
     arguments += ["-c", os.devnull, f"--rootdir={suite.parent}"]
@@ -68,11 +58,7 @@ def suite_arguments(settings: Mapping[str, Any]) -> list[str]:
 
 
 class SuiteRun:
-    """One run of the suite in this process, by pytest's arguments, with its output caught.
-
-    `stashed` is put into ``config.stash`` before any fixture runs. Afterwards, `config` is pytest's
-    configuration, None if it refused the arguments.
-    """
+    """One run of the suite in this process, its output caught; `stashed` goes to the fixtures."""
 
     def __init__(self, arguments: list[str], stashed: Mapping[Any, Any], *plugins: object) -> None:
         self._stashed = stashed
@@ -95,14 +81,28 @@ class SuiteRun:
         return self.config.stash.get(key, None) if self.config else None
 
 
-def make_session_cache(
-    dataset: Dataset, call: Callable[[bytes], Any], helper: WorkerProcess
-) -> SessionCache:
-    """Make what a process keeps from run to run.
+def call_pickled(function: bytes) -> Any:
+    """Call a pickled function of no arguments."""
+    return pickle.loads(function)()
 
-    `helper` is the other process of ``run_in_subprocess``. There it calls `call`, a function of a
-    module, with a pickled function of no arguments.
-    """
+
+def calls_in(
+    worker: WorkerProcess, call: Callable[[bytes], Any] = call_pickled
+) -> Callable[..., Any]:
+    """Return a function that calls functions in another process, by means of `call`."""
+
+    def run_in_subprocess(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        # By value, for a pipeline may be defined in a notebook or in the user's main script.
+        pickled = cloudpickle.dumps(functools.partial(function, *args, **kwargs))
+        return pickle.loads(worker(pickle.dumps(call), pickle.dumps(pickled)))
+
+    return run_in_subprocess
+
+
+def make_session_cache(
+    dataset: Dataset, call: Callable[[bytes], Any], worker: WorkerProcess
+) -> SessionCache:
+    """Make what a process keeps from run to run; see `calls_in`."""
 
     @functools.cache
     def corrupted() -> list[tuple[str, int, Bytes]]:
@@ -111,26 +111,20 @@ def make_session_cache(
             array.setflags(write=False)
         return images
 
-    def run_in_subprocess(function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
-        pickled = pickle.dumps(functools.partial(function, *arguments, **options))
-        return pickle.loads(helper(pickle.dumps(call), pickle.dumps(pickled)))
-
     # pytest collects garbage three times a run: without what is imported now, a fifth faster.
     gc.collect()
     gc.freeze()
-    return SessionCache(dataset, corrupted, run_in_subprocess)
+    return SessionCache(dataset, corrupted, calls_in(worker, call))
 
 
 def is_quality(item: pytest.Item | pytest.Collector) -> bool:
-    """Tell whether a test judges a model.
-
-    It uses a fixture of this plugin, directly or through another, or lies in the shipped suite.
-    """
+    """Whether a test judges a model: by a fixture or marker of this plugin, or in the suite."""
     fixtures = getattr(item, "_fixtureinfo", None)
     used = fixtures.name2fixturedefs.values() if fixtures else ()
     if any(definitions[-1].func.__module__.startswith(f"{__package__}.") for definitions in used):
         return True
-    return item.path.parent == suite_folder()
+    marked = isinstance(item, pytest.Item) and any(marks_of(item))
+    return marked or item.path.parent == suite_folder()
 
 
 def group_of(item: pytest.Item | pytest.Collector) -> str:

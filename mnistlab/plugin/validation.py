@@ -1,7 +1,4 @@
-"""Run the suite from a script or a notebook, and return its verdict.
-
-PYTEST_DONT_REWRITE: it asserts nothing, and may have been imported before pytest loads it.
-"""
+"""Run the suite from a script or a notebook. PYTEST_DONT_REWRITE."""
 
 import re
 from collections.abc import Mapping

@@ -8,7 +8,6 @@ import pytest
 
 from mnistlab import cli
 from mnistlab.environment import baseline_folder
-from mnistlab.options import accept_command
 
 
 def test_help_of_all_commands_loads_nothing_heavy():
@@ -46,13 +45,6 @@ def test_a_baseline_is_looked_for_where_told_then_here_then_where_there_is_one(
     assert (baseline_folder(None, "seed-mnist.json") / "seed-mnist.json").is_file()
     (tmp_path / "baselines" / "seed-mnist.json").touch()
     assert baseline_folder(None, "seed-mnist.json") == Path("baselines")
-
-
-def test_the_command_that_accepts_names_what_the_run_was_told():
-    told = accept_command("mnist", "my file.py:Mine", None, "kept")
-    assert told == "--dataset mnist --pipeline 'my file.py:Mine' --baselines kept"
-    own = accept_command("fashion", None, None, None, "my data")
-    assert own == "--data 'my data' --dataset fashion"
 
 
 def test_a_mistyped_dataset_is_refused_before_anything_is_loaded(capsys):

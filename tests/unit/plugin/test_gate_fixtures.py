@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import functools
 import importlib
+import inspect
 import io
 import json
 import runpy
@@ -14,15 +15,16 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from mnistlab import cli
+from mnistlab import cli, loading
 from mnistlab.cli import baseline as accept_module
-from mnistlab.cli import shared
+from mnistlab.cli import power, shared
 from mnistlab.data import Dataset
 from mnistlab.gate import GateMetric, MetricComparison, error_rates, plan, seed_runs
 from mnistlab.metrics import Evaluation, calibration
 from mnistlab.plugin import Figure, Measured, fixtures, gate_fixtures
 from mnistlab.plugin.checker import Checker, Measurements
 from mnistlab.plugin.collector import VerdictCollector
+from mnistlab.recipe import Pipeline
 
 pytest_plugins = ["pytester"]
 for module in ("rich.console", "rich.table", "rich.text", "scipy.stats", "mnistlab.gate.figures"):
@@ -102,6 +104,21 @@ def test_only_the_gate_that_fits_the_subject_runs(model, kept):
     config = SimpleNamespace(option=SimpleNamespace(model=model), stash=pytest.Stash())
     gate_fixtures.pytest_collection_modifyitems(config, items)
     assert [item.name for item in items] == kept
+
+
+def options_told(dataset, **given):
+    """Return the options that accept what a run of the published recipe was told."""
+    names = ("pipeline", "spec", "model", "baselines", "mnist_data")
+    config = SimpleNamespace(option=SimpleNamespace(**{**dict.fromkeys(names), **given}))
+    fixture = inspect.unwrap(gate_fixtures.accept_options)
+    return fixture(config, SimpleNamespace(name=dataset), SimpleNamespace(pipeline=Pipeline()))
+
+
+def test_the_command_that_accepts_names_what_the_run_was_told():
+    told = options_told("mnist", pipeline="my file.py:Mine", baselines="kept")
+    assert told == "--dataset mnist --pipeline 'my file.py:Mine' --baselines kept"
+    own = options_told("fashion", mnist_data="my data")
+    assert own == "--data 'my data' --dataset fashion"
 
 
 # `level` is how well a training went: most of it comes from the seed, a little from rounding.
@@ -245,7 +262,9 @@ def command(pytester, monkeypatch):
     It simulates no error rates when it accepts: the tests of `accepted` see those.
     """
     prepare(pytester.path, monkeypatch)
-    monkeypatch.setattr(accept_module, "rate_errors", lambda *_: {})
+    monkeypatch.setattr(accept_module, "rate_errors", lambda *_: ({}, []))
+    assert power.rate_errors is not accept_module.rate_errors
+    monkeypatch.setattr(error_rates, "sentence", str)
     return lambda name, *arguments: cli.main([*arguments, f"--pipeline=fake.py:{name}"])
 
 
@@ -422,7 +441,7 @@ def model_file(monkeypatch):
         fake = runpy.run_path("fake.py")["Fake"]()
         model = fake.build(seed)
         fake.fit(model, fake.prepare_images(IMAGES), None, seed=seed)
-        monkeypatch.setattr(fixtures, "load_model", lambda path: model)
+        monkeypatch.setattr(loading, "load_model", lambda path: model)
         return "--model=x.keras"
 
     return option

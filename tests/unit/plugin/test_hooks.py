@@ -439,7 +439,7 @@ def test_junit_xml_holds_no_properties_of_ours(pytester):
 
 def test_progress_is_one_line_on_a_terminal_and_nothing_elsewhere(pytester):
     suite = """
-    from mnistlab.plugin.progress import progress
+    from mnistlab.plugin.gate_fixtures import progress
 
     def test_a(): pass
 
@@ -778,6 +778,22 @@ def test_only_a_failed_provider_stops_what_depends_on_it(pytester, body, argumen
     run = run_causes(pytester, body, *arguments)
     assert run.verdict == "FAILED"
     assert "too dark" in run.row("contrast")["message"]
+
+
+def test_a_provider_judges_the_model_even_without_a_fixture_of_the_plugin(pytester):
+    suite = """
+    import pytest
+
+    @pytest.mark.provides("mine")
+    def test_cause(): assert False
+
+    @pytest.mark.depends_on("mine")
+    def test_effect(check): pass
+    """
+    run = Run(pytester, suite)
+    assert (run.verdict, run.row("cause")["status"]) == ("FAILED", "failed")
+    message = "effect: not judged; depends on mine, which failed: cause"
+    assert run.row("effect")["message"] == message
 
 
 def test_an_unknown_cause_ends_the_run_before_any_test(pytester):

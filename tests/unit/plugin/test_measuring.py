@@ -1,7 +1,6 @@
 """A measuring run keeps the numbers of a suite's checks; later runs leave out what has none."""
 
 import gc
-import pickle
 import sys
 import textwrap
 
@@ -116,14 +115,6 @@ def test_what_stops_the_suite_is_an_error(measurer, folder):
     (folder / "test_fit.py").write_text("import no_such_module", encoding="utf-8")
     with pytest.raises(MnistlabError, match=r"^seed 1: .*no_such_module"):
         measurer()(1)
-
-
-def test_it_travels_without_what_it_learnt(measurer, monkeypatch):
-    measure = measurer()
-    measure.tests = frozenset({"result::test_accuracy"})
-    monkeypatch.setattr(Dataset, "__reduce__", lambda dataset: (str, ("the dataset",)))
-    arrived = pickle.loads(pickle.dumps(measure))
-    assert (arrived.tests, arrived.dataset) == (frozenset(), "the dataset")
 
 
 OWN = """
