@@ -139,6 +139,16 @@ def test_the_history_is_that_of_the_model(check, pipeline, small, seed):
     check(same, min(abs(own - loss) for loss in compared), detail)
 
 
+@pytest.mark.depends_on("deterministic")
+def test_the_last_epoch_is_returned_whatever_the_test_labels_are(pipeline, small, seed):
+    plain(pipeline, "early stopping", "best weights", "deterministic")
+    assert not leaks.returns_earlier_epoch(pipeline, *small[:2], seed=seed), (
+        "on relabelled digits, more epochs change nothing: fit returns an earlier one; leak: the "
+        "training is stopped, or its weights chosen, by true digits, as the test set has them; if "
+        'fit stops early or keeps the best weights, promise "early stopping" or "best weights"'
+    )
+
+
 @pytest.mark.provides("training data")
 def test_images_are_trained_on_as_they_are(check, pipeline, seed):
     plain(pipeline, "augmentation")

@@ -42,7 +42,7 @@ def test_a_preparation_of_ones_own_passes_if_it_is_promised(judge, name):
 
 def test_a_preparation_that_is_not_promised_fails_and_says_what_to_state(judge):
     messages = failures(judge("Unpromised", "preparation"))
-    assert len(messages) == 2
+    assert len(messages) == 3
     assert re.search(r"prepared pixels are from -0\.5 to .*, required 0 to 1; look at", messages[0])
     assert all("state what is meant as image_range in the spec" in each for each in messages)
 

@@ -191,7 +191,7 @@ def test_honest_training_is_not_accused():
         (_ReadsFiles, "leak: fit knows labels that it was not given"),
         (_ReadsImagesOfItsOwn, "accuracy lost if digits are relabelled"),
         (_AddsTheTestSet, "leak: test labels are known"),
-        (_PassesOverTheTestSet, "mean probability of digits that fit was not given, test images"),
+        (_PassesOverTheTestSet, "to other wrong ones, test images, usual"),
         (_TrainsOnTheTestSetIfNotExamined, "loss on images held out over that on test images"),
         (_ValidatesOnTheTestSet, "leak: validated on the test set"),
         (_ChoosesByTheTestSet, "accuracy lost if digits are relabelled"),
