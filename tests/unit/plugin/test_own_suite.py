@@ -9,6 +9,8 @@ pytest_plugins = ["pytester"]
 
 
 def test_the_example_of_the_documentation_is_judged_and_passes(pytester):
+    # pytester forgets what is first imported in its run, and TensorFlow cannot be imported twice.
+    import tensorflow  # noqa: F401
     shutil.copytree(EXAMPLE, pytester.path / "own", ignore=shutil.ignore_patterns("__pycache__"))
     options = "-p", "no:cacheprovider", "-p", "no:hypothesispytest", "--import-mode=importlib"
     result = pytester.runpytest_inprocess("own", "--dataset=digits", "--strict", *options)
