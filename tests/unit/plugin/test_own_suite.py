@@ -9,11 +9,10 @@ pytest_plugins = ["pytester"]
 
 
 def test_the_example_of_the_documentation_is_judged_and_passes(pytester):
-    # pytester forgets what is first imported in its run, and TensorFlow cannot be imported twice.
-    import tensorflow  # noqa: F401
     shutil.copytree(EXAMPLE, pytester.path / "own", ignore=shutil.ignore_patterns("__pycache__"))
     options = "-p", "no:cacheprovider", "-p", "no:hypothesispytest", "--import-mode=importlib"
-    result = pytester.runpytest_inprocess("own", "--dataset=digits", "--strict", *options)
+    # In this process, pytester would forget what it imports, and TensorFlow is imported only once.
+    result = pytester.runpytest_subprocess("own", "--dataset=digits", "--strict", *options)
     assert result.ret == 0
     summary = json.loads((pytester.path / "report" / "verdict.json").read_text("utf-8"))
     assert (summary["verdict"], summary["subject"]["name"]) == ("PASSED", "mine")
