@@ -13,7 +13,7 @@ import numpy as np
 from mnistlab import gate
 from mnistlab.cli.run_log import RunLog
 from mnistlab.cli.shared import import_keras, load_accepted, load_data, require_writable
-from mnistlab.environment import BASELINES, environment, versions
+from mnistlab.environment import environment, versions
 from mnistlab.errors import MnistlabError
 from mnistlab.execution import Backend
 from mnistlab.gate.baseline import FIRST_SEED, SHOWN
@@ -59,7 +59,7 @@ def accept(options: argparse.Namespace) -> int:
     dataset = load_data(options)
     pipeline = load_pipeline(options.pipeline, options.spec, dataset.name)
     _refuse_published_name(pipeline, options.pipeline)
-    path = gate.baseline_path(Path(options.baselines or BASELINES), pipeline.name, dataset.name)
+    path = gate.baseline_path(Path(options.baselines or "baselines"), pipeline.name, dataset.name)
     require_writable("--baselines", path.parent, [path.name])
     tests = _read_suites(options.suite)
     old = _old_baseline(path)
