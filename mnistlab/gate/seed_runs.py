@@ -13,7 +13,7 @@ import numpy as np
 
 from mnistlab.arrays import Doubles, Floats, Indices
 from mnistlab.data import Dataset, slice_by_feature
-from mnistlab.errors import ContractError, MnistlabError, NotJudgedError
+from mnistlab.errors import MnistlabError
 from mnistlab.execution import Backend, WorkerDiedError, available_cores, open_pool
 from mnistlab.metrics import Evaluation, calibration
 from mnistlab.recipe import is_keras
@@ -46,15 +46,7 @@ class SeedRunner:
     perturbed: bool = False
 
     def __call__(self, seed: int) -> SeedRun:
-        """Train and measure one seed; MnistlabError if its result cannot be evaluated."""
-        try:
-            return self._run(seed)
-        except (ContractError, NotJudgedError):
-            raise  # the message holds for every seed
-        except MnistlabError as error:
-            raise MnistlabError(f"training with seed {seed}: {error}") from error
-
-    def _run(self, seed: int) -> SeedRun:
+        """Train and measure one seed."""
         images, labels, test, slices = self._prepared
         truth = self.dataset.test_labels
         model = self.pipeline.build(seed)

@@ -176,11 +176,20 @@ def constant(accepted, key, value):
     return replace(accepted, columns=columns, repeats=repeats)
 
 
-def test_accepted_losses_without_spread_are_what_is_blamed(recipe, accepted, plan):
-    result = gate(constant(accepted, "averaged loss", 0.07), plan, recipe)
-    loss = next(each for each in result.comparisons if each.metric.key == "averaged loss")
-    assert loss.status == "undecided"
-    assert "all 96 accepted seeds gave 0.07; does the seed reach the training?" in loss.summary
+@pytest.mark.parametrize(("loss", "status"), [(0.07, "passed"), (0.01, "failed")])
+def test_an_accepted_loss_that_never_varied_is_compared_by_the_spread_of_the_candidate(
+    recipe, accepted, plan, loss, status
+):
+    result = gate(constant(accepted, "averaged loss", loss), plan, recipe)
+    compared = next(each for each in result.comparisons if each.metric.key == "averaged loss")
+    assert compared.status == status
+
+
+def test_metrics_that_never_varied_have_no_default_margin(accepted):
+    accepted = constant(accepted, "averaged loss", 0.07)
+    keys = {metric.key for metric in gate_metrics(accepted.columns, IMAGES)}
+    assert "averaged accuracy" in keys
+    assert "averaged loss" not in keys
 
 
 @pytest.mark.parametrize(("recall", "decision"), [(1.0, "PASSED"), (0.9, "FAILED")])
