@@ -7,7 +7,7 @@ import pytest
 
 from mnistlab.spelling import did_you_mean
 
-CAUSES = ("images", "labels", "deterministic", "training data", "predict")
+CAUSES = ("images", "labels", "deterministic", "training data", "last epoch", "predict")
 """Names that the suite's own tests provide: what preparation, fit and predict must give."""
 OWN_CAUSES = "mnistlab_causes"
 """The pytest setting that lists further names, for runs of a part of a suite."""

@@ -139,6 +139,7 @@ def test_the_history_is_that_of_the_model(check, pipeline, small, seed):
     check(same, min(abs(own - loss) for loss in compared), detail)
 
 
+@pytest.mark.provides("last epoch")
 @pytest.mark.depends_on("deterministic")
 def test_the_last_epoch_is_returned_whatever_the_test_labels_are(pipeline, small, seed):
     plain(pipeline, "early stopping", "best weights", "deterministic")
@@ -176,7 +177,7 @@ def test_every_image_is_trained_with_its_own_label(pipeline, seed):
     )
 
 
-@pytest.mark.depends_on("training data")
+@pytest.mark.depends_on("training data", "last epoch")
 @pytest.mark.parametrize("epoch", ["first", "last"])
 def test_learning_rate_during_training_is_the_specified_one(check, pipeline, learning_rates, epoch):
     plain(pipeline, "schedule", *(["warm-up"] if epoch == "first" else []))
@@ -196,7 +197,7 @@ def test_a_step_sees_as_many_images_as_specified(check, pipeline, seed):
     check(required, round(linear_models.batch_size_seen(pipeline, seed=seed), 2))
 
 
-@pytest.mark.depends_on("training data")
+@pytest.mark.depends_on("training data", "last epoch")
 def test_every_epoch_sees_every_training_image_once(recorded):
     batches, epochs = recorded
     for number, steps in enumerate(epochs, start=1):
@@ -208,7 +209,7 @@ def test_every_epoch_sees_every_training_image_once(recorded):
         )
 
 
-@pytest.mark.depends_on("training data")
+@pytest.mark.depends_on("training data", "last epoch")
 def test_no_epoch_sees_an_image_that_is_held_out(recorded):
     batches, epochs = recorded
     for number, steps in enumerate(epochs, start=1):
@@ -217,7 +218,7 @@ def test_no_epoch_sees_an_image_that_is_held_out(recorded):
         assert not seen, f"{got}, required none; split before shuffling"
 
 
-@pytest.mark.depends_on("training data")
+@pytest.mark.depends_on("training data", "last epoch")
 def test_every_epoch_has_a_fresh_order(pipeline, recorded):
     plain(pipeline, "fixed order", "early stopping", "best weights")  # these may return epoch 1
     _, epochs = recorded
