@@ -580,6 +580,8 @@ class GeronForest(SklearnProgram):
 class GeronNeighbours(SklearnProgram):
     """Healthy: four nearest neighbours, weighted by distance. No seed changes anything."""
 
+    spec = promises(**OPEN, epochs=1, validation_split=0.0, training=("deterministic",))
+
     def estimator(self, seed: int) -> Any:
         from sklearn.neighbors import KNeighborsClassifier
 
