@@ -16,7 +16,8 @@ from mnistlab.gate import healthy_range
 from mnistlab.metrics import Evaluation
 from mnistlab.plugin import fixtures
 from mnistlab.plugin.checker import Checker, Measurements
-from mnistlab.recipe import DIGITS, Pipeline
+from mnistlab.probes import leaks
+from mnistlab.recipe import DIGITS, Pipeline, Spec
 
 dataset = functools.cache(functools.partial(load_dataset, "digits", None))
 
@@ -200,3 +201,45 @@ def test_honest_training_is_not_accused():
 )
 def test_a_leak_is_named(leak, expected):
     assert any(expected in message for message in found(leak())), found(leak())
+
+
+class _CountsEpochs:
+    """Its model is what `fit` ends in, for so many epochs on such labels."""
+
+    def __init__(self, ends_in):
+        self.spec, self.ends_in = Spec(), ends_in
+
+    def build(self, seed):
+        return {}
+
+    def fit(self, model, images, labels, *, seed, epochs=None):
+        relabelled = not labels[:, :3].any()
+        model["end"] = self.ends_in(epochs, relabelled)
+        return {}
+
+    def predict(self, model, images):
+        return np.full((len(images), 10), model["end"], dtype=np.float32)
+
+
+@pytest.mark.parametrize(
+    ("ends_in", "earlier"),
+    [
+        (lambda epochs, relabelled: epochs, False),
+        (lambda epochs, relabelled: min(epochs, 4) if relabelled else epochs, True),
+    ],
+)
+def test_a_fit_that_keeps_an_epoch_only_on_relabelled_digits_knows_the_true_ones(ends_in, earlier):
+    data = (
+        np.zeros((10, 28, 28), np.float32),
+        np.eye(10, dtype=np.float32)[[0, 1, 2, 0, 1, 2, 0, 1, 2, 0]],
+    )
+    assert leaks.returns_earlier_epoch(_CountsEpochs(ends_in), *data, seed=0) is earlier
+
+
+def test_a_learner_without_epochs_is_not_judged_by_them():
+    data = (
+        np.zeros((10, 28, 28), np.float32),
+        np.eye(10, dtype=np.float32)[[0, 1, 2, 0, 1, 2, 0, 1, 2, 0]],
+    )
+    with pytest.raises(NotJudgedError, match="more epochs change nothing, whatever the labels are"):
+        leaks.returns_earlier_epoch(_CountsEpochs(lambda epochs, relabelled: 1), *data, seed=0)
