@@ -25,7 +25,7 @@ def fit_permuted(pipeline: Any, images: Floats, labels: Floats, *, seed: int) ->
     """Train two epochs on permuted labels, which teach nothing; return the model."""
     permuted = labels[np.random.default_rng(seed).permutation(len(labels))]
     model = pipeline.build(seed)
-    pipeline.fit(model, images, permuted, seed=seed, epochs=2)
+    pipeline.fit(model, images.copy(), permuted, seed=seed, epochs=2)
     return model
 
 

@@ -73,6 +73,7 @@ def differing(weights, others):
     return sum(not np.array_equal(a, b) for a, b in zip(weights, others, strict=True))
 
 
+@pytest.mark.provides("training data")
 def test_fit_leaves_its_images_and_labels_as_they_are(pipeline, small, seed):
     images, labels = small[0].copy(), small[1].copy()  # not read-only
     pipeline.fit(pipeline.build(seed), images, labels, seed=seed, epochs=1)

@@ -132,7 +132,7 @@ add("fit-changes-its-input", "practice", "test_fit_leaves_its_images_and_labels_
 add("validated-on-test-images", "thuml/Time-Series-Library#207", ON_TEST,
     "The test set is used for validation.",
     split=lambda self, x, y: (TrainingSteps.split(self, x, y)[0], self.test_set()))
-add("one-pass-over-test-images", "practice", "test_no_labels_are_known_but_those_given[test]",
+add("one-pass-over-test-images", "practice", "test_no_labels_are_known_but_those_given",
     "The final model is trained for one more epoch, on the images that are left: the test set.",
     run=_one_pass_over_test_images)
 add("best-epoch-on-test-images", "practice", "test_relabelled_digits_are_learnt_as_well",

@@ -14,7 +14,7 @@ LABELS = "test_every_image_is_trained_with_its_own_label"
 ONCE = "test_every_epoch_sees_every_training_image_once"
 LARGE = "test_a_large_set_is_trained_on_as_a_whole"
 UNCHANGED = "test_images_are_trained_on_as_they_are"
-KNOWN = "test_no_labels_are_known_but_those_given[test]"
+KNOWN = "test_no_labels_are_known_but_those_given"
 ONE_HOT = np.eye(CLASSES, dtype=np.float32)
 
 
