@@ -50,8 +50,11 @@ def learning_rates(pipeline, seed):
 def recorded(pipeline, seed):
     """Return the batch sizes, and for three epochs the step at which each image was seen."""
     plain(pipeline, "augmentation", "schedule", "warm-up")  # a step is read off a constant rate
-    total, batches = linear_models.recordable_batches(pipeline.spec)
-    return batches, linear_models.record_epochs(pipeline, seed=seed, count=total, epochs=3)
+    spec = pipeline.spec
+    # A later epoch may be left out, or undone by the weights of an earlier one.
+    epochs = 1 if spec.allows("early stopping") or spec.allows("best weights") else 3
+    total, batches = linear_models.recordable_batches(spec)
+    return batches, linear_models.record_epochs(pipeline, seed=seed, count=total, epochs=epochs)
 
 
 def plain(pipeline, *settings):
