@@ -7,7 +7,9 @@ import pytest
 
 from mnistlab.spelling import did_you_mean
 
-CAUSES = ("images", "labels", "deterministic", "training data", "last epoch", "predict")
+CAUSES = (
+    "images", "labels", "deterministic", "training data", "gradients", "last epoch", "predict",
+)  # fmt: skip
 """Names that the suite's own tests provide: what preparation, fit and predict must give."""
 OWN_CAUSES = "mnistlab_causes"
 """The pytest setting that lists further names, for runs of a part of a suite."""

@@ -290,6 +290,7 @@ def test_another_seed_trains_to_other_weights(
     assert differ, f"training with two seeds gives the same weights; {advice}"
 
 
+@pytest.mark.provides("gradients")
 def test_gradients_reach_every_parameter(check, pipeline, built, small, seed):
     unmoved = model_probes.unmoved_parameters(pipeline, small[1], seed=seed)
     sizes = [weight.size for weight in built.get_weights()]
