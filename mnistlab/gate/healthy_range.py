@@ -31,6 +31,7 @@ COVERAGE = 1 - 1e-5  # share of healthy seeds on the good side of one bound; a r
 CONFIDENCE = 0.99  # of one bound; at 0.9, six of an accepted state would cover less than stated
 MIN_SEEDS = 8
 ROUNDING = 1e-4
+"""Share of its mean by which rounding may change a number; float32 sums change by less."""
 RULES = {
     "normal": "a normal tolerance bound",
     "root": "a normal tolerance bound of the root",

@@ -53,6 +53,7 @@ def columns_of_digits(probabilities: Floats, labels: Floats) -> list[int]:
     """Return for each digit the column in which a trained model predicts it."""
     shares = labels.T @ np.eye(CLASSES)[probabilities.argmax(axis=1)] / len(labels)
     digits, columns = linear_sum_assignment(shares, maximize=True)
+    # Mirrored images are confused with each other; columns in another order are not.
     if shares[digits, columns].sum() < 0.8:
         raise NotJudgedError("the model knows too little to tell which column is which digit")
     return [int(column) for column in columns]
